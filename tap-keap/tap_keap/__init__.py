@@ -1,0 +1,1 @@
+"""Singer tap for Keap (Infusionsoft) CRM, REST v2."""

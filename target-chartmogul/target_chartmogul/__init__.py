@@ -1,0 +1,1 @@
+"""Singer target that writes subscription billing into ChartMogul."""

@@ -1,0 +1,1 @@
+"""ChartMogul: its objects and its API."""

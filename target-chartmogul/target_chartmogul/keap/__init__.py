@@ -1,0 +1,1 @@
+"""Keap records to ChartMogul objects: pure, no I/O, no clock but the one handed in."""
