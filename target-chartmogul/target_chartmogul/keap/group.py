@@ -1,0 +1,140 @@
+"""What the mapping is given and what it answers: one *group* of accounts at a time, in and out as plain data.
+
+A group is a set of contacts that are tied together by subscriptions, orders, payments or by what ChartMogul holds of
+them, with all their records. Nothing
+that the rules decide crosses a group's border, so that groups can be mapped one by one, in little memory and in any
+order (rule 1.1).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from target_chartmogul.chartmogul.objects import Customer, Invoice, Plan, SubscriptionEvent
+from target_chartmogul.keap.records import (
+    Contact,
+    FreeTrialDiscount,
+    Order,
+    OrderPayment,
+    Payment,
+    PaymentTransaction,
+    Product,
+    Subscription,
+    SubscriptionPlan,
+)
+
+
+class Catalog(msgspec.Struct, kw_only=True):
+    """What arrives whole in every run and belongs to no account (rule 1.8), by id."""
+
+    products: dict[str, Product] = {}
+    plans: dict[str, SubscriptionPlan] = {}
+    free_trials: dict[str, FreeTrialDiscount] = {}
+    plans_held: dict[str, Plan] = {}
+    """Plans that ChartMogul holds, by external id.
+
+    Their intervals are needed for lines of orders that did not arrive.
+    """
+
+
+class Existing(msgspec.Struct, kw_only=True):
+    """What ChartMogul holds of a group's accounts, by external id, as the ledger knows it."""
+
+    customers: dict[str, Customer] = {}
+    invoices: dict[str, Invoice] = {}
+    events: dict[str, SubscriptionEvent] = {}
+
+
+class Remembered(msgspec.Struct, kw_only=True):
+    """What the ledger remembers of a group and ChartMogul cannot tell; lost with the ledger (rule 1.2)."""
+
+    cancellation_sources: dict[str, str] = {}
+    """Event external id -> the churn-date source it was written with (`end_date`, `next_bill_date`, …), rules 6.4
+    and 6.9.
+    """
+    refused_emails: dict[str, str] = {}
+    """Contact id -> fingerprint of an address that ChartMogul refused (rule 9.9)."""
+    excess: dict[str, int] = {}
+    """Invoice external id -> hundredths paid above the total (rule 5.3)."""
+    ended_by_refund: dict[str, str] = {}
+    """Subscription id -> order id, where `full_refund: remove_mrr` ended it (§8)."""
+
+
+class Arrived(msgspec.Struct, kw_only=True):
+    """What holds for the whole run, not for one group."""
+
+    subscriptions_whole: bool = False
+    """`subscriptions` was read completely: one that lines name and that is not here is gone (rule 6.7)."""
+    orders_whole: bool = False
+    """`orders` was read completely and said so by ACTIVATE_VERSION (rule 4.10)."""
+
+
+class Group(msgspec.Struct, kw_only=True):
+    """The records of a group that arrived in this run, and what is known of it."""
+
+    contacts: dict[str, Contact] = {}
+    subscriptions: dict[str, Subscription] = {}
+    orders: dict[str, Order] = {}
+    payments: dict[str, Payment] = {}
+    transactions: list[PaymentTransaction] = []
+    order_payments: list[OrderPayment] = []
+    existing: Existing = msgspec.field(default_factory=Existing)
+    remembered: Remembered = msgspec.field(default_factory=Remembered)
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of the report (rule 7.1).
+
+    `kind` is its list there, `id` the record or object it is about, `rule` the rule's number.
+    """
+
+    kind: str
+    id: str
+    rule: str
+    detail: dict[str, Any] = {}
+
+
+class Reject(msgspec.Struct, frozen=True, kw_only=True):
+    """A record, or a part of one, that can never be accepted (rule 1.5, invalid)."""
+
+    stream: str
+    id: str
+    field: str
+    reason: str
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """A record that waits: `future` until `due`, without being an error, or `unsettled` (rule 5.4) until its
+    counterpart is known.
+    """
+
+    stream: str
+    id: str
+    reason: str
+    rule: str
+    due: datetime | None = None
+
+
+class Decision(msgspec.Struct, kw_only=True):
+    """What ChartMogul should hold of a group after this run: *all* of it, so that what is missing here is to be
+    deleted.
+
+    Objects of the group that this run could not decide are carried over from `Group.existing` as they are.
+    """
+
+    customers: dict[str, Customer] = {}
+    plans: dict[str, Plan] = {}
+    """Plans that the lines use (rule 2.4), of arrived orders only."""
+    invoices: dict[str, Invoice] = {}
+    events: dict[str, SubscriptionEvent] = {}
+    remembered: Remembered = msgspec.field(default_factory=Remembered)
+    notes: list[Note] = []
+    rejects: list[Reject] = []
+    held: list[Held] = []
+    next_due: datetime | None = None
+    """The next instant at which the same records would give another decision (scheduled cancellations, future
+    orders).
+    """

@@ -1,0 +1,417 @@
+"""Keap's records as REST v2 returns them, typed as far as the mapping needs them.
+
+Every field may be missing, null or empty, since Keap says nothing on it; only `id` must be there (transactions have
+none). Ids are texts; `""`, `"0"` and 0 mean
+none. Order and plan amounts are `CurrencyValue` in the currency's smallest unit; payments and transactions are in
+major units (Keap's API reference).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+import msgspec
+
+
+class InvalidRecordError(ValueError):
+    """A record whose content can never be accepted (rule 1.5): it costs itself alone.
+
+    Attributes:
+        stream: the Singer stream.
+        record_id: the record's id, or None if it has none.
+        field: dotted path of the offending field, empty if it is the record itself.
+        reason: what is wrong, without the value.
+    """
+
+    def __init__(self, stream: str, record_id: str | None, field: str, reason: str) -> None:
+        super().__init__(f"{stream} {record_id or '(no id)'}: {field or 'record'}: {reason}")
+        self.stream = stream
+        self.record_id = record_id
+        self.field = field
+        self.reason = reason
+
+
+def _id(value: str | int | None) -> str | None:
+    if value is None:
+        return None
+    text = str(value).strip()
+    return None if text in {"", "0"} else text
+
+
+def _utc(value: datetime | None) -> datetime | None:
+    if value is None:
+        return None
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class _Record(msgspec.Struct, kw_only=True):
+    """Ids become texts or None, instants become aware UTC, whatever way Keap spells them."""
+
+    _ids: ClassVar[tuple[str, ...]] = ()
+    _instants: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        for name in self._ids:
+            setattr(self, name, _id(getattr(self, name)))
+        for name in self._instants:
+            setattr(self, name, _utc(getattr(self, name)))
+
+
+class CurrencyValue(msgspec.Struct, kw_only=True):
+    """`amount` in the currency's smallest unit (10000 = 100.00 USD = ¥10,000)."""
+
+    amount: int
+    currency_code: str | None = None
+
+
+class EmailAddress(msgspec.Struct, kw_only=True):
+    """`field` is EMAIL1, EMAIL2 or EMAIL3."""
+
+    email: str | None = None
+    field: str | None = None
+
+
+class Address(msgspec.Struct, kw_only=True):
+    """`field` is BILLING, SHIPPING or OTHER; `country_code` is alpha-3, `region_code` like `US-AZ`."""
+
+    field: str | None = None
+    line1: str | None = None
+    line2: str | None = None
+    locality: str | None = None
+    region_code: str | None = None
+    country_code: str | None = None
+    postal_code: str | None = None
+    zip_code: str | None = None
+
+
+class CompanyName(msgspec.Struct, kw_only=True):
+    """The company that a contact names."""
+
+    id: str | int | None = None
+    company_name: str | None = None
+
+
+class CustomField(msgspec.Struct, kw_only=True):
+    """`content` is whatever the field's type says."""
+
+    id: str | int | None = None
+    content: Any = None
+
+
+class Contact(_Record):
+    """A row of `contacts`."""
+
+    _ids: ClassVar[tuple[str, ...]] = ("id",)
+    _instants: ClassVar[tuple[str, ...]] = ("create_time", "update_time")
+
+    id: str | int | None = None
+    given_name: str | None = None
+    family_name: str | None = None
+    create_time: datetime | None = None
+    update_time: datetime | None = None
+    email_addresses: list[EmailAddress] | None = None
+    addresses: list[Address] | None = None
+    company: CompanyName | None = None
+    tag_ids: list[str | int] | None = None
+    custom_fields: list[CustomField] | None = None
+
+
+class ProductPlan(_Record):
+    """A plan inside a product; `billing_cycle` is DAILY, WEEKLY, MONTHLY or YEARLY."""
+
+    _ids: ClassVar[tuple[str, ...]] = ("id",)
+
+    id: str | int | None = None
+    billing_cycle: str | None = None
+    billing_frequency: int | None = None
+    plan_price: CurrencyValue | None = None
+
+
+class Product(_Record):
+    """A row of `products`, with its plans."""
+
+    _ids: ClassVar[tuple[str, ...]] = ("id",)
+
+    id: str | int | None = None
+    name: str | None = None
+    taxable: bool | None = None
+    subscription_plans: list[ProductPlan] | None = None
+
+
+class SubscriptionPlan(_Record):
+    """A row of `subscription_plans`, or the plan inside an order item.
+
+    `cycle_type` is DAILY, WEEKLY, MONTHLY or YEARLY. Names no product.
+    """
+
+    _ids: ClassVar[tuple[str, ...]] = ("id",)
+
+    id: str | int | None = None
+    subscription_plan_name: str | None = None
+    cycle_type: str | None = None
+    frequency: int | None = None
+    plan_price: CurrencyValue | None = None
+
+
+class FreeTrialDiscount(_Record):
+    """A row of `free_trial_discounts`."""
+
+    _ids: ClassVar[tuple[str, ...]] = ("id", "subscription_plan_id")
+
+    id: str | int | None = None
+    subscription_plan_id: str | int | None = None
+    free_trial_days: int | None = None
+
+
+class Subscription(_Record):
+    """A row of `subscriptions`.
+
+    `billing_cycle` is DAY, WEEK, MONTH or YEAR, `billing_frequency` its multiplier (rule 3.6); dates are calendar
+    dates.
+    """
+
+    _ids: ClassVar[tuple[str, ...]] = ("id", "contact_id", "product_id", "subscription_plan_id")
+    _instants: ClassVar[tuple[str, ...]] = ("modification_time",)
+
+    id: str | int | None = None
+    contact_id: str | int | None = None
+    product_id: str | int | None = None
+    subscription_plan_id: str | int | None = None
+    active: bool | None = None
+    billing_cycle: str | None = None
+    billing_frequency: int | None = None
+    start_date: date | None = None
+    last_bill_date: date | None = None
+    next_bill_date: date | None = None
+    end_date: date | None = None
+    modification_time: datetime | None = None
+
+
+class OrderContact(_Record):
+    """The contact as an order names it."""
+
+    _ids: ClassVar[tuple[str, ...]] = ("id",)
+
+    id: str | int | None = None
+    email: str | None = None
+    given_name: str | None = None
+    family_name: str | None = None
+
+
+class ItemProduct(_Record):
+    """The product as an order item names it."""
+
+    _ids: ClassVar[tuple[str, ...]] = ("id",)
+
+    id: str | int | None = None
+    name: str | None = None
+    taxable: bool | None = None
+
+
+class Special(msgspec.Struct, kw_only=True):
+    """A discount's definition: `amount` in major units, or percent."""
+
+    amount: Decimal | None = None
+    discount_method: str | None = None
+
+
+class OrderItem(_Record):
+    """An item of an order; `item_type` is one of Keap's (SUBSCRIPTION, PROGRAM, TAX, DISCOUNT_…, SHIPPING,
+    PRODUCT, …).
+    """
+
+    _ids: ClassVar[tuple[str, ...]] = ("id", "subscription_id")
+
+    id: str | int | None = None
+    name: str | None = None
+    quantity: int | None = None
+    item_type: str | None = None
+    subscription_id: str | int | None = None
+    product: ItemProduct | None = None
+    price_per_unit: CurrencyValue | None = None
+    subscription_plan: SubscriptionPlan | None = None
+    discount: CurrencyValue | None = None
+    special: Special | None = None
+
+
+class Order(_Record):
+    """A row of `orders` with its items; `status` is DRAFT, SENT, VIEWED or PAID."""
+
+    _ids: ClassVar[tuple[str, ...]] = ("id", "invoice_id")
+    _instants: ClassVar[tuple[str, ...]] = ("creation_time", "modification_time", "order_time", "due_time")
+
+    id: str | int | None = None
+    status: str | None = None
+    total: CurrencyValue | None = None
+    total_paid: CurrencyValue | None = None
+    refund_total: CurrencyValue | None = None
+    contact: OrderContact | None = None
+    creation_time: datetime | None = None
+    modification_time: datetime | None = None
+    order_time: datetime | None = None
+    due_time: datetime | None = None
+    invoice_id: str | int | None = None
+    order_items: list[OrderItem] | None = None
+
+
+class Payment(_Record):
+    """A row of `payments`; `amount` in major units."""
+
+    _ids: ClassVar[tuple[str, ...]] = ("id", "refund_payment_id", "contact_id")
+    _instants: ClassVar[tuple[str, ...]] = ("payment_time", "update_time")
+
+    id: str | int | None = None
+    type: str | None = None
+    amount: Decimal | None = None
+    status: str | None = None
+    payment_time: datetime | None = None
+    update_time: datetime | None = None
+    refund_payment_id: str | int | None = None
+    contact_id: str | int | None = None
+    order_ids: list[str | int] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.order_ids = [text for value in self.order_ids or () if (text := _id(value))]
+
+
+class PaymentTransaction(_Record):
+    """A row of `transactions`: one attempt at a gateway, without an id of its own; `amount` in major units."""
+
+    _ids: ClassVar[tuple[str, ...]] = ("payment_id", "contact_id")
+    _instants: ClassVar[tuple[str, ...]] = ("transaction_time",)
+
+    amount: Decimal | None = None
+    status: str | None = None
+    is_successful: bool | None = None
+    transaction_method: str | None = None
+    transaction_time: datetime | None = None
+    contact_id: str | int | None = None
+    payment_id: str | int | None = None
+    order_ids: list[str | int] | None = None
+    external_reference_id: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.order_ids = [text for value in self.order_ids or () if (text := _id(value))]
+
+
+class OrderPayment(_Record):
+    """A row of `order_payments`: the part of a payment that went to one order, which `invoice_id` names."""
+
+    _ids: ClassVar[tuple[str, ...]] = (
+        "id",
+        "invoice_id",
+        "payment_id",
+        "order_id",
+        "refund_invoice_payment_id",
+    )
+    _instants: ClassVar[tuple[str, ...]] = ("pay_time",)
+
+    id: str | int | None = None
+    order_id: str | int | None = None
+    """Set by the tap, which read the row under this order; Keap's row has only `invoice_id`."""
+    invoice_id: str | int | None = None
+    payment_id: str | int | None = None
+    amount: Decimal | None = None
+    pay_time: datetime | None = None
+    pay_status: str | None = None
+    refund_invoice_payment_id: str | int | None = None
+
+
+STREAMS: dict[str, type[_Record]] = {
+    "contacts": Contact,
+    "products": Product,
+    "subscription_plans": SubscriptionPlan,
+    "free_trial_discounts": FreeTrialDiscount,
+    "subscriptions": Subscription,
+    "orders": Order,
+    "payments": Payment,
+    "transactions": PaymentTransaction,
+    "order_payments": OrderPayment,
+}
+"""The Singer streams that the mapping knows, by the tap's names."""
+
+_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
+    stream: msgspec.json.Decoder(kind) for stream, kind in STREAMS.items()
+}
+_PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`")
+_NUMERIC_TEXT = {
+    "orders": ("total", "total_paid", "refund_total"),
+    "payments": ("amount",),
+    "transactions": ("amount",),
+    "order_payments": ("amount",),
+}
+
+
+def decode(stream: str, raw: bytes) -> Any:
+    """Turn one JSON record into the stream's type.
+
+    Args:
+        stream: a key of `STREAMS`.
+        raw: the record as JSON.
+
+    Raises:
+        InvalidRecordError: no id (but for transactions), a text where a number belongs, an impossible date, or
+        another type than Keap documents.
+    """
+    try:
+        record: Any = _DECODERS[stream].decode(raw)
+    except msgspec.ValidationError:
+        record = _decode_leniently(stream, raw)
+    except msgspec.DecodeError as error:
+        raise InvalidRecordError(stream, None, "", "is not JSON") from error
+    if stream in _NUMERIC_TEXT and b'"amount":"' in raw:
+        _refuse_text_amounts(stream, raw)
+    if stream != "transactions":
+        record_id: str | None = record.id
+        if record_id is None:
+            raise InvalidRecordError(stream, None, "id", "is missing")
+        if not record_id.isdecimal():
+            raise InvalidRecordError(stream, None, "id", "is not one of Keap's numeric ids")
+    return record
+
+
+def _decode_leniently(stream: str, raw: bytes) -> Any:
+    """Second try with empty texts as null and whole floats as integers, both of which Keap leaves open."""
+    plain = msgspec.json.decode(raw)
+    if not isinstance(plain, dict):
+        raise InvalidRecordError(stream, None, "", "is not an object")
+    try:
+        return msgspec.convert(_tidied(plain), STREAMS[stream])
+    except msgspec.ValidationError as error:
+        found = _PATH.search(str(error))
+        record_id = plain.get("id")
+        raise InvalidRecordError(
+            stream,
+            str(record_id)[:64] if isinstance(record_id, str | int) else None,
+            found["path"] if found else "",
+            _PATH.sub("", str(error)).lower(),
+        ) from error
+
+
+def _tidied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _tidied(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_tidied(each) for each in value]
+    if value == "" and isinstance(value, str):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _refuse_text_amounts(stream: str, raw: bytes) -> None:
+    plain = msgspec.json.decode(raw)
+    amounts = {"amount": plain.get("amount")} | {
+        f"{name}.amount": plain[name].get("amount")
+        for name in _NUMERIC_TEXT[stream]
+        if isinstance(plain.get(name), dict)
+    }
+    for field, amount in amounts.items():
+        if isinstance(amount, str):
+            raise InvalidRecordError(stream, str(plain.get("id"))[:64], field, "is a text, not a number")
