@@ -5,8 +5,10 @@ from __future__ import annotations
 from calendar import monthrange
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 DAY = "day"
 MONTH = "month"
@@ -27,7 +29,7 @@ _ADVERBS = {DAY: "daily", MONTH: "monthly", YEAR: "yearly"}
 _Moment = TypeVar("_Moment", date, datetime)
 
 
-class Interval(NamedTuple):
+class Interval(msgspec.Struct, frozen=True):
     """A billing interval in ChartMogul's terms: `unit` is `day`, `month` or `year`."""
 
     count: int
@@ -36,7 +38,7 @@ class Interval(NamedTuple):
     @property
     def name(self) -> str:
         """The words in a plan's name (rule 3.7): multiples of 7 days are weeks, whatever Keap calls them."""
-        count, unit = self
+        count, unit = self.count, self.unit
         if unit == DAY and count % 7 == 0:
             return "weekly" if count == 7 else f"every {count // 7} weeks"
         return _ADVERBS[unit] if count == 1 else f"every {count} {unit}s"
@@ -65,7 +67,7 @@ def plus(moment: _Moment, interval: Interval) -> _Moment:
     Raises:
         OverflowError: beyond the year 9999.
     """
-    count, unit = interval
+    count, unit = interval.count, interval.unit
     if unit == DAY:
         return moment + timedelta(days=count)
     months = moment.month - 1 + (12 * count if unit == YEAR else count)
