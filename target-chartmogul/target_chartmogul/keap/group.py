@@ -48,6 +48,16 @@ class Existing(msgspec.Struct, kw_only=True):
     events: dict[str, SubscriptionEvent] = {}
 
 
+class UnlinkedItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A SUBSCRIPTION item without a subscription, as far as rule 4.3 needs it. Ids are Keap's."""
+
+    product_id: str | None = None
+    plan_id: str | None = None
+    cycle: str | None = None
+    """`cycle_type` of the item's own plan."""
+    frequency: int | None = None
+
+
 class Remembered(msgspec.Struct, kw_only=True):
     """What the ledger remembers of a group and ChartMogul cannot tell; lost with the ledger (rule 1.2)."""
 
@@ -61,6 +71,15 @@ class Remembered(msgspec.Struct, kw_only=True):
     """Invoice external id -> hundredths paid above the total (rule 5.3)."""
     ended_by_refund: dict[str, str] = {}
     """Subscription id -> order id, where `full_refund: remove_mrr` ended it (§8)."""
+    order_contacts: dict[str, str] = {}
+    """Order id -> the order's own contact, where an invoice is another contact's (rule 2.1)."""
+    unlinked_items: dict[str, UnlinkedItem] = {}
+    """Line external id -> what Keap says of a SUBSCRIPTION item that is `one_time` for want of a subscription.
+
+    A subscription that appears later can still be linked (rule 4.3), though the order does not arrive again.
+    """
+    withdrawn_links: dict[str, str] = {}
+    """Line external id -> subscription id, where `full_refund: remove_mrr` made the line `one_time` (§8)."""
 
 
 class Arrived(msgspec.Struct, kw_only=True):
@@ -81,6 +100,11 @@ class Group(msgspec.Struct, kw_only=True):
     payments: dict[str, Payment] = {}
     transactions: list[PaymentTransaction] = []
     order_payments: list[OrderPayment] = []
+    unreadable: dict[str, frozenset[str]] = {}
+    """Stream -> ids of records that arrived, but that `records.decode` refused.
+
+    They are not gone: what ChartMogul holds of them stays (rules 1.5, 4.10, 6.7).
+    """
     existing: Existing = msgspec.field(default_factory=Existing)
     remembered: Remembered = msgspec.field(default_factory=Remembered)
 

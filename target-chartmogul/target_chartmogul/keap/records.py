@@ -11,9 +11,16 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
+
+if TYPE_CHECKING:
+    Id = str | None
+    Ids = list[str] | None
+else:  # what Keap may send; after decoding they are what the type checker is told
+    Id = str | int | None
+    Ids = list[str | int] | None
 
 
 class InvalidRecordError(ValueError):
@@ -107,7 +114,7 @@ class Contact(_Record):
     _ids: ClassVar[tuple[str, ...]] = ("id",)
     _instants: ClassVar[tuple[str, ...]] = ("create_time", "update_time")
 
-    id: str | int | None = None
+    id: Id = None
     given_name: str | None = None
     family_name: str | None = None
     create_time: datetime | None = None
@@ -124,7 +131,7 @@ class ProductPlan(_Record):
 
     _ids: ClassVar[tuple[str, ...]] = ("id",)
 
-    id: str | int | None = None
+    id: Id = None
     billing_cycle: str | None = None
     billing_frequency: int | None = None
     plan_price: CurrencyValue | None = None
@@ -135,7 +142,7 @@ class Product(_Record):
 
     _ids: ClassVar[tuple[str, ...]] = ("id",)
 
-    id: str | int | None = None
+    id: Id = None
     name: str | None = None
     taxable: bool | None = None
     subscription_plans: list[ProductPlan] | None = None
@@ -149,7 +156,7 @@ class SubscriptionPlan(_Record):
 
     _ids: ClassVar[tuple[str, ...]] = ("id",)
 
-    id: str | int | None = None
+    id: Id = None
     subscription_plan_name: str | None = None
     cycle_type: str | None = None
     frequency: int | None = None
@@ -161,8 +168,8 @@ class FreeTrialDiscount(_Record):
 
     _ids: ClassVar[tuple[str, ...]] = ("id", "subscription_plan_id")
 
-    id: str | int | None = None
-    subscription_plan_id: str | int | None = None
+    id: Id = None
+    subscription_plan_id: Id = None
     free_trial_days: int | None = None
 
 
@@ -176,10 +183,10 @@ class Subscription(_Record):
     _ids: ClassVar[tuple[str, ...]] = ("id", "contact_id", "product_id", "subscription_plan_id")
     _instants: ClassVar[tuple[str, ...]] = ("modification_time",)
 
-    id: str | int | None = None
-    contact_id: str | int | None = None
-    product_id: str | int | None = None
-    subscription_plan_id: str | int | None = None
+    id: Id = None
+    contact_id: Id = None
+    product_id: Id = None
+    subscription_plan_id: Id = None
     active: bool | None = None
     billing_cycle: str | None = None
     billing_frequency: int | None = None
@@ -195,7 +202,7 @@ class OrderContact(_Record):
 
     _ids: ClassVar[tuple[str, ...]] = ("id",)
 
-    id: str | int | None = None
+    id: Id = None
     email: str | None = None
     given_name: str | None = None
     family_name: str | None = None
@@ -206,7 +213,7 @@ class ItemProduct(_Record):
 
     _ids: ClassVar[tuple[str, ...]] = ("id",)
 
-    id: str | int | None = None
+    id: Id = None
     name: str | None = None
     taxable: bool | None = None
 
@@ -219,17 +226,18 @@ class Special(msgspec.Struct, kw_only=True):
 
 
 class OrderItem(_Record):
-    """An item of an order; `item_type` is one of Keap's (SUBSCRIPTION, PROGRAM, TAX, DISCOUNT_…, SHIPPING,
-    PRODUCT, …).
+    """An item of an order.
+
+    `item_type` is one of Keap's: SUBSCRIPTION, PROGRAM, TAX, DISCOUNT_…, SHIPPING, PRODUCT, …
     """
 
     _ids: ClassVar[tuple[str, ...]] = ("id", "subscription_id")
 
-    id: str | int | None = None
+    id: Id = None
     name: str | None = None
     quantity: int | None = None
     item_type: str | None = None
-    subscription_id: str | int | None = None
+    subscription_id: Id = None
     product: ItemProduct | None = None
     price_per_unit: CurrencyValue | None = None
     subscription_plan: SubscriptionPlan | None = None
@@ -243,7 +251,7 @@ class Order(_Record):
     _ids: ClassVar[tuple[str, ...]] = ("id", "invoice_id")
     _instants: ClassVar[tuple[str, ...]] = ("creation_time", "modification_time", "order_time", "due_time")
 
-    id: str | int | None = None
+    id: Id = None
     status: str | None = None
     total: CurrencyValue | None = None
     total_paid: CurrencyValue | None = None
@@ -253,7 +261,7 @@ class Order(_Record):
     modification_time: datetime | None = None
     order_time: datetime | None = None
     due_time: datetime | None = None
-    invoice_id: str | int | None = None
+    invoice_id: Id = None
     order_items: list[OrderItem] | None = None
 
 
@@ -263,15 +271,15 @@ class Payment(_Record):
     _ids: ClassVar[tuple[str, ...]] = ("id", "refund_payment_id", "contact_id")
     _instants: ClassVar[tuple[str, ...]] = ("payment_time", "update_time")
 
-    id: str | int | None = None
+    id: Id = None
     type: str | None = None
     amount: Decimal | None = None
     status: str | None = None
     payment_time: datetime | None = None
     update_time: datetime | None = None
-    refund_payment_id: str | int | None = None
-    contact_id: str | int | None = None
-    order_ids: list[str | int] | None = None
+    refund_payment_id: Id = None
+    contact_id: Id = None
+    order_ids: Ids = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -289,9 +297,9 @@ class PaymentTransaction(_Record):
     is_successful: bool | None = None
     transaction_method: str | None = None
     transaction_time: datetime | None = None
-    contact_id: str | int | None = None
-    payment_id: str | int | None = None
-    order_ids: list[str | int] | None = None
+    contact_id: Id = None
+    payment_id: Id = None
+    order_ids: Ids = None
     external_reference_id: str | None = None
 
     def __post_init__(self) -> None:
@@ -311,15 +319,15 @@ class OrderPayment(_Record):
     )
     _instants: ClassVar[tuple[str, ...]] = ("pay_time",)
 
-    id: str | int | None = None
-    order_id: str | int | None = None
+    id: Id = None
+    order_id: Id = None
     """Set by the tap, which read the row under this order; Keap's row has only `invoice_id`."""
-    invoice_id: str | int | None = None
-    payment_id: str | int | None = None
+    invoice_id: Id = None
+    payment_id: Id = None
     amount: Decimal | None = None
     pay_time: datetime | None = None
     pay_status: str | None = None
-    refund_invoice_payment_id: str | int | None = None
+    refund_invoice_payment_id: Id = None
 
 
 STREAMS: dict[str, type[_Record]] = {
