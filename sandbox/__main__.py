@@ -1,0 +1,86 @@
+"""``python -m sandbox``: both APIs on one port of the loopback interface, until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from sandbox import credentials
+from sandbox.app import make_app
+from sandbox.clock import parse_instant
+from sandbox.sample import NOW, sample_account
+from sandbox.server import make_server
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until told to end.
+
+    Returns:
+        0 after SIGTERM or SIGINT; 2 when the account, the clock or the address is no good.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        now = parse_instant(options.now) if options.now else (NOW if options.account == "sample" else None)
+        app = make_app(_account(options.account), now, options.only)
+        server, listener = make_server(app, options.host, options.port)
+    except (OSError, ValueError) as error:
+        print(f"sandbox: {error}", file=sys.stderr)
+        return 2
+    ready = json.dumps(_where(f"http://{options.host}:{listener.getsockname()[1]}"))
+    if options.ready_file:
+        _write_atomically(Path(options.ready_file), ready)
+    print(ready, flush=True)
+    gc.freeze()  # the account stays; collecting it again and again would only cost answers their time
+    server.run(sockets=[listener])
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0: any free one")
+    parser.add_argument("--account", default="sample", help="sample, empty, or a JSON file of streams")
+    parser.add_argument("--now", help="fixed clock, ISO 8601 with zone; the sample has one of its own")
+    parser.add_argument("--only", choices=["keap", "chartmogul"], help="serve one API")
+    parser.add_argument("--ready-file", help="where the line with the addresses is also written")
+    return parser
+
+
+def _account(name: str) -> dict[str, Any]:
+    if name == "sample":
+        return sample_account()
+    if name == "empty":
+        return {}
+    account: dict[str, Any] = json.loads(Path(name).read_text(encoding="utf-8"))
+    return account
+
+
+def _where(base: str) -> dict[str, str]:
+    return {
+        "keap_api_url": f"{base}/keap/crm/rest",
+        "keap_token_url": f"{base}/keap/token",
+        "keap_authorize_url": f"{base}/keap/app/oauth/authorize",
+        "chartmogul_api_url": f"{base}/chartmogul/v1",
+        "control_url": f"{base}/control",
+        "keap_api_key": credentials.KEAP_API_KEY,
+        "keap_client_id": credentials.KEAP_CLIENT_ID,
+        "keap_client_secret": credentials.KEAP_CLIENT_SECRET,
+        "keap_refresh_token": credentials.KEAP_REFRESH_TOKEN,
+        "chartmogul_api_key": credentials.CHARTMOGUL_API_KEY,
+        "chartmogul_read_only_key": credentials.CHARTMOGUL_READ_ONLY_KEY,
+    }
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    beside = path.with_name(f"{path.name}.{os.getpid()}")
+    beside.write_text(text + "\n", encoding="utf-8")
+    beside.replace(path)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

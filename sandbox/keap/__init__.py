@@ -1,0 +1,1 @@
+"""Keap's REST API v2 and its OAuth endpoints."""

@@ -1,0 +1,178 @@
+"""Keap as an ASGI application: REST v2, OAuth, and the control calls of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from sandbox.clock import Clock
+from sandbox.keap.auth import Gateway, Tokens
+from sandbox.keap.errors import KeapError, body_on_get_page, not_found_page
+from sandbox.keap.filters import Clause, since, until
+from sandbox.keap.limits import KeapLimits
+from sandbox.keap.listing import page_body
+from sandbox.keap.resources import RESOURCES, Resource
+from sandbox.keap.singles import single_objects
+from sandbox.keap.store import Store
+from sandbox.keap.tables import Table
+
+_METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE"]
+_SINGLE_PATHS = {
+    "oauth/connect/userinfo": "userinfo",
+    "businessProfile": "business_profile",
+    "settings/applications:getConfiguration": "configuration",
+    "contacts/model": "contacts_model",
+    "orders/model": "orders_model",
+    "subscriptions/model": "subscriptions_model",
+}
+
+
+class KeapService:
+    """One Keap application (tenant)."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.tokens = Tokens(clock)
+        self.gateway = Gateway(self.tokens)
+        self.limits = KeapLimits(self.gateway, clock)
+        self.store = Store(RESOURCES, single_objects)
+        self._account: dict[str, Any] = {}
+        self._by_path = {resource.path: resource for resource in RESOURCES}
+        self._patterns = [
+            (re.compile(resource.path.replace("{", "(?P<").replace("}", ">[^/]+)") + "$"), resource)
+            for resource in RESOURCES
+            if "{" in resource.path
+        ]
+
+    def start_with(self, account: dict[str, Any]) -> None:
+        """Load the account that ``reset`` returns to."""
+        self._account = account
+        self.store.load(account)
+
+    def reset(self) -> None:
+        """Return to the state after start."""
+        self.store.behaviour = type(self.store.behaviour)()
+        self.store.load(self._account)
+        self.tokens.reset()
+        self.limits.reset()
+
+    def routes(self) -> list[Route]:
+        """Return the routes of the API."""
+        return [Route("/crm/rest/{path:path}", self._rest, methods=_METHODS)]
+
+    def control_routes(self) -> list[Route]:
+        """Return the routes by which tests look in and set things up."""
+        return [
+            Route("/account", self._get_account, methods=["GET"]),
+            Route("/account", self._put_account, methods=["PUT"]),
+            Route("/rows/{stream}", self._post_rows, methods=["POST"]),
+            Route("/rows/{stream}/{row_id}", self._delete_row, methods=["DELETE"]),
+            Route("/behaviour", self._put_behaviour, methods=["PUT"]),
+            Route("/tokens", self._get_tokens, methods=["GET"]),
+        ]
+
+    async def _rest(self, request: Request) -> Response:
+        body = await request.body()
+        try:
+            return self._answer(request, request.path_params["path"].strip("/"), body)
+        except KeapError as error:
+            return error.response()
+
+    def _answer(self, request: Request, path: str, body: bytes) -> Response:
+        if request.method == "GET" and body:
+            return body_on_get_page()
+        version, _, rest = path.partition("/")
+        if version != "v2":
+            return not_found_page()
+        if self.store.behaviour.edition == "old" and rest.startswith("sales/"):
+            return not_found_page()
+        if request.method != "GET":
+            raise KeapError(405, "Method Not Allowed")
+        if rest in _SINGLE_PATHS:
+            return JSONResponse(self.store.singles[_SINGLE_PATHS[rest]])
+        if rest in self._by_path:
+            return self._list(request, self._by_path[rest])
+        for pattern, resource in self._patterns:
+            if match := pattern.match(rest):
+                return self._list_below(request, resource, match.groupdict())
+        parent, _, row_id = rest.rpartition("/")
+        if parent in self._by_path and self._by_path[parent].gettable:
+            return self._get(self._by_path[parent], row_id)
+        return not_found_page()
+
+    def _list(
+        self,
+        request: Request,
+        resource: Resource,
+        table: Table | None = None,
+        scope: Clause | None = None,
+    ) -> Response:
+        url = f"{request.url.scheme}://{request.url.netloc}{request.url.path}"
+        rows = table if table is not None else self.store.tables[resource.stream]
+        resource = self._as_behaved(resource)
+        body = page_body(self.store, resource, rows, dict(request.query_params), url, scope)
+        return Response(body, media_type="application/json")
+
+    def _as_behaved(self, resource: Resource) -> Resource:
+        if resource.stream == "payments" and self.store.behaviour.payments_since == "update_time":
+            times = {"since_time": since("update_time"), "until_time": until("update_time")}
+            return dataclasses.replace(resource, filters={**resource.filters, **times})
+        return resource
+
+    def _list_below(self, request: Request, resource: Resource, parents: dict[str, str]) -> Response:
+        if resource.stream == "subscription_plans":
+            product_id = parents["product_id"]
+            if product_id == "-":
+                return self._list(request, resource)
+            self._found("products", product_id)
+            return self._list(request, resource, scope=_same("product_id", product_id))
+        order = self._found("orders", parents["order_id"])
+        return self._list(request, resource, scope=_same("invoice_id", str(order.get("invoice_id"))))
+
+    def _get(self, resource: Resource, row_id: str) -> Response:
+        self._found(resource.stream, row_id)
+        return Response(self.store.view(resource.stream, None).row(row_id), media_type="application/json")
+
+    def _found(self, stream: str, row_id: str) -> dict[str, Any]:
+        row = self.store.tables[stream].rows.get(row_id)
+        if row is None:
+            noun = self.store.resources[stream].noun
+            raise KeapError(404, f"Unable to find this {noun}", domain=stream, resource=row_id)
+        return row
+
+    async def _get_account(self, request: Request) -> Response:
+        return Response(msgspec.json.encode(self.store.dump()), media_type="application/json")
+
+    async def _put_account(self, request: Request) -> Response:
+        self.store.load(msgspec.json.decode(await request.body()))
+        return JSONResponse({})
+
+    async def _post_rows(self, request: Request) -> Response:
+        rows = msgspec.json.decode(await request.body())["rows"]
+        return JSONResponse({"ids": self.store.put(request.path_params["stream"], rows)})
+
+    async def _delete_row(self, request: Request) -> Response:
+        found = self.store.delete(request.path_params["stream"], request.path_params["row_id"])
+        return JSONResponse({"deleted": found}, 200 if found else 404)
+
+    async def _put_behaviour(self, request: Request) -> Response:
+        changes = msgspec.json.decode(await request.body())
+        if changes.pop("expire_access_tokens", False):
+            self.tokens.expire_access()
+        for kind in changes.pop("revoke", ()):
+            self.tokens.revoke(kind)
+        self.store.behave(changes)
+        return JSONResponse({})
+
+    async def _get_tokens(self, request: Request) -> Response:
+        return JSONResponse(self.tokens.as_list())
+
+
+def _same(path: str, value: str) -> Clause:
+    return Clause(lambda _: True, path, frozenset({value}))

@@ -1,0 +1,162 @@
+"""The account: all streams of it, and how it behaves where Keap's documentation leaves that open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import msgspec
+
+from sandbox.keap.derived import plans_of
+from sandbox.keap.resources import Resource
+from sandbox.keap.tables import Table
+from sandbox.keap.values import Row
+from sandbox.keap.views import View
+
+
+@dataclass(slots=True)
+class Behaviour:
+    """What the documentation leaves open, and a test may want either way.
+
+    ``token_form``: opaque or url. ``last_token``: what stands for no further page: empty, null or absent.
+    ``edition``: current or old (``sales/*`` answers 404, young fields are missing). ``null_style``: null, omitted or
+    empty. ``payments_since``: payment_time or update_time. ``order_payments_in_hundredths``: amounts in hundredths.
+    ``originating_orders_linked``: whether the order that created a subscription names it.
+    """
+
+    token_form: str = "opaque"  # noqa: S105
+    last_token: str = "empty"  # noqa: S105
+    edition: str = "current"
+    null_style: str = "null"
+    payments_since: str = "payment_time"
+    order_payments_in_hundredths: bool = False
+    originating_orders_linked: bool = True
+
+    def changed(self, changes: dict[str, Any]) -> Behaviour:
+        """Return a copy with the changes.
+
+        Raises:
+            ValueError: an unknown setting or value.
+        """
+        known = {item.name for item in fields(self)}
+        if unknown := set(changes) - known:
+            raise ValueError(f"unknown behaviour: {', '.join(sorted(unknown))}")
+        new = Behaviour(**{**asdict(self), **changes})
+        for name, allowed in _ALLOWED.items():
+            if getattr(new, name) not in allowed:
+                raise ValueError(f"{name} is one of {', '.join(sorted(map(str, allowed)))}")
+        return new
+
+
+_ALLOWED: dict[str, frozenset[Any]] = {
+    "token_form": frozenset({"opaque", "url"}),
+    "last_token": frozenset({"empty", "null", "absent"}),
+    "edition": frozenset({"current", "old"}),
+    "null_style": frozenset({"null", "omitted", "empty"}),
+    "payments_since": frozenset({"payment_time", "update_time"}),
+    "order_payments_in_hundredths": frozenset({True, False}),
+    "originating_orders_linked": frozenset({True, False}),
+}
+
+
+class Store:
+    """The rows of the account by stream, and single objects (settings, models, profile) by name."""
+
+    def __init__(self, resources: Iterable[Resource], single_objects: Callable[[], dict[str, Any]]) -> None:
+        self.resources = {resource.stream: resource for resource in resources}
+        self._single_objects = single_objects
+        self.behaviour = Behaviour()
+        self.load({})
+
+    def load(self, account: dict[str, Any]) -> None:
+        """Replace the whole account.
+
+        Raises:
+            ValueError: a stream that Keap does not have, or something that is no list of rows.
+        """
+        singles = self._single_objects()
+        if unknown := set(account) - set(self.resources) - set(singles):
+            raise ValueError(f"unknown streams: {', '.join(sorted(unknown))}")
+        tables: dict[str, Table] = {}
+        for stream, resource in self.resources.items():
+            rows = account.get(stream) or []
+            if not isinstance(rows, list):
+                raise ValueError(f"{stream}: not a list of rows")  # noqa: TRY004
+            tables[stream] = Table(resource.id_field, rows)
+        self.tables = tables
+        self.singles = {name: account.get(name, value) for name, value in singles.items()}
+        self._plans_given = bool(account.get("subscription_plans"))
+        self._derive("products")
+        self.reset_views()
+
+    def put(self, stream: str, rows: list[Row]) -> list[str]:
+        """Insert or replace rows.
+
+        Raises:
+            KeyError: no such stream.
+            ValueError: a row without its id.
+        """
+        row_ids = self.tables[stream].put_all(rows)
+        self._touched(stream, row_ids)
+        return row_ids
+
+    def delete(self, stream: str, row_id: str) -> bool:
+        """Delete a row; say whether there was one.
+
+        Raises:
+            KeyError: no such stream.
+        """
+        found = self.tables[stream].delete(row_id)
+        self._touched(stream, [row_id])
+        return found
+
+    def dump(self) -> dict[str, Any]:
+        """Return the whole account, in the shape that ``load`` takes."""
+        rows = {stream: list(table.rows.values()) for stream, table in self.tables.items()}
+        return {**rows, **self.singles}
+
+    def behave(self, changes: dict[str, Any]) -> None:
+        """Change the behaviour."""
+        self.behaviour = self.behaviour.changed(changes)
+        self.reset_views()
+
+    def reset_views(self) -> None:
+        """Forget the rows that were written out."""
+        self._views: dict[tuple[str, tuple[str, ...] | None], View] = {}
+
+    def view(self, stream: str, selected: tuple[str, ...] | None) -> View:
+        """Return the written-out rows of a stream with the selected fields, None: all."""
+        view = self._views.get((stream, selected))
+        if view is None:
+            view = View(self, stream, selected)
+            self._views[stream, selected] = view
+        return view
+
+    def custom_field_ids(self, model: str | None) -> dict[str, str]:
+        """Return the ids of the custom fields of a record type by their ``field_name``."""
+        if model is None:
+            return {}
+        declared = self.singles.get(f"{model}_model", {}).get("custom_fields", ())
+        return {str(entry["field_name"]): str(entry["id"]) for entry in declared}
+
+    def _touched(self, stream: str, row_ids: list[str]) -> None:
+        self._derive(stream)
+        related = {"orders", "subscriptions"} if stream in {"orders", "subscriptions"} else {stream}
+        for (viewed, _), view in self._views.items():
+            if viewed == stream:
+                view.forget(row_ids)
+            elif viewed in related:
+                view.forget(None)
+
+    def _derive(self, stream: str) -> None:
+        if stream == "products" and not self._plans_given:
+            plans = [plan for product in self.tables["products"].rows.values() for plan in plans_of(product)]
+            self.tables["subscription_plans"] = Table("id", plans)
+            if hasattr(self, "_views"):
+                self.reset_views()
+
+
+def encode(value: Any) -> bytes:
+    """Return a value as JSON."""
+    return msgspec.json.encode(value)

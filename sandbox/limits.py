@@ -1,0 +1,100 @@
+"""What both kinds of limits have in common, and ChartMogul's."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from starlette.responses import JSONResponse, Response
+from starlette.types import Scope
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+
+OVERRIDES = frozenset({"per_second", "per_minute", "per_day", "spike", "parallel", "enabled"})
+
+
+@dataclass(slots=True)
+class Admission:
+    """The gateway's word on one request: a refusal or None, and headers for the answer either way."""
+
+    refusal: Response | None = None
+    headers: Headers = field(default_factory=list)
+
+
+class Limits(Protocol):
+    """Limits of one API."""
+
+    def admit(self, scope: Scope, running: int, now: float) -> Admission:
+        """Judge a request; ``running`` counts it too, ``now`` is monotonic seconds."""
+
+    def throttled(self, scope: Scope, *, day: bool, now: float) -> Admission:
+        """Return the refusal that an exhausted quota would give, for a fault that was asked for."""
+
+    def unauthorized(self) -> Response:
+        """Return the API's 401."""
+
+    def configure(self, overrides: dict[str, Any]) -> None:
+        """Override the numbers; an absent or null one is the default."""
+
+    def reset(self) -> None:
+        """Forget what was counted, and the overrides."""
+
+
+def checked(overrides: dict[str, Any]) -> dict[str, Any]:
+    """Return the overrides that are not null.
+
+    Raises:
+        ValueError: an unknown one.
+    """
+    if unknown := set(overrides) - OVERRIDES:
+        raise ValueError(f"unknown limits: {', '.join(sorted(unknown))}")
+    return {name: value for name, value in overrides.items() if value is not None}
+
+
+class SlidingWindow:
+    """Counts what happened in the last ``seconds``."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._times: deque[float] = deque()
+
+    def count(self, now: float) -> int:
+        """Return how many were added in the window that ends at ``now``."""
+        while self._times and self._times[0] <= now - self._seconds:
+            self._times.popleft()
+        return len(self._times)
+
+    def add(self, now: float) -> None:
+        """Add one at ``now``."""
+        self._times.append(now)
+
+
+class ChartMogulLimits:
+    """40 requests in any second, else 429; more than 20 at a time, 503. No headers tell of either."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self._overrides: dict[str, Any] = {}
+        self._second = SlidingWindow(1.0)
+
+    def configure(self, overrides: dict[str, Any]) -> None:
+        self._overrides = checked(overrides)
+
+    def admit(self, scope: Scope, running: int, now: float) -> Admission:
+        if not self._overrides.get("enabled", True):
+            return Admission()
+        if running > self._overrides.get("parallel", 20):
+            return Admission(JSONResponse({"error": "Too many concurrent requests."}, 503))
+        if self._second.count(now) >= self._overrides.get("per_second", 40):
+            return self.throttled(scope, day=False, now=now)
+        self._second.add(now)
+        return Admission()
+
+    def throttled(self, scope: Scope, *, day: bool, now: float) -> Admission:
+        return Admission(JSONResponse({"error": "You have exceeded your request rate limit."}, 429))
+
+    def unauthorized(self) -> Response:
+        return JSONResponse({"error": "No valid API key provided"}, 401)

@@ -1,0 +1,141 @@
+"""What stands before each API: its request log, its limits, and the faults that were asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sandbox.clock import Clock
+from sandbox.faults import Faults
+from sandbox.limits import Headers, Limits
+from sandbox.requestlog import Entry, RequestLog
+from sandbox.server import abort_connection
+
+_GATEWAY_HTML = (
+    "<html>\r\n<head><title>504 Gateway Time-out</title></head>\r\n<body>\r\n"
+    "<center><h1>504 Gateway Time-out</h1></center>\r\n</body>\r\n</html>\r\n"
+)
+_MAINTENANCE_HTML = "<!DOCTYPE html><html><head><title>Maintenance</title></head><body>Be right back.</body></html>"
+_ERRORS: dict[str, tuple[int, str]] = {
+    "500": (500, "Internal Server Error"),
+    "502": (502, "Bad Gateway"),
+    "503": (503, "Service Unavailable"),
+}
+
+
+class ServiceMiddleware:
+    """Wraps the ASGI application of one API.
+
+    Args:
+        app: the API itself.
+        log: notes every request.
+        faults: says which request fails; asked after the limits, so a failed request has used up quota.
+        limits: the API's own.
+        clock: unused by the faults themselves; day quotas end by it.
+    """
+
+    def __init__(self, app: ASGIApp, *, log: RequestLog, faults: Faults, limits: Limits, clock: Clock) -> None:
+        self.app = app
+        self.log = log
+        self.faults = faults
+        self.limits = limits
+        self.clock = clock
+        self._running = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        now = time.monotonic()
+        entry = self.log.begin(now, scope["method"], scope["path"], scope["query_string"].decode("latin-1"))
+        self._running += 1
+        try:
+            await self._handle(scope, receive, send, entry, now)
+        finally:
+            self._running -= 1
+            self.log.end(entry, time.monotonic())
+
+    async def _handle(self, scope: Scope, receive: Receive, send: Send, entry: Entry, now: float) -> None:
+        admission = self.limits.admit(scope, self._running, now)
+        answer = _Answer(send, entry, admission.headers)
+        if admission.refusal is not None:
+            await admission.refusal(scope, receive, answer)
+            return
+        if delay := self.faults.delay():
+            await asyncio.sleep(delay)
+        entry.fault = self.faults.pick(scope["method"], scope["path"])
+        match entry.fault:
+            case None:
+                await self.app(scope, receive, answer)
+            case "429" | "429_day" as kind:
+                throttled = self.limits.throttled(scope, day=kind == "429_day", now=now)
+                answer.headers = throttled.headers
+                if throttled.refusal is not None:
+                    await throttled.refusal(scope, receive, answer)
+            case "reset_before":
+                await _cut(scope, receive)
+            case "reset_after":
+                await self.app(scope, receive, _discard)
+                await _cut(scope, receive)
+            case "never":
+                await _wait_for_disconnect(receive)
+            case "truncated":
+                await self._truncated(scope, receive, answer)
+            case kind:
+                await self._error(kind)(scope, receive, answer)
+
+    def _error(self, kind: str) -> Response:
+        if kind == "401":
+            return self.limits.unauthorized()
+        if kind == "504_html":
+            return HTMLResponse(_GATEWAY_HTML, 504)
+        if kind == "html_200":
+            return HTMLResponse(_MAINTENANCE_HTML, 200)
+        status, message = _ERRORS[kind]
+        return JSONResponse({"code": status, "message": message, "status": message, "details": []}, status)
+
+    async def _truncated(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        messages: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            messages.append(message)
+
+        await self.app(scope, receive, keep)
+        body = b"".join(message.get("body", b"") for message in messages[1:])
+        await answer(messages[0])
+        await answer({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+        await _cut(scope, receive, abruptly=False)
+
+
+class _Answer:
+    """Passes an answer on, with the gateway's headers; notes its status."""
+
+    def __init__(self, send: Send, entry: Entry, headers: Headers) -> None:
+        self._send = send
+        self._entry = entry
+        self.headers = headers
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._entry.status = message["status"]
+            message["headers"] = [*message["headers"], *self.headers]
+        await self._send(message)
+
+
+async def _discard(message: Message) -> None:
+    """Take an answer that nobody will see."""
+
+
+async def _wait_for_disconnect(receive: Receive) -> None:
+    message: dict[str, Any] = {}
+    while message.get("type") != "http.disconnect":
+        message = dict(await receive())
+
+
+async def _cut(scope: Scope, receive: Receive, *, abruptly: bool = True) -> None:
+    abort_connection(scope, abruptly=abruptly)
+    await _wait_for_disconnect(receive)

@@ -1,0 +1,66 @@
+"""The HTTP server: uvicorn, with a way to cut a connection and an end without waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from types import FrameType
+from typing import Any, cast
+
+import uvicorn
+from starlette.types import ASGIApp, Scope
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_TRANSPORT = "sandbox.transport"
+
+
+class CuttableProtocol(HttpToolsProtocol):
+    """Lets a request reach its own connection."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        cast("dict[str, Any]", self.scope)[_TRANSPORT] = self.transport
+
+
+def abort_connection(scope: Scope, *, abruptly: bool) -> None:
+    """Close the connection of a request: with a TCP reset if ``abruptly``, else after what was written."""
+    transport: asyncio.Transport = scope[_TRANSPORT]
+    if not abruptly:
+        transport.close()
+        return
+    connection: socket.socket | None = transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+
+
+class PromptServer(uvicorn.Server):
+    """Ends at once on SIGTERM and SIGINT, with exit code 0."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.should_exit = True
+        self.force_exit = True
+
+
+def make_server(app: ASGIApp, host: str, port: int) -> tuple[PromptServer, socket.socket]:
+    """Return a server and the socket that it is to be run on, bound and listening.
+
+    Raises:
+        OSError: the address is in use or not allowed.
+    """
+    config = uvicorn.Config(
+        app,
+        http=CuttableProtocol,
+        loop="asyncio",
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=75,
+        backlog=512,
+    )
+    listener = socket.create_server((host, port), backlog=512)
+    listener.setblocking(False)
+    return PromptServer(config), listener
