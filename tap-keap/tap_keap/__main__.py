@@ -1,0 +1,92 @@
+"""Command line of `tap-keap`: quick answers without the SDK, one line and an exit code for every failure."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command line and end the process with one of `exit_codes`."""
+    arguments = sys.argv[1:]
+    if arguments == ["--version"]:
+        from importlib.metadata import version  # noqa: PLC0415 - keeps --version quick
+
+        print(f"tap-keap v{version('tap-keap')}, Meltano SDK v{version('singer-sdk')}")  # noqa: T201
+        return
+    code = _run(arguments)
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    # Not sys.exit: background threads may still wait for an answer of Keap that nobody needs any more.
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    import click  # noqa: PLC0415
+
+    from tap_keap import exit_codes  # noqa: PLC0415
+    from tap_keap.errors import TapKeapError  # noqa: PLC0415
+
+    try:
+        if arguments[:1] == ["auth"]:
+            from tap_keap.login import auth_command  # noqa: PLC0415
+
+            auth_command.main(arguments[1:], prog_name="tap-keap auth", standalone_mode=False)
+        else:
+            from tap_keap.tap import TapKeap  # noqa: PLC0415
+
+            result = TapKeap.cli.main(arguments, prog_name="tap-keap", standalone_mode=False)
+            if isinstance(result, int):
+                return result
+    except TapKeapError as error:
+        return _fail(str(error), error.exit_code)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        return _fail(error.format_message(), exit_codes.CONFIGURATION)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("Stopped.", exit_codes.INTERRUPTED)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else exit_codes.UNEXPECTED
+    except BrokenPipeError:
+        _close_stdout()
+        return _fail("The reader of this tap's output is gone.", exit_codes.UNEXPECTED)
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        return _fail(f"{error.filename}: {error.strerror}.", exit_codes.CONFIGURATION)
+    except ValueError as error:
+        if type(error).__name__ in {"JSONDecodeError", "UnicodeDecodeError"}:
+            return _fail("The config, catalog or state file is not valid JSON.", exit_codes.CONFIGURATION)
+        return _unexpected(error)
+    except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback with data in it
+        return _unexpected(error)
+    return exit_codes.OK
+
+
+def _close_stdout() -> None:
+    """Point stdout elsewhere, so that nothing tries to flush into the broken pipe."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _unexpected(error: BaseException) -> int:
+    """A defect: where it happened, without the values that may stand in its message."""
+    from tap_keap import exit_codes  # noqa: PLC0415
+
+    trace = error.__traceback__
+    places = []
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        places.append(f"{code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return _fail(f"Unexpected {type(error).__name__} at {' > '.join(places[-4:])}.", exit_codes.UNEXPECTED)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"tap-keap: {message}", file=sys.stderr)  # noqa: T201 - the one line for the user
+    return code
+
+
+if __name__ == "__main__":
+    main()

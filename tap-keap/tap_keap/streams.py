@@ -1,0 +1,302 @@
+"""The streams: how rows are listed, completed and written."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk import Stream
+from singer_sdk.helpers._typing import TypeConformanceLevel
+
+from tap_keap.bookmarks import CLOCK_MARGIN, Bookmarks, ReadPlan, plan_read
+from tap_keap.client import Listing
+from tap_keap.errors import RefusedRequestError, TapKeapError
+from tap_keap.id_set import IdSet
+from tap_keap.instants import format_instant
+from tap_keap.rows import Page, Row, RowReader, load_schema
+from tap_keap.settings import setting_instant
+from tap_keap.stream_specs import DISCOUNT_KINDS, StreamSpec
+
+if TYPE_CHECKING:
+    from tap_keap.tap import TapKeap
+
+
+class KeapStream(Stream):
+    """A stream that is one listing of Keap.
+
+    Args:
+        tap: The tap.
+        spec: What is known of the stream.
+    """
+
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # rows fit their schema when they leave RowReader
+
+    def __init__(self, tap: TapKeap, spec: StreamSpec) -> None:
+        self.spec = spec
+        self.keap = tap
+        super().__init__(tap, schema=load_schema(spec.name), name=spec.name)
+        self.primary_keys = spec.primary_keys
+        self.replication_key = spec.replication_key
+        self.seen = IdSet()
+        self.rejected = 0
+
+    @cached_property
+    def state_manager(self) -> Bookmarks:
+        """Bookmarks that move at safe points only."""
+        return Bookmarks(self.name, self.tap_state, self.tap_name)
+
+    @property
+    def is_sorted(self) -> bool:
+        """Interrupted reads go on where they stopped: see `Bookmarks`."""
+        return True
+
+    @property
+    def emit_activate_version_messages(self) -> bool:
+        """Never at the start, as the SDK would: a version is active when the whole of it has been written."""
+        return False
+
+    @cached_property
+    def plan(self) -> ReadPlan:
+        """How this run reads the stream."""
+        return plan_read(
+            self.spec,
+            self.stream_state,
+            incremental=self.replication_method == "INCREMENTAL",
+            now=self.keap.now,
+            start_date=setting_instant(self.config, "start_date"),
+            lookback=timedelta(days=self.config["lookback_days"]),
+            full_reread=timedelta(days=self.config["full_reread_days"]),
+        )
+
+    @cached_property
+    def reader(self) -> RowReader:
+        """Reads the pages of this stream."""
+        return RowReader(
+            load_schema(self.name), self.spec.envelope, keep_unknown=bool(self.config.get("additional_fields"))
+        )
+
+    def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
+        """The SDK's log, without its line about an error that ends the run with a message of its own."""
+        if level >= logging.ERROR and isinstance(sys.exc_info()[1], TapKeapError):
+            return
+        super().log(message, *args, level=level, **kwargs)
+
+    def get_records(self, context: Mapping[str, Any] | None) -> Iterable[Row]:
+        """All rows of this run; moves the bookmark after each page.
+
+        Raises:
+            TapKeapError: if the stream cannot be read to its end.
+        """
+        del context
+        plan = self.plan
+        activating = self.spec.activates and plan.complete
+        if activating:
+            self._stream_version = self.keap.version
+        try:
+            for page in self.pages():
+                last = None
+                for row in self.complete_rows(page):
+                    last = row
+                    yield row
+                self.checkpoint(last)
+        except RefusedRequestError as error:
+            if error.status != 404 or not self.keap.lacks(self.name):
+                raise
+            return
+        self.end(activating=activating)
+
+    def pages(self) -> Iterator[Page]:
+        """The pages of this run."""
+        yield from self.keap.client.pages(Listing(self.name, self.spec.path, self.query(self.plan)), self.reader)
+
+    def query(self, plan: ReadPlan) -> dict[str, str]:
+        """Query parameters for a plan."""
+        spec = self.spec
+        conditions = [spec.extra_filter] if spec.extra_filter else []
+        if plan.since is not None and spec.since:
+            conditions.append(f"{spec.since}=={format_instant(plan.since)}")
+        if plan.until is not None and spec.until:
+            conditions.append(f"{spec.until}=={format_instant(plan.until)}")
+        if plan.after_id is not None and spec.id_filter:
+            conditions.append(f"{spec.id_filter}>{plan.after_id}")
+        order = spec.order if plan.whole or spec.order_by_time is None else spec.order_by_time
+        return self.listing_params(";".join(conditions), order)
+
+    def listing_params(self, condition: str, order: str | None) -> dict[str, str]:
+        """Query parameters of any listing of this stream's rows."""
+        params = {"page_size": str(self.config["page_size"])}
+        if self.spec.fields:
+            params["fields"] = ",".join(load_schema(self.name)["properties"])
+        if condition:
+            params["filter"] = condition
+        if order:
+            params["order_by"] = order
+        return params
+
+    def complete_rows(self, page: Page) -> Iterator[Row]:
+        """Rows of a page that are new in this run, with what the tap adds; reports what was left out."""
+        for identifier, reason in page.rejected:
+            self.reject(identifier, reason)
+        keys = self.spec.primary_keys
+        for row in page.rows:
+            self.add_fields(row)
+            values = [row.get(key) for key in keys]
+            if None in values:
+                self.reject(None, f"field {keys[values.index(None)]}: missing")
+                continue
+            if self.seen.add("/".join(values)):  # type: ignore[arg-type]
+                yield row
+
+    def add_fields(self, row: Row) -> None:
+        """Add fields that Keap's row does not have."""
+
+    def reject(self, identifier: str | None, reason: str) -> None:
+        """Say which row is left out, and why."""
+        self.rejected += 1
+        self.logger.error("%s: record %s is left out: %s", self.name, identifier or "without id", reason)
+
+    def checkpoint(self, last: Row | None) -> None:
+        """After a page is written: what was read so far may become state."""
+        plan = self.plan
+        if self.replication_method != "INCREMENTAL":
+            return
+        if plan.whole:
+            if self.spec.id_filter and last is not None:
+                self.state_manager.note_whole_read(last["id"], plan.started)
+        elif self.spec.order_by_time:
+            self.state_manager.commit()
+        self._write_state_message()
+
+    def end(self, *, activating: bool) -> None:
+        """After the last page."""
+        plan = self.plan
+        if self.replication_method == "INCREMENTAL":
+            self.state_manager.commit(limit=plan.started - CLOCK_MARGIN if plan.whole else plan.started)
+            if plan.whole:
+                self.state_manager.end_whole_read(plan.started, remember=self.spec.full_reread)
+        if activating and not self.rejected:
+            self._write_activate_version_message(self.keap.version)
+
+
+class SubscriptionPlanStream(KeapStream):
+    """Plans of all products. Keap's rows do not name their product since June 2026."""
+
+    def add_fields(self, row: Row) -> None:
+        """The product that lists the plan, where `products` was read in this run."""
+        row.setdefault("product_id", self.keap.product_of_plan.get(row.get("id", "")))
+
+
+class ProductStream(KeapStream):
+    """Products; remembers which product a plan belongs to."""
+
+    def add_fields(self, row: Row) -> None:
+        """Nothing is added; the plans are remembered for `subscription_plans`."""
+        for plan in row.get("subscription_plans") or ():
+            if plan and plan.get("id"):
+                self.keap.product_of_plan[plan["id"]] = row.get("id")
+
+
+class TransactionStream(KeapStream):
+    """Payment attempts. Keap gives them no id."""
+
+    def add_fields(self, row: Row) -> None:
+        """A key made of what tells attempts apart; two rows that agree in all of it are one attempt."""
+        parts = (
+            row.get("payment_id"),
+            row.get("transaction_method"),
+            row.get("transaction_time"),
+            row.get("external_reference_id"),
+            row.get("amount"),
+        )
+        text = "|".join("" if part is None else str(part) for part in parts)
+        row["transaction_key"] = hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class DiscountStream(KeapStream):
+    """Discounts of all kinds but free trials, which have a stream of their own."""
+
+    def pages(self) -> Iterator[Page]:
+        """The pages of one kind after the other."""
+        for path, kind in DISCOUNT_KINDS.items():
+            listing = Listing(self.name, f"discounts/{path}", self.query(self.plan))
+            for page in self.keap.client.pages(listing, self.reader):
+                for row in page.rows:
+                    row["kind"] = kind
+                yield page
+
+
+class ContactTagStream(KeapStream):
+    """Which contact has which tag: the contacts of each tag."""
+
+    @cached_property
+    def reader(self) -> RowReader:
+        """Reads tagged contacts, whose `id` is the contact's."""
+        schema = load_schema(self.name)
+        properties = {**schema["properties"], "id": {"type": ["string", "null"]}}
+        return RowReader({**schema, "properties": properties}, self.spec.envelope)
+
+    def add_fields(self, row: Row) -> None:
+        """The contact's id under its own name."""
+        row["contact_id"] = row.pop("id", None)
+
+    def pages(self) -> Iterator[Page]:
+        """The pages of one tag after the other."""
+        tags = RowReader(load_schema("tags"), "tags")
+        for tag_page in self.keap.client.pages(
+            Listing(self.name, "tags", {"page_size": str(self.config["page_size"]), "order_by": "create_time asc"}),
+            tags,
+        ):
+            for tag in tag_page.rows:
+                listing = Listing(self.name, f"tags/{tag['id']}/contacts", self.query(self.plan))
+                for page in self.keap.client.pages(listing, self.reader):
+                    for row in page.rows:
+                        row["tag_id"] = tag["id"]
+                    yield page
+
+
+class OrderPaymentStream(KeapStream):
+    """How payments for several orders are shared among them.
+
+    Keap lists these rows order by order, so they are asked for only where a payment names two or more orders: of every
+    other payment they say nothing new.
+    """
+
+    def pages(self) -> Iterator[Page]:
+        """The order payments of each order that shares a payment read in this run."""
+        for order_id in self.keap.take_orders_of_shared_payments():
+            listing = Listing(self.name, f"orders/{order_id}/payments", self.listing_params("", self.spec.order))
+            try:
+                for page in self.keap.client.pages(listing, self.reader):
+                    for row in page.rows:
+                        row["order_id"] = order_id
+                    yield page
+            except RefusedRequestError as error:
+                if error.status != 404:
+                    raise
+                self.logger.info("Order %s of a payment is gone from Keap.", order_id)
+
+
+class PaymentStream(KeapStream):
+    """Payments; remembers which orders share one."""
+
+    def add_fields(self, row: Row) -> None:
+        """Nothing is added; orders that share a payment are remembered for `order_payments`."""
+        order_ids = row.get("order_ids") or ()
+        if len(order_ids) > 1:
+            self.keap.note_shared_payment(order_ids)
+
+
+STREAM_CLASSES: dict[str, type[KeapStream]] = {
+    "products": ProductStream,
+    "subscription_plans": SubscriptionPlanStream,
+    "payments": PaymentStream,
+    "order_payments": OrderPaymentStream,
+    "transactions": TransactionStream,
+    "discounts": DiscountStream,
+    "contact_tags": ContactTagStream,
+}

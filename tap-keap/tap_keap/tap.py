@@ -1,0 +1,146 @@
+"""The tap: settings in, streams out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any, ClassVar
+
+from singer_sdk import Tap
+from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
+
+from tap_keap.auth import authenticator_for
+from tap_keap.bookmarks import check_state
+from tap_keap.client import KeapClient
+from tap_keap.errors import RejectedRowsError
+from tap_keap.id_set import IdSet
+from tap_keap.rate_budget import KeapLimits, RateBudget
+from tap_keap.settings import CONFIG_SCHEMA, check_settings, run_clock
+from tap_keap.stopping import StopWatch
+from tap_keap.stream_specs import STREAM_SPECS
+from tap_keap.streams import STREAM_CLASSES, KeapStream
+from tap_keap.writer import BufferedWriter
+
+
+class TapKeap(Tap):
+    """Singer tap for Keap (Infusionsoft) CRM, REST v2."""
+
+    name = "tap-keap"
+    config_jsonschema: ClassVar[dict[str, Any]] = CONFIG_SCHEMA
+    message_writer_class = BufferedWriter
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        TapCapabilities.CATALOG,
+        TapCapabilities.STATE,
+        TapCapabilities.DISCOVER,
+        TapCapabilities.ACTIVATE_VERSION,
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+
+    def __init__(self, *, config: Any = None, validate_config: bool = True, **more: Any) -> None:
+        if isinstance(config, Mapping):
+            check_settings(config, whole=validate_config)
+        self.stop = StopWatch((config or {}).get("max_run_minutes") if isinstance(config, Mapping) else None)
+        self.product_of_plan: dict[str, str | None] = {}
+        self._shared_orders: dict[str, None] = {}
+        self._shared_seen = IdSet()
+        super().__init__(config=config, validate_config=validate_config, **more)
+        if validate_config:
+            check_settings(self.config, whole=True)
+        self.now = run_clock(self.config)
+        self.version = self.initialized_at
+
+    def discover_streams(self) -> list[KeapStream]:
+        """All streams, in the order of `stream_specs`."""
+        return [STREAM_CLASSES.get(spec.name, KeapStream)(self, spec) for spec in STREAM_SPECS]
+
+    @property
+    def streams(self) -> dict[str, Any]:
+        """All streams by name, in the order in which they are emitted: the SDK's own order is by name."""
+        unsorted = super().streams
+        return {spec.name: unsorted[spec.name] for spec in STREAM_SPECS}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over a state, if this version can.
+
+        Raises:
+            ConfigurationError: see `check_state`.
+        """
+        check_state(state, {spec.name: spec for spec in STREAM_SPECS})
+        super().load_state(state)
+
+    @cached_property
+    def client(self) -> KeapClient:
+        """Made when the first request is due, so that --discover needs no credentials."""
+        authenticator = authenticator_for(self.config)
+        limits = authenticator.limits
+        own = self.config.get("requests_per_minute")
+        if own:
+            limits = KeapLimits(min(limits.per_second, float(own)), own)
+        budget = RateBudget(
+            limits, sleep=self.stop.sleep, daily_reserve=self.config["daily_quota_reserve"], fixed=bool(own)
+        )
+        return KeapClient(
+            self.config["api_url"],
+            authenticator,
+            budget,
+            self.stop,
+            timeout=self.config["request_timeout"],
+            user_agent=self.config.get("user_agent"),
+        )
+
+    def lacks(self, stream: str) -> bool:
+        """Note that this account has no such stream: an older edition of Keap. True if the run can go on."""
+        self.logger.warning(
+            "This Keap account does not offer %s (404): its edition is older. Going on without.", stream
+        )
+        return True
+
+    def note_shared_payment(self, order_ids: Iterable[str | None]) -> None:
+        """Remember orders that share a payment."""
+        for order_id in order_ids:
+            if order_id and self._shared_seen.add(order_id):
+                self._shared_orders[order_id] = None
+
+    def take_orders_of_shared_payments(self) -> list[str]:
+        """Orders remembered since the last call."""
+        orders, self._shared_orders = list(self._shared_orders), {}
+        return orders
+
+    def run(self) -> None:
+        """One sync.
+
+        Raises:
+            TapKeapError: if it ends early, or rows were left out.
+        """
+        self.stop.listen_to_signals()
+        writer = self.message_writer
+        try:
+            self.sync_all()
+        finally:
+            if isinstance(writer, BufferedWriter):
+                writer.flush()
+            self.stop.end()
+        rejected = sum(stream.rejected for stream in self.streams.values())
+        if rejected:
+            raise RejectedRowsError(f"{rejected} records do not fit their schema and were left out; see the log.")
+
+    @classmethod
+    def invoke(cls, *, about: bool = False, about_format: str | None = None, **options: Any) -> None:
+        """The command line, without subcommand: --about, or a sync."""
+        if about:
+            cls.print_about(about_format)
+            return
+        from singer_sdk.helpers._util import load_json  # noqa: PLC0415
+
+        config, state, catalog = options.get("config"), options.get("state"), options.get("catalog")
+        tap = cls(
+            config={} if config is None else config.config,
+            state=None if state is None else load_json(state.read()),
+            catalog=None if catalog is None else load_json(catalog.read()),
+            parse_env_config=False if config is None else config.parse_env,
+            validate_config=True,
+        )
+        tap.run()
