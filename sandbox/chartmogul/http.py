@@ -1,0 +1,105 @@
+"""Calls of the API: authentication, JSON in and out, refusals as answers."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sandbox.chartmogul import errors
+
+TRUE = ("true", "1")
+Handler = Callable[["Call"], "Answer"]
+
+
+@dataclass(slots=True)
+class Call:
+    """One request; `now` in milliseconds since 1970, `size` of the body in bytes."""
+
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: Any
+    size: int
+    now: int
+
+    def object(self) -> dict[str, Any]:
+        if not isinstance(self.body, dict):
+            raise errors.coded(400, "The request body must be a JSON object")
+        return self.body
+
+    def flag(self, name: str) -> bool:
+        return self.query.get(name) in TRUE
+
+
+@dataclass(slots=True)
+class Answer:
+    body: Any
+    status: int = 200
+
+
+NO_CONTENT = Answer(None, 204)
+
+
+def json_response(body: Any, status: int = 200) -> Response:
+    if status == 204:
+        return Response(status_code=204)
+    return Response(msgspec.json.encode(body), status, media_type="application/json")
+
+
+class Gate:
+    """Lets calls with one of the two keys through; the read-only one may not write."""
+
+    def __init__(self, api_key: str, read_only_key: str, now: Callable[[], int], before: Callable[[], None]) -> None:
+        self._api_key = api_key
+        self._read_only_key = read_only_key
+        self._now = now
+        self._before = before
+
+    def route(self, method: str, path: str, handler: Handler) -> Route:
+        async def endpoint(request: Request) -> Response:
+            try:
+                self._authorise(request)
+                content = await request.body()
+                self._before()
+                call = Call(request.path_params, request.query_params, _decode(content), len(content), self._now())
+                answer = handler(call)
+            except errors.ApiError as refusal:
+                return json_response(refusal.body, refusal.status)
+            return json_response(answer.body, answer.status)
+
+        return Route(path, endpoint, methods=[method])
+
+    def _authorise(self, request: Request) -> None:
+        key = _basic_user(request.headers.get("authorization", ""))
+        if key == self._api_key:
+            return
+        if key != self._read_only_key:
+            raise errors.coded(401, "No valid API key provided")
+        if request.method != "GET":
+            raise errors.coded(403, "The API key provided does not have write access")
+
+
+def _basic_user(header: str) -> str | None:
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return base64.b64decode(encoded, validate=True).decode().partition(":")[0]
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+
+
+def _decode(content: bytes) -> Any:
+    if not content.strip():
+        return None
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise errors.coded(400, "The request body is not valid JSON") from None
