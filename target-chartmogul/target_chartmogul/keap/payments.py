@@ -123,15 +123,12 @@ def _target(row: Payment, found: Ledgered, non_cash: set[str]) -> list[Entry] | 
 
 def _entry(row: Payment, found: Ledgered) -> Entry | None:
     payment_id, amount, time = str(row.id), row.amount, row.payment_time
-    if amount is None:
-        return _rejected(found, payment_id, "amount", "is missing")
-    if not amount.is_finite():
-        return _rejected(found, payment_id, "amount", "is not a finite number")
+    if amount is None or not amount.is_finite():
+        reason = "is missing" if amount is None else "is not a finite number"
+        found.rejects.append(Reject(stream="payments", id=payment_id, field="amount", reason=reason))
+        return None
     if time is None:
-        return _rejected(found, payment_id, "payment_time", "is missing")
-    order_ids = tuple(dict.fromkeys(str(each) for each in row.order_ids or ()))
+        found.rejects.append(Reject(stream="payments", id=payment_id, field="payment_time", reason="is missing"))
+        return None
+    order_ids = tuple(dict.fromkeys(row.order_ids or ()))
     return Entry(payment_id=payment_id, time=time, amount=abs(amount), order_ids=order_ids)
-
-
-def _rejected(found: Ledgered, payment_id: str, field: str, reason: str) -> None:
-    found.rejects.append(Reject(stream="payments", id=payment_id, field=field, reason=reason))
