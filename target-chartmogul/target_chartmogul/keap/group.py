@@ -87,6 +87,8 @@ class Arrived(msgspec.Struct, kw_only=True):
 
     subscriptions_whole: bool = False
     """`subscriptions` was read completely: one that lines name and that is not here is gone (rule 6.7)."""
+    invalid_subscriptions: frozenset[str] = frozenset()
+    """Ids of subscriptions that arrived but were rejected (rule 1.5): they are not gone, only unknown."""
     orders_whole: bool = False
     """`orders` was read completely and said so by ACTIVATE_VERSION (rule 4.10)."""
 
