@@ -29,7 +29,9 @@ class Field:
     """A field that may be filtered by.
 
     ``kind``: text, prefix (a trailing ``*`` is allowed), id, ids (a list), flag, number, since, until,
-    active (by a truth value), paid (by an order's status).
+    active (by a truth value), paid (by an order's status),
+    address (its kind and part), contains (text anywhere, or a prefix with ``*``),
+    present (whether there is a value), ignored (taken, changes nothing).
     ``paths``: where in the row; the first that fits decides. ``compares``: all operators, not only ``==``.
     """
 
@@ -98,7 +100,14 @@ def parse(expression: str, fields: Mapping[str, Field], custom: Mapping[str, str
     Raises:
         KeapError: 400, for a field, operator or value that Keap does not take.
     """
-    return [_clause(part, fields, custom) for part in expression.split(";") if part.strip()]
+    parts = [part for part in expression.split(";") if part.strip()]
+    return [_clause(part, fields, {name.casefold(): row_id for name, row_id in custom.items()}) for part in parts]
+
+
+def names(expression: str) -> set[str]:
+    """Return the fields that a filter names."""
+    matches = (_CLAUSE.match(part) for part in expression.split(";"))
+    return {match[1] for match in matches if match is not None}
 
 
 def _clause(part: str, fields: Mapping[str, Field], custom: Mapping[str, str]) -> Clause:
@@ -108,8 +117,8 @@ def _clause(part: str, fields: Mapping[str, Field], custom: Mapping[str, str]) -
     name, sign, value = match[1], match[2], match[3].strip()
     if name in fields:
         field = fields[name]
-    elif name in custom:
-        return Clause(_custom_predicate(custom[name], sign, value))
+    elif name.casefold() in custom:
+        return Clause(_custom_predicate(custom[name.casefold()], sign, value))
     else:
         raise KeapError(400, f"Invalid filter: unknown field {name}", domain="filter", resource=name)
     if sign != "==" and not field.compares:
@@ -127,6 +136,13 @@ def _prefix(field: Field, name: str, sign: str, value: str) -> Clause:
         return _text(field, name, sign, value)
     start = value[:-1].casefold()
     return Clause(lambda row: any(str(found).casefold().startswith(start) for found in _found(row, field)))
+
+
+def _contains(field: Field, name: str, sign: str, value: str) -> Clause:
+    if value.endswith("*"):
+        return _prefix(field, name, sign, value)
+    wanted = value.casefold()
+    return Clause(lambda row: any(wanted in str(found).casefold() for found in _found(row, field)))
 
 
 def _found(row: Row, field: Field) -> list[Any]:
@@ -152,9 +168,7 @@ def _is_one_of(path: str, wanted: frozenset[str]) -> Predicate:
 
 
 def _flag(field: Field, name: str, sign: str, value: str) -> Clause:
-    if value.casefold() not in {"true", "false"}:
-        raise KeapError(400, f"Invalid filter: {name} is true or false")
-    wanted = value.casefold() == "true"
+    wanted = _truth(name, value)
     return Clause(lambda row: any(bool(found) is wanted for found in values_at(row, field.paths[0])))
 
 
@@ -215,10 +229,37 @@ def _active(field: Field, name: str, sign: str, value: str) -> Clause:
     return Clause(lambda row: bool(row.get(field.paths[0])) is wanted)
 
 
-def _paid(field: Field, name: str, sign: str, value: str) -> Clause:
-    wanted = value.casefold() == "true"
+def _present(field: Field, name: str, sign: str, value: str) -> Clause:
+    wanted = _truth(name, value)
+    return Clause(lambda row: bool(_found(row, field)) is wanted)
+
+
+def _ignored(field: Field, name: str, sign: str, value: str) -> Clause:
+    _truth(name, value)
+    return Clause(lambda _: True)
+
+
+def _truth(name: str, value: str) -> bool:
     if value.casefold() not in {"true", "false"}:
         raise KeapError(400, f"Invalid filter: {name} is true or false")
+    return value.casefold() == "true"
+
+
+def _address(field: Field, name: str, sign: str, value: str) -> Clause:
+    kind, part = field.paths
+    wanted = value.casefold()
+
+    def fits(row: Row) -> bool:
+        return any(
+            entry.get("field") == kind and str(entry.get(part)).casefold() == wanted
+            for entry in row.get("addresses") or ()
+        )
+
+    return Clause(fits)
+
+
+def _paid(field: Field, name: str, sign: str, value: str) -> Clause:
+    wanted = _truth(name, value)
     return Clause(lambda row: (row.get(field.paths[0]) == "PAID") is wanted)
 
 
@@ -231,6 +272,9 @@ def _custom_predicate(field_id: str, sign: str, value: str) -> Predicate:
         return lambda row: any(
             compare(comparable(found, "number"), comparable(value, "number")) for found in contents(row)
         )
+    if value.endswith("*"):
+        start = value[:-1].casefold()
+        return lambda row: any(str(found).casefold().startswith(start) for found in contents(row))
     equal = sign == "=="
     return lambda row: (value.casefold() in [str(found).casefold() for found in contents(row)]) is equal
 
@@ -238,6 +282,7 @@ def _custom_predicate(field_id: str, sign: str, value: str) -> Predicate:
 _BUILDERS: dict[str, Callable[[Field, str, str, str], Clause]] = {
     "text": _text,
     "prefix": _prefix,
+    "contains": _contains,
     "id": _id,
     "ids": _ids,
     "flag": _flag,
@@ -245,5 +290,8 @@ _BUILDERS: dict[str, Callable[[Field, str, str, str], Clause]] = {
     "since": _since,
     "until": _until,
     "active": _active,
+    "address": _address,
     "paid": _paid,
+    "present": _present,
+    "ignored": _ignored,
 }

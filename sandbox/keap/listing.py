@@ -10,10 +10,11 @@ from urllib.parse import urlencode
 import msgspec
 
 from sandbox.keap.errors import KeapError
-from sandbox.keap.filters import Clause, parse
-from sandbox.keap.resources import ID, Resource
+from sandbox.keap.filters import Clause, names, parse
+from sandbox.keap.resource import ID, Resource
 from sandbox.keap.store import Behaviour, Store
 from sandbox.keap.tables import Place, Table
+from sandbox.keap.views import Selection
 
 MAX_PAGE_SIZE = 1000
 DEFAULT_PAGE_SIZE = 100  # Keap does not say its own
@@ -53,8 +54,11 @@ def page_body(
     """
     size = _page_size(query.get("page_size"))
     order = _order(resource, query.get("order_by"))
-    selected = _selected(resource, query.get("fields"))
+    selected = selection(resource, query.get("fields"))
     clauses = parse(query.get("filter", ""), resource.filters, store.custom_field_ids(resource.model))
+    for name, other in resource.needs.items():
+        if name in (given := names(query.get("filter", ""))) and other not in given:
+            raise KeapError(400, f"Invalid filter: {name} needs {other}")
     if scope is not None:
         clauses.append(scope)
     after = _decode(query.get("page_token"))
@@ -108,15 +112,25 @@ def _order(resource: Resource, text: str | None) -> Order:
     return Order(path, kind, direction == "desc")
 
 
-def _selected(resource: Resource, text: str | None) -> tuple[str, ...] | None:
+def selection(resource: Resource, text: str | None) -> Selection:
+    """Return which fields ``fields`` asks for.
+
+    Raises:
+        KeapError: 400, for a field that is not offered.
+    """
     if not resource.selectable:
-        return None
+        return Selection()
+    if not text and resource.sparse:
+        return Selection(kept=resource.sparse)
     if not text:
-        return tuple(sorted(resource.sparse)) or None
-    names = {name.strip() for name in text.split(",") if name.strip()}
-    if resource.fields and (unknown := names - resource.fields):
+        return Selection(left_out=resource.optional)
+    wanted = {name.strip() for name in text.split(",") if name.strip()}
+    allowed = resource.fields or resource.optional
+    if allowed and (unknown := wanted - allowed):
         raise KeapError(400, f"Invalid fields: {', '.join(sorted(unknown))}", domain="fields")
-    return tuple(sorted({*names, resource.id_field or "id"}))
+    if resource.optional:
+        return Selection(left_out=resource.optional - wanted)
+    return Selection(kept=frozenset({*wanted, "id"}))
 
 
 def _encode(place: Place) -> str:

@@ -12,15 +12,20 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.clock import Clock
+from sandbox.keap import tagging
 from sandbox.keap.auth import Gateway, Tokens
 from sandbox.keap.errors import KeapError, body_on_get_page, not_found_page
 from sandbox.keap.filters import Clause, since, until
+from sandbox.keap.filters import names as filter_names
 from sandbox.keap.limits import KeapLimits
-from sandbox.keap.listing import page_body
-from sandbox.keap.resources import RESOURCES, Resource
+from sandbox.keap.listing import page_body, selection
+from sandbox.keap.oauth import OAuth
+from sandbox.keap.resource import Resource
+from sandbox.keap.resources import RESOURCES
 from sandbox.keap.singles import single_objects
 from sandbox.keap.store import Store
 from sandbox.keap.tables import Table
+from sandbox.keap.writes import SubscriptionWrites
 
 _METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE"]
 _SINGLE_PATHS = {
@@ -64,7 +69,8 @@ class KeapService:
 
     def routes(self) -> list[Route]:
         """Return the routes of the API."""
-        return [Route("/crm/rest/{path:path}", self._rest, methods=_METHODS)]
+        rest = Route("/crm/rest/{path:path}", self._rest, methods=_METHODS)
+        return [rest, *OAuth(self.tokens).routes()]
 
     def control_routes(self) -> list[Route]:
         """Return the routes by which tests look in and set things up."""
@@ -93,17 +99,18 @@ class KeapService:
         if self.store.behaviour.edition == "old" and rest.startswith("sales/"):
             return not_found_page()
         if request.method != "GET":
-            raise KeapError(405, "Method Not Allowed")
+            return self._write(request, rest, body)
         if rest in _SINGLE_PATHS:
             return JSONResponse(self.store.singles[_SINGLE_PATHS[rest]])
         if rest in self._by_path:
-            return self._list(request, self._by_path[rest])
+            resource = self._by_path[rest]
+            return self._list_associations(request, resource) if resource.derived else self._list(request, resource)
         for pattern, resource in self._patterns:
             if match := pattern.match(rest):
                 return self._list_below(request, resource, match.groupdict())
         parent, _, row_id = rest.rpartition("/")
         if parent in self._by_path and self._by_path[parent].gettable:
-            return self._get(self._by_path[parent], row_id)
+            return self._get(request, self._by_path[parent], row_id)
         return not_found_page()
 
     def _list(
@@ -116,8 +123,16 @@ class KeapService:
         url = f"{request.url.scheme}://{request.url.netloc}{request.url.path}"
         rows = table if table is not None else self.store.tables[resource.stream]
         resource = self._as_behaved(resource)
-        body = page_body(self.store, resource, rows, dict(request.query_params), url, scope)
+        body = page_body(self.store, resource, rows, dict(request.query_params), url, scope, self._extra(resource))
         return Response(body, media_type="application/json")
+
+    def _extra(self, resource: Resource) -> bytes:
+        if resource.stream == "automations":
+            return b',"automation_count":%d' % len(self.store.tables["automations"])
+        if resource.stream == "merchants":
+            first = next(iter(self.store.tables["merchants"].rows), None)
+            return b',"default_merchant_account_id":' + msgspec.json.encode(first)
+        return b""
 
     def _as_behaved(self, resource: Resource) -> Resource:
         if resource.stream == "payments" and self.store.behaviour.payments_since == "update_time":
@@ -126,18 +141,51 @@ class KeapService:
         return resource
 
     def _list_below(self, request: Request, resource: Resource, parents: dict[str, str]) -> Response:
-        if resource.stream == "subscription_plans":
-            product_id = parents["product_id"]
-            if product_id == "-":
-                return self._list(request, resource)
-            self._found("products", product_id)
-            return self._list(request, resource, scope=_same("product_id", product_id))
-        order = self._found("orders", parents["order_id"])
-        return self._list(request, resource, scope=_same("invoice_id", str(order.get("invoice_id"))))
+        match resource.stream:
+            case "subscription_plans":
+                if parents["product_id"] == "-":
+                    return self._list(request, resource)
+                self._found("products", parents["product_id"])
+                return self._list(request, resource, scope=_same("product_id", parents["product_id"]))
+            case "order_payments":
+                order = self._found("orders", parents["order_id"])
+                return self._list(request, resource, scope=_same("invoice_id", str(order.get("invoice_id"))))
+            case "tagged_contacts":
+                self._found("tags", parents["tag_id"])
+                return self._list(
+                    request, resource, Table("id", tagging.contacts_of_tag(self.store, parents["tag_id"]))
+                )
+            case "applied_tags":
+                contact = self._found("contacts", parents["contact_id"])
+                return self._list(request, resource, Table(None, tagging.tags_of_contact(self.store, contact)))
+            case _:
+                self._found("contacts", parents["contact_id"])
+                methods = self.store.tables["payment_methods"]
+                scope = _same("contact_id", parents["contact_id"])
+                return self._list(request, resource, methods, scope)
 
-    def _get(self, resource: Resource, row_id: str) -> Response:
+    def _list_associations(self, request: Request, resource: Resource) -> Response:
+        needed = "contact_ids" if resource.stream == "tags_of_contacts" else "tag_ids"
+        if needed not in filter_names(request.query_params.get("filter", "")):
+            raise KeapError(400, f"Invalid filter: {needed} is required")
+        return self._list(request, resource, Table(None, tagging.associations(self.store)))
+
+    def _write(self, request: Request, path: str, body: bytes) -> Response:
+        writes = SubscriptionWrites(self.store, self.clock)
+        match request.method, path.split("/"):
+            case "POST", ["subscriptions"]:
+                return JSONResponse(writes.create(body), 201)
+            case "PATCH", ["subscriptions", row_id]:
+                return JSONResponse(writes.change(row_id, body, request.query_params.get("update_mask")))
+            case "POST", ["subscriptions", name] if name.endswith(":deactivate"):
+                writes.deactivate(name.removesuffix(":deactivate"), body)
+                return Response(status_code=204)
+        raise KeapError(405, "Method Not Allowed")
+
+    def _get(self, request: Request, resource: Resource, row_id: str) -> Response:
         self._found(resource.stream, row_id)
-        return Response(self.store.view(resource.stream, None).row(row_id), media_type="application/json")
+        selected = selection(resource, request.query_params.get("fields"))
+        return Response(self.store.view(resource.stream, selected).row(row_id), media_type="application/json")
 
     def _found(self, stream: str, row_id: str) -> dict[str, Any]:
         row = self.store.tables[stream].rows.get(row_id)

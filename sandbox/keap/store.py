@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from sandbox.keap.derived import plans_of
-from sandbox.keap.resources import Resource
+from sandbox.keap.resource import Resource
 from sandbox.keap.tables import Table
 from sandbox.keap.values import Row
-from sandbox.keap.views import View
+from sandbox.keap.views import Selection, View
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class Store:
     """The rows of the account by stream, and single objects (settings, models, profile) by name."""
 
     def __init__(self, resources: Iterable[Resource], single_objects: Callable[[], dict[str, Any]]) -> None:
-        self.resources = {resource.stream: resource for resource in resources}
+        self.resources = {resource.stream: resource for resource in resources if not resource.derived}
         self._single_objects = single_objects
         self.behaviour = Behaviour()
         self.load({})
@@ -76,7 +76,7 @@ class Store:
             ValueError: a stream that Keap does not have, or something that is no list of rows.
         """
         singles = self._single_objects()
-        if unknown := set(account) - set(self.resources) - set(singles):
+        if unknown := set(account) - set(self.resources) - set(singles) - {"contact_tags"}:
             raise ValueError(f"unknown streams: {', '.join(sorted(unknown))}")
         tables: dict[str, Table] = {}
         for stream, resource in self.resources.items():
@@ -84,6 +84,7 @@ class Store:
             if not isinstance(rows, list):
                 raise ValueError(f"{stream}: not a list of rows")  # noqa: TRY004
             tables[stream] = Table(resource.id_field, rows)
+        tables["contact_tags"] = Table(None, account.get("contact_tags") or [])
         self.tables = tables
         self.singles = {name: account.get(name, value) for name, value in singles.items()}
         self._plans_given = bool(account.get("subscription_plans"))
@@ -123,10 +124,10 @@ class Store:
 
     def reset_views(self) -> None:
         """Forget the rows that were written out."""
-        self._views: dict[tuple[str, tuple[str, ...] | None], View] = {}
+        self._views: dict[tuple[str, Selection], View] = {}
 
-    def view(self, stream: str, selected: tuple[str, ...] | None) -> View:
-        """Return the written-out rows of a stream with the selected fields, None: all."""
+    def view(self, stream: str, selected: Selection) -> View:
+        """Return the written-out rows of a stream with the selected fields."""
         view = self._views.get((stream, selected))
         if view is None:
             view = View(self, stream, selected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,10 +23,21 @@ _YOUNG = {
 _HIDDEN = {"subscription_plans": frozenset({"product_id"})}
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which fields of a row are shown. ``kept`` None: all."""
+
+    kept: frozenset[str] | None = None
+    left_out: frozenset[str] = frozenset()
+
+    def shows(self, name: str) -> bool:
+        return name not in self.left_out and (self.kept is None or name in self.kept)
+
+
 class View:
     """Written-out rows of one stream; each is written once and kept until it changes."""
 
-    def __init__(self, store: Store, stream: str, selected: tuple[str, ...] | None) -> None:
+    def __init__(self, store: Store, stream: str, selected: Selection) -> None:
         self._store = store
         self._stream = stream
         self._selected = selected
@@ -55,11 +67,7 @@ class View:
         hidden = _HIDDEN.get(self._stream, frozenset())
         if behaviour.edition == "old":
             hidden = (hidden - {"product_id"}) | _YOUNG.get(self._stream, frozenset())
-        shaped = {
-            name: value
-            for name, value in row.items()
-            if name not in hidden and (self._selected is None or name in self._selected)
-        }
+        shaped = {name: value for name, value in row.items() if name not in hidden and self._selected.shows(name)}
         if self._stream == "orders" and not behaviour.originating_orders_linked:
             shaped = self._unlinked(shaped)
         if self._stream == "order_payments" and behaviour.order_payments_in_hundredths:
