@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -162,6 +162,11 @@ def plan_read(
         since = max(since, start_date)
     until = now if spec.until else None
     return ReadPlan(whole=False, since=since, until=until, after_id=None, started=now, complete=False)
+
+
+def whole_plan(plan: ReadPlan) -> ReadPlan:
+    """The plan for an account that cannot filter by time: all rows, from the beginning."""
+    return replace(plan, whole=True, since=None, until=None, after_id=None, complete=True)
 
 
 def check_state(state: Mapping[str, Any], specs: Mapping[str, StreamSpec]) -> None:

@@ -18,7 +18,7 @@ import msgspec
 import requests
 
 from tap_keap.auth import Authenticator
-from tap_keap.errors import CredentialsError, PlannedStopError, RefusedRequestError, ServiceError
+from tap_keap.errors import CredentialsError, RefusedRequestError, ServiceError
 from tap_keap.rate_budget import RateBudget
 from tap_keap.rows import Page, RowReader
 from tap_keap.stopping import StopWatch
@@ -92,6 +92,13 @@ class KeapClient:
             number += 1
             pending = self.submit(self.fetch, listing, reader, page.next_token, number) if page.next_token else None
             yield page
+
+    def all_pages(self, listing: Listing, reader: RowReader) -> list[Page]:
+        """All pages of a short listing at once; for background threads."""
+        pages = [self.fetch(listing, reader, None, 1)]
+        while pages[-1].next_token:
+            pages.append(self.fetch(listing, reader, pages[-1].next_token, len(pages) + 1))
+        return pages
 
     def submit(self, work: Any, *arguments: Any) -> Future[Any]:
         """Run `work(*arguments)` on a background thread, which never keeps the program alive."""
@@ -205,6 +212,3 @@ class KeapClient:
     def close(self) -> None:
         """End all waits of background threads."""
         self.stop.end()
-
-
-__all__ = ["KeapClient", "Listing", "PlannedStopError"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk import Stream
 from singer_sdk.helpers._typing import TypeConformanceLevel
 
-from tap_keap.bookmarks import CLOCK_MARGIN, Bookmarks, ReadPlan, plan_read
+from tap_keap.bookmarks import CLOCK_MARGIN, Bookmarks, ReadPlan, plan_read, whole_plan
 from tap_keap.client import Listing
 from tap_keap.errors import RefusedRequestError, TapKeapError
 from tap_keap.id_set import IdSet
@@ -43,7 +43,11 @@ class KeapStream(Stream):
         self.primary_keys = spec.primary_keys
         self.replication_key = spec.replication_key
         self.seen = IdSet()
+        self.looked_up: dict[str, Any] = {}
         self.rejected = 0
+        self.schema_written = False
+        self.listed = False
+        self.seen_in_listing = False
 
     @cached_property
     def state_manager(self) -> Bookmarks:
@@ -95,6 +99,7 @@ class KeapStream(Stream):
         del context
         plan = self.plan
         activating = self.spec.activates and plan.complete
+        self.schema_written = True
         if activating:
             self._stream_version = self.keap.version
         try:
@@ -104,10 +109,17 @@ class KeapStream(Stream):
                     last = row
                     yield row
                 self.checkpoint(last)
+                self.seen_in_listing = True
         except RefusedRequestError as error:
+            if error.status == 400 and not plan.whole and not self.seen_in_listing:
+                self.logger.warning("This Keap account cannot filter %s by time; reading all of them.", self.name)
+                self.plan = whole_plan(plan)
+                yield from self.get_records(None)
+                return
             if error.status != 404 or not self.keap.lacks(self.name):
                 raise
             return
+        self.listed = True
         self.end(activating=activating)
 
     def pages(self) -> Iterator[Page]:
@@ -149,8 +161,36 @@ class KeapStream(Stream):
             if None in values:
                 self.reject(None, f"field {keys[values.index(None)]}: missing")
                 continue
-            if self.seen.add("/".join(values)):  # type: ignore[arg-type]
+            if self.is_new("/".join(values), row):  # type: ignore[arg-type]
+                self.note(row)
                 yield row
+
+    def is_new(self, key: str, row: Row) -> bool:
+        """Whether a row is to be written: once a run, again only if it changed after it was looked up."""
+        if self.seen.add(key):
+            return True
+        if key in self.looked_up and self.looked_up[key] != row:
+            self.looked_up[key] = row
+            return True
+        if self.replication_method == "INCREMENTAL" and self.replication_key:
+            self.state_manager.increment_state(row, replication_key=self.replication_key)
+        return False
+
+    def note(self, row: Row) -> None:
+        """A row will be written: remember what belongs to it."""
+
+    def write_related(self, page: Page) -> int:
+        """Write rows that were looked up by id; they do not move the bookmark. Returns how many were new."""
+        written = 0
+        for row in self.complete_rows(page):
+            if not self.schema_written:
+                self._write_schema_message()
+                self.schema_written = True
+            if not self.listed:
+                self.looked_up["/".join(row[key] for key in self.spec.primary_keys)] = row
+            self._write_record_message(row)
+            written += 1
+        return written
 
     def add_fields(self, row: Row) -> None:
         """Add fields that Keap's row does not have."""
@@ -161,8 +201,10 @@ class KeapStream(Stream):
         self.logger.error("%s: record %s is left out: %s", self.name, identifier or "without id", reason)
 
     def checkpoint(self, last: Row | None) -> None:
-        """After a page is written: what was read so far may become state."""
+        """After a page is written: when its groups are closed, what was read so far may become state."""
         plan = self.plan
+        if self.keap.related is not None:
+            self.keap.related.close()
         if self.replication_method != "INCREMENTAL":
             return
         if plan.whole:
@@ -281,19 +323,31 @@ class OrderPaymentStream(KeapStream):
                 self.logger.info("Order %s of a payment is gone from Keap.", order_id)
 
 
+class OrderStream(KeapStream):
+    """Orders, with their items."""
+
+    def note(self, row: Row) -> None:
+        """Its contact and its payments belong to it."""
+        if self.keap.related is not None:
+            self.keap.related.note_order(row)
+
+
 class PaymentStream(KeapStream):
     """Payments; remembers which orders share one."""
 
-    def add_fields(self, row: Row) -> None:
-        """Nothing is added; orders that share a payment are remembered for `order_payments`."""
+    def note(self, row: Row) -> None:
+        """Its orders belong to it; orders that share it have something to say in `order_payments`."""
         order_ids = row.get("order_ids") or ()
         if len(order_ids) > 1:
             self.keap.note_shared_payment(order_ids)
+        if self.keap.related is not None:
+            self.keap.related.note_payment(row)
 
 
 STREAM_CLASSES: dict[str, type[KeapStream]] = {
     "products": ProductStream,
     "subscription_plans": SubscriptionPlanStream,
+    "orders": OrderStream,
     "payments": PaymentStream,
     "order_payments": OrderPaymentStream,
     "transactions": TransactionStream,

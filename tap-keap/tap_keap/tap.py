@@ -15,6 +15,7 @@ from tap_keap.client import KeapClient
 from tap_keap.errors import RejectedRowsError
 from tap_keap.id_set import IdSet
 from tap_keap.rate_budget import KeapLimits, RateBudget
+from tap_keap.related import RelatedRecords
 from tap_keap.settings import CONFIG_SCHEMA, check_settings, run_clock
 from tap_keap.stopping import StopWatch
 from tap_keap.stream_specs import STREAM_SPECS
@@ -90,6 +91,11 @@ class TapKeap(Tap):
             timeout=self.config["request_timeout"],
             user_agent=self.config.get("user_agent"),
         )
+
+    @cached_property
+    def related(self) -> RelatedRecords | None:
+        """Looks up what belongs to changed records; None if the user does not want it."""
+        return RelatedRecords(self) if self.config["related_records"] else None
 
     def lacks(self, stream: str) -> bool:
         """Note that this account has no such stream: an older edition of Keap. True if the run can go on."""
