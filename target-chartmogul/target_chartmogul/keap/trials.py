@@ -1,0 +1,113 @@
+"""When a customer's free trial started (§0 b, rules 3.5, 9.3, 9.9)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from target_chartmogul.chartmogul.objects import SUBSCRIPTION, Invoice
+from target_chartmogul.keap.group import Group
+from target_chartmogul.keap.ids import parse_invoice_id
+from target_chartmogul.keap.settings import MappingSettings
+
+_Turn = tuple[datetime, int, str]
+
+
+def contacts_with_subscription(group: Group, invoices: Mapping[str, Invoice]) -> set[str]:
+    """Contacts whose trial is the day they were created (§0 b), as far as what arrived says so.
+
+    They have a subscription in Keap, or one that is gone and whose latest order is theirs (rule 6.7), or an order of
+    their own, no draft (9.9), with a SUBSCRIPTION item.
+
+    Args:
+        group: the records that arrived.
+        invoices: all invoices of the group after this run.
+    """
+    found = {each.contact_id for each in group.subscriptions.values() if each.contact_id}
+    for order in group.orders.values():
+        if order.contact and order.contact.id and order.status != "DRAFT":
+            items = order.order_items or ()
+            if order.contact.id not in found and any(item.item_type == "SUBSCRIPTION" for item in items):
+                found.add(order.contact.id)
+    latest: dict[str, tuple[_Turn, str]] = {}
+    for invoice in invoices.values():
+        for subscription in _subscriptions(invoice):
+            if subscription not in group.subscriptions:
+                turn = (_turn(invoice), invoice.customer_external_id)
+                latest[subscription] = max(latest.get(subscription, turn), turn)
+    return found | {owner for _, owner in latest.values()}
+
+
+def trials_of_subscriptions(
+    group: Group, invoices: Mapping[str, Invoice], settings: MappingSettings, now: datetime
+) -> dict[str, datetime]:
+    """Rule 3.5 with `trial_source: subscription`: the earliest trial of each contact that has one (9.3).
+
+    A trial is a DISCOUNT_FREE_TRIAL item, or a first order whose day is earlier than the subscription's
+    `start_date`; it started with that order. Of orders that did not arrive, one is known for a trial by its date being
+    the trial date that ChartMogul holds of its customer.
+
+    Args:
+        group: the records that arrived, and what ChartMogul holds.
+        invoices: all invoices of the group after this run.
+        settings: `keap_timezone` counts here.
+        now: a trial later than this is none.
+    """
+    found: dict[str, datetime] = {}
+
+    def started(invoice: Invoice) -> None:
+        owner = invoice.customer_external_id
+        if invoice.date <= now and (owner not in found or invoice.date < found[owner]):
+            found[owner] = invoice.date
+
+    for order_invoices in _invoices_of_trial_orders(group, invoices):
+        for invoice in [each for each in order_invoices if _subscriptions(each)] or order_invoices:
+            started(invoice)
+    zone = settings.keap_zone
+    for subscription, invoice in _first_invoices(invoices).items():
+        record = group.subscriptions.get(subscription)
+        if record and record.start_date and invoice.date.astimezone(zone).date() < record.start_date:
+            started(invoice)
+    return found
+
+
+def _invoices_of_trial_orders(group: Group, invoices: Mapping[str, Invoice]) -> list[list[Invoice]]:
+    trial_orders = {
+        order_id
+        for order_id, order in group.orders.items()
+        if any(item.item_type == "DISCOUNT_FREE_TRIAL" for item in order.order_items or ())
+    }
+    customers = group.existing.customers
+    for held in group.existing.invoices.values():
+        customer, parsed = customers.get(held.customer_external_id), parse_invoice_id(held.external_id)
+        if customer and parsed and parsed[0] not in group.orders and customer.free_trial_started_at == held.date:
+            trial_orders.add(parsed[0])
+    by_order: dict[str, list[Invoice]] = {}
+    if trial_orders:
+        for invoice in invoices.values():
+            parsed = parse_invoice_id(invoice.external_id)
+            if parsed and parsed[0] in trial_orders:
+                by_order.setdefault(parsed[0], []).append(invoice)
+    return list(by_order.values())
+
+
+def _first_invoices(invoices: Mapping[str, Invoice]) -> dict[str, Invoice]:
+    first: dict[str, Invoice] = {}
+    for invoice in invoices.values():
+        for subscription in _subscriptions(invoice):
+            known = first.get(subscription)
+            if known is None or _turn(invoice) < _turn(known):
+                first[subscription] = invoice
+    return first
+
+
+def _subscriptions(invoice: Invoice) -> list[str]:
+    return [
+        line.subscription_external_id
+        for line in invoice.line_items
+        if line.type == SUBSCRIPTION and line.subscription_external_id
+    ]
+
+
+def _turn(invoice: Invoice) -> _Turn:
+    return invoice.date, len(invoice.external_id), invoice.external_id
