@@ -70,6 +70,30 @@ class Journal(Protocol):
         """ChartMogul did not take it, or it was left out since something that it needs was not taken."""
         ...
 
+    def email_refused(self, external_id: str, email: str) -> None:
+        """ChartMogul does not take this customer's address; the customer was sent without it (rules 3.3, 9.9).
+
+        The `acknowledged` that follows has a `change.desired` without the address. Keep a fingerprint, not the address.
+        """
+        ...
+
+    def noticed(self, change: Change, what: str) -> None:
+        """Something for the report that is no error.
+
+        - `merged`: the customer was merged into another one in ChartMogul; its fields were left as they are there.
+        - `disabled`: a person disabled the object in ChartMogul; it was left so.
+        - `status_refused`: ChartMogul does not let the invoice be `written_off` (rule 5.7).
+        - `adopted`: ChartMogul had it already; it was brought to the desired content.
+        """
+        ...
+
+    def gone(self, kind: Kind, external_id: str) -> None:
+        """ChartMogul does not have it any more: forget it, with its lines and transactions.
+
+        Called with a `refused` change of one of its parts; the next plan then creates it whole.
+        """
+        ...
+
     def lane_done(self, lane: int, *, complete: bool) -> None:
         """Every change of a lane was acknowledged (`complete`), or some were refused or left."""
         ...

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from target_chartmogul import failures
+
 _LONGEST_REASON = 200
 _EMAIL = re.compile(r"[^\s\"'<>(),;:]+@[^\s\"'<>(),;:]+")
 _QUOTED = re.compile(r'"[^"]*"|“[^”]*”')
@@ -20,11 +22,11 @@ class ChartMogulError(Exception):
     """Anything that ChartMogul or the way to it answers; the text is fit for logs and reports."""
 
 
-class CredentialsError(ChartMogulError):
+class CredentialsError(ChartMogulError, failures.CredentialsError):
     """The API key is unknown (401), or may not do this (403): a read-only key, or an expired trial."""
 
 
-class UnreachableError(ChartMogulError):
+class UnreachableError(ChartMogulError, failures.ServiceError):
     """No usable answer within all tries, or none at all at this address."""
 
 

@@ -111,7 +111,7 @@ def test_neither_key_nor_address_is_in_the_file_names(tmp_path):
     clock = Clock()
     with RequestGate(tmp_path, "https://example.org|secret-key", clock=clock).passing(clock.sleep):
         pass
-    names = " ".join((path.name for path in tmp_path.iterdir()))
+    names = " ".join(path.name for path in tmp_path.iterdir())
     assert "secret" not in names
     assert "example" not in names
 
