@@ -73,6 +73,7 @@ ANY = {"type": ["string", "number", "boolean", "array", "object", "null"]}
 
 
 def nullable(schema: dict[str, Any], kind: str) -> dict[str, Any]:
+    """The schema with a type that allows null."""
     return {**schema, "type": [kind, "null"]}
 
 
@@ -114,6 +115,7 @@ def convert(name: str, node: dict[str, Any], components: dict[str, Any], seen: t
 
 
 def stream_schema(stream: str, components: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a stream: Keap's fields and those that the tap adds."""
     properties: dict[str, Any] = {}
     for component in COMPONENTS[stream].split():
         properties.update(convert("", {"$ref": f"#/components/schemas/{component}"}, components, ())["properties"])
@@ -126,6 +128,7 @@ def stream_schema(stream: str, components: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Write all schemas."""
     document = yaml.load(Path(sys.argv[1]).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     components = document["components"]["schemas"]
     SCHEMAS.mkdir(exist_ok=True)

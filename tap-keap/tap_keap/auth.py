@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from tap_keap.errors import ConfigurationError
-from tap_keap.rate_budget import OAUTH_LIMITS, SERVICE_KEY_LIMITS, KeapLimits
+from tap_keap.rate_budget import SERVICE_KEY_LIMITS, KeapLimits
 
 
 class Authenticator(Protocol):
@@ -41,8 +41,12 @@ class KeyAuthenticator:
         return False
 
 
-def authenticator_for(config: Mapping[str, Any]) -> Authenticator:
+def authenticator_for(config: Mapping[str, Any], pause: Callable[[float], None]) -> Authenticator:
     """The authenticator that the settings ask for.
+
+    Args:
+        config: The tap's settings.
+        pause: Waits so many seconds; may raise to end the run.
 
     Raises:
         ConfigurationError: if the credentials are incomplete.
@@ -57,7 +61,4 @@ def authenticator_for(config: Mapping[str, Any]) -> Authenticator:
         )
     from tap_keap.oauth import OAuthAuthenticator  # noqa: PLC0415 - most runs use a key
 
-    return OAuthAuthenticator.from_settings(config)
-
-
-__all__ = ["OAUTH_LIMITS", "Authenticator", "KeyAuthenticator", "authenticator_for"]
+    return OAuthAuthenticator(config, pause)

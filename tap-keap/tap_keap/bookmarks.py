@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from singer_sdk.streams._state import StreamStateManager
 
 from tap_keap.errors import ConfigurationError
 from tap_keap.instants import format_instant, parse_instant
 from tap_keap.stream_specs import StreamSpec
+
+if TYPE_CHECKING:
+    from singer_sdk.helpers.types import TapState
 
 CLOCK_MARGIN = timedelta(minutes=5)
 """How far this machine's clock may be ahead of Keap's without losing a change."""
@@ -61,7 +64,7 @@ class Bookmarks(StreamStateManager):
     moment, also when a signal or an error ends the run.
     """
 
-    def __init__(self, stream_name: str, tap_state: dict[str, Any], tap_name: str) -> None:
+    def __init__(self, stream_name: str, tap_state: TapState, tap_name: str) -> None:
         super().__init__(stream_name=stream_name, tap_state=tap_state, tap_name=tap_name)
         self._pending: datetime | None = None
         self._key: str | None = None

@@ -38,9 +38,7 @@ class RelatedRecords:
         self._orders_for_payments: dict[str, None] = {}
         self._asked = {"contacts": IdSet(), "orders": IdSet(), "payments": IdSet()}
         self._streams: dict[str, KeapStream] = {
-            name: stream
-            for name in ("contacts", "orders", "payments")
-            if (stream := tap.streams[name]).selected
+            name: stream for name in ("contacts", "orders", "payments") if (stream := tap.streams[name]).selected
         }
 
     def note_order(self, row: Row) -> None:

@@ -7,7 +7,7 @@ checked, in one pass outside Python. Only a page that does not fit takes the slo
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cache
@@ -155,7 +155,7 @@ class RowReader:
         page_type = TypedDict(  # type: ignore[misc]
             "KeapPage",
             {
-                envelope: list[_python_type(nullable_row, "KeapRow")] | None,  # type: ignore[misc]
+                envelope: list[_python_type(nullable_row, "KeapRow")] | None,
                 "next_page_token": str | None,
             },
             total=False,
@@ -194,7 +194,7 @@ class RowReader:
                 rejected.append((str(identifier) if identifier is not None else None, str(error)))
         return rows
 
-    def _with_moments(self, rows: list[Row], rejected: list[tuple[str | None, str]]) -> list[Row]:
+    def _with_moments(self, rows: Sequence[Row | None], rejected: list[tuple[str | None, str]]) -> list[Row]:
         kept = []
         for row in rows:
             if row is None:

@@ -103,7 +103,9 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         th.IntegerType(minimum=0),
         default=7,
         title="Full re-read, days",
-        description="Payments, transactions, notes and tasks are read whole when the last whole read is older. 0: never.",
+        description=(
+            "Payments, transactions, notes and tasks are read whole when the last whole read is older. 0: never."
+        ),
     ),
     th.Property(
         "related_records",
@@ -143,7 +145,7 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "request_timeout",
-        th.NumberType(minimum=0.1),
+        th.NumberType(minimum=1),
         default=120,
         title="Request timeout, seconds",
         description="How long to wait for an answer before a request is tried again.",
@@ -235,7 +237,7 @@ def run_clock(config: Mapping[str, Any]) -> datetime:
 
 def _explain(error: ValidationError) -> str:
     name = ".".join(str(part) for part in error.path)
-    wanted = error.validator_value
+    wanted: Any = error.validator_value
     if error.validator == "type":
         kinds = [kind for kind in ([wanted] if isinstance(wanted, str) else wanted) if kind != "null"]
         return f"Setting {name!r}: expected {' or '.join(kinds)}."

@@ -10,8 +10,9 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from singer_sdk import Stream
-from singer_sdk.helpers._typing import TypeConformanceLevel
+from singer_sdk.helpers.conform import TypeConformanceLevel
 
 from tap_keap.bookmarks import CLOCK_MARGIN, Bookmarks, ReadPlan, plan_read, whole_plan
 from tap_keap.client import Listing
@@ -43,7 +44,7 @@ class KeapStream(Stream):
         self.primary_keys = spec.primary_keys
         self.replication_key = spec.replication_key
         self.seen = IdSet()
-        self.looked_up: dict[str, Any] = {}
+        self.looked_up: dict[str, bytes] = {}
         self.rejected = 0
         self.schema_written = False
         self.listed = False
@@ -169,8 +170,8 @@ class KeapStream(Stream):
         """Whether a row is to be written: once a run, again only if it changed after it was looked up."""
         if self.seen.add(key):
             return True
-        if key in self.looked_up and self.looked_up[key] != row:
-            self.looked_up[key] = row
+        if key in self.looked_up and self.looked_up[key] != digest(row):
+            self.looked_up[key] = digest(row)
             return True
         if self.replication_method == "INCREMENTAL" and self.replication_key:
             self.state_manager.increment_state(row, replication_key=self.replication_key)
@@ -187,7 +188,7 @@ class KeapStream(Stream):
                 self._write_schema_message()
                 self.schema_written = True
             if not self.listed:
-                self.looked_up["/".join(row[key] for key in self.spec.primary_keys)] = row
+                self.looked_up["/".join(row[key] for key in self.spec.primary_keys)] = digest(row)
             self._write_record_message(row)
             written += 1
         return written
@@ -342,6 +343,11 @@ class PaymentStream(KeapStream):
             self.keap.note_shared_payment(order_ids)
         if self.keap.related is not None:
             self.keap.related.note_payment(row)
+
+
+def digest(row: Row) -> bytes:
+    """By which a row is recognised as unchanged."""
+    return hashlib.blake2b(msgspec.json.encode(row, order="deterministic"), digest_size=16).digest()
 
 
 STREAM_CLASSES: dict[str, type[KeapStream]] = {

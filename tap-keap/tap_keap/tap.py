@@ -75,7 +75,7 @@ class TapKeap(Tap):
     @cached_property
     def client(self) -> KeapClient:
         """Made when the first request is due, so that --discover needs no credentials."""
-        authenticator = authenticator_for(self.config)
+        authenticator = authenticator_for(self.config, self.stop.sleep)
         limits = authenticator.limits
         own = self.config.get("requests_per_minute")
         if own:
