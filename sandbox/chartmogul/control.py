@@ -12,6 +12,7 @@ from starlette.routing import Route
 from sandbox.chartmogul import timestamps
 from sandbox.chartmogul.content import content, month_ends
 from sandbox.chartmogul.http import json_response
+from sandbox.chartmogul.people import People
 from sandbox.chartmogul.records import DataSource
 from sandbox.chartmogul.state import State
 
@@ -29,6 +30,7 @@ class Control:
             Route("/mrr", self._mrr, methods=["GET"]),
             Route("/settings", self._read_settings, methods=["GET"]),
             Route("/settings", self._change_settings, methods=["PUT"]),
+            Route("/edit", self._edit, methods=["POST"]),
         ]
 
     async def _content(self, request: Request) -> Response:
@@ -70,6 +72,20 @@ class Control:
             return json_response({"error": str(problem)}, 400)
         self._state.store.forget_timelines()
         return await self._read_settings(request)
+
+    async def _edit(self, request: Request) -> Response:
+        """One order of `People.edit`, with `data_source` if there are several."""
+        self._before()
+        source = self._source(request)
+        if source is None:
+            return json_response({"error": "no such data source"}, 404)
+        try:
+            People(self._state).edit(source, await request.json())
+        except LookupError as problem:
+            return json_response({"error": str(problem)}, 404)
+        except ValueError as problem:
+            return json_response({"error": str(problem)}, 400)
+        return json_response({})
 
     def _source(self, request: Request) -> DataSource | None:
         """By name or uuid; the only one if none is named."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from sandbox.chartmogul import customer_fields, errors, places, timestamps
@@ -167,7 +168,8 @@ class Customers:
     def converted(self, amount: int, currency: str) -> int:
         if currency == self._state.settings.account["currency"]:
             return amount
-        return round(amount * self._state.settings.rate(currency))
+        exact = amount * self._state.settings.rate(currency)
+        return int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))
 
     def _since(self, customer: Customer, now: int) -> int | None:
         starts = [

@@ -91,6 +91,7 @@ class Invoices:
             raise errors.fields(reader.errors)
         for name, value in values.items():
             setattr(invoice, name, value)
+        invoice.errors = {n: text for n, text in (invoice.errors or {}).items() if n not in values} or None
         self._state.store.invoice_changed(invoice)
         return Answer(show_invoice(self._state.store.ids, invoice))
 

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
+from sandbox.chartmogul.account import Account
+from sandbox.chartmogul.activities import Activities
+from sandbox.chartmogul.attributes import Attributes
 from sandbox.chartmogul.control import Control
 from sandbox.chartmogul.customers import Customers
 from sandbox.chartmogul.data_sources import DataSources
 from sandbox.chartmogul.events import Events
 from sandbox.chartmogul.http import Answer, Call, Gate
+from sandbox.chartmogul.imports import Imports
 from sandbox.chartmogul.invoices import Invoices
+from sandbox.chartmogul.line_items import LineItems
+from sandbox.chartmogul.merges import Merges
+from sandbox.chartmogul.metrics import NAMES as METRICS
+from sandbox.chartmogul.metrics import Metrics
+from sandbox.chartmogul.movements import Movements
 from sandbox.chartmogul.plans import Plans
 from sandbox.chartmogul.state import Clock, State
+from sandbox.chartmogul.subscriptions import Subscriptions
+from sandbox.chartmogul.transactions import Transactions
 from sandbox.credentials import CHARTMOGUL_API_KEY, CHARTMOGUL_READ_ONLY_KEY
 
 
@@ -20,39 +31,97 @@ class ChartMogulService:
 
     def __init__(self, clock: Clock) -> None:
         self._state = State(clock)
-        self._gate = Gate(CHARTMOGUL_API_KEY, CHARTMOGUL_READ_ONLY_KEY, self._state.now, self._do_what_is_due)
+        self._imports = Imports(self._state)
+        gate = Gate(CHARTMOGUL_API_KEY, CHARTMOGUL_READ_ONLY_KEY, self._state.now, self._imports.carry_out)
+        self._route = gate.route
 
     def reset(self) -> None:
+        self._imports.reset()
         self._state.reset()
 
-    def _do_what_is_due(self) -> None:
-        return
-
     def control_routes(self) -> list[Route]:
-        return Control(self._state, self._do_what_is_due).routes()
+        return Control(self._state, self._imports.carry_out).routes()
 
     def routes(self) -> list[Route]:
-        customers, plans, invoices = Customers(self._state), Plans(self._state), Invoices(self._state)
-        sources, events = DataSources(self._state), Events(self._state)
-        route = self._gate.route
+        """Fixed paths stand before those with a uuid in the same place."""
+        customers = Customers(self._state)
+        movements = Movements(self._state, customers)
+        return [
+            *self._invoice_routes(),
+            *self._customer_routes(customers, movements),
+            *self._event_and_plan_routes(),
+            *self._source_routes(),
+            *self._metric_routes(Metrics(self._state, movements)),
+            self._route("GET", "/account", Account(self._state).retrieve),
+            self._route("GET", "/ping", _ping),
+        ]
+
+    def _invoice_routes(self) -> list[Route]:
+        invoices, lines, transactions = Invoices(self._state), LineItems(self._state), Transactions(self._state)
+        route = self._route
         return [
             route("POST", "/import/customers/{uuid}/invoices", invoices.create),
             route("GET", "/import/customers/{uuid}/invoices", invoices.list_of_customer),
             route("GET", "/invoices", invoices.list),
-            route("PATCH", "/invoices", invoices.update),
-            route("DELETE", "/invoices", invoices.destroy),
-            route("PATCH", "/invoices/disabled_state", invoices.disable),
-            route("GET", "/invoices/{uuid}", invoices.retrieve),
-            route("PATCH", "/invoices/{uuid}", invoices.update),
-            route("DELETE", "/invoices/{uuid}", invoices.destroy),
-            route("PATCH", "/invoices/{uuid}/disabled_state", invoices.disable),
+            *self._record_routes("/invoices", invoices),
+            route("POST", "/import/invoices/{uuid}/line_items", lines.create),
+            route("POST", "/invoices/{uuid}/line_items", lines.create),
+            route("GET", "/line_items", lines.retrieve),
+            *self._record_routes("/line_items", lines),
+            route("POST", "/import/invoices/{uuid}/transactions", transactions.create),
+            route("GET", "/transactions", transactions.retrieve),
+            *self._record_routes("/transactions", transactions),
             route("PUT", "/data_sources/{uuid}/invoices/{external_id}/status", invoices.update_status),
+        ]
+
+    def _record_routes(self, path: str, records: Invoices | LineItems | Transactions) -> list[Route]:
+        """By uuid in the path, or by `data_source_uuid` and `external_id` in the query."""
+        route = self._route
+        return [
+            route("PATCH", path, records.update),
+            route("DELETE", path, records.destroy),
+            route("PATCH", f"{path}/disabled_state", records.disable),
+            route("GET", f"{path}/{{uuid}}", records.retrieve),
+            route("PATCH", f"{path}/{{uuid}}", records.update),
+            route("DELETE", f"{path}/{{uuid}}", records.destroy),
+            route("PATCH", f"{path}/{{uuid}}/disabled_state", records.disable),
+        ]
+
+    def _customer_routes(self, customers: Customers, movements: Movements) -> list[Route]:
+        attributes, merges = Attributes(self._state, customers), Merges(self._state)
+        subscriptions = Subscriptions(self._state, customers)
+        activities = Activities(self._state, movements, customers)
+        route = self._route
+        return [
             route("POST", "/customers", customers.create),
             route("GET", "/customers", customers.list),
             route("GET", "/customers/search", customers.search),
+            route("POST", "/customers/merges", merges.merge),
+            route("POST", "/customers/unmerges", merges.unmerge),
+            route("POST", "/customers/attributes/tags", attributes.add_tags_by_email),
+            route("POST", "/customers/attributes/custom", attributes.set_custom_by_email),
             route("GET", "/customers/{uuid}", customers.retrieve),
             route("PATCH", "/customers/{uuid}", customers.update),
             route("DELETE", "/customers/{uuid}", customers.destroy),
+            route("GET", "/customers/{uuid}/attributes", attributes.retrieve),
+            route("POST", "/customers/{uuid}/attributes/tags", attributes.add_tags),
+            route("DELETE", "/customers/{uuid}/attributes/tags", attributes.remove_tags),
+            route("POST", "/customers/{uuid}/attributes/custom", attributes.set_custom),
+            route("PUT", "/customers/{uuid}/attributes/custom", attributes.set_custom),
+            route("DELETE", "/customers/{uuid}/attributes/custom", attributes.remove_custom),
+            route("GET", "/customers/{uuid}/subscriptions", subscriptions.list),
+            route("POST", "/customers/{uuid}/connect_subscriptions", subscriptions.connect),
+            route("POST", "/customers/{uuid}/disconnect_subscriptions", subscriptions.connect),
+            route("GET", "/customers/{uuid}/activities", activities.list_of_customer),
+            route("GET", "/activities", activities.list),
+            route("GET", "/import/customers/{uuid}/subscriptions", subscriptions.list_imported),
+            route("PATCH", "/import/subscriptions/{uuid}", subscriptions.update),
+        ]
+
+    def _event_and_plan_routes(self) -> list[Route]:
+        events, plans = Events(self._state), Plans(self._state)
+        route = self._route
+        return [
             route("POST", "/subscription_events", events.create),
             route("GET", "/subscription_events", events.list),
             route("PATCH", "/subscription_events", events.update),
@@ -64,18 +133,28 @@ class ChartMogulService:
             route("GET", "/plans/{uuid}", plans.retrieve),
             route("PATCH", "/plans/{uuid}", plans.update),
             route("DELETE", "/plans/{uuid}", plans.destroy),
+        ]
+
+    def _source_routes(self) -> list[Route]:
+        sources, route = DataSources(self._state), self._route
+        of_customer = "/data_sources/{uuid}/customers/{customer_uuid}/invoices"
+        return [
             route("POST", "/data_sources", sources.create),
             route("GET", "/data_sources", sources.list),
             route("GET", "/data_sources/{uuid}", sources.retrieve),
             route("DELETE", "/data_sources/{uuid}", sources.destroy),
             route("DELETE", "/data_sources/{uuid}/all", sources.empty),
             route("DELETE", "/data_sources/{uuid}/dependent", sources.empty_dependent),
-            route(
-                "DELETE",
-                "/data_sources/{uuid}/customers/{customer_uuid}/invoices",
-                sources.destroy_customer_invoices,
-            ),
-            route("GET", "/ping", _ping),
+            route("DELETE", of_customer, sources.destroy_customer_invoices),
+            route("POST", "/data_sources/{uuid}/json_imports", self._imports.create),
+            route("GET", "/data_sources/{uuid}/json_imports/{id}", self._imports.retrieve),
+        ]
+
+    def _metric_routes(self, metrics: Metrics) -> list[Route]:
+        paths = {name: name for name in METRICS} | {"customers": "customer-count"}
+        return [
+            self._route("GET", "/metrics/all", metrics.all),
+            *(self._route("GET", f"/metrics/{path}", metrics.one(name)) for name, path in paths.items()),
         ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sandbox.chartmogul.identifiers import Identifiers
 from sandbox.chartmogul.records import (
     Customer,
@@ -151,6 +153,29 @@ class Store:
             self.link(line, subscription_id, set_id)
         self.invoice_changed(line.invoice)
 
+    def change_line_item(
+        self,
+        line: LineItem,
+        values: dict[str, Any],
+        extra: dict[str, Any],
+        subscription_id: str | None,
+        set_id: str | None,
+    ) -> None:
+        self.invoice_changed(line.invoice)
+        _rename(line.invoice.source.line_items_by_id, line, values["external_id"])
+        if line.plan:
+            line.plan.line_items -= 1
+        for name, value in values.items():
+            setattr(line, name, value)
+        if line.plan:
+            line.plan.line_items += 1
+        line.extra, line.errors = extra or None, None
+        if subscription_id != (line.subscription.external_id if line.subscription else None):
+            self.unlink(line)
+            if subscription_id is not None:
+                self.link(line, subscription_id, set_id)
+        self.invoice_changed(line.invoice)
+
     def delete_line_item(self, line: LineItem) -> None:
         self.invoice_changed(line.invoice)
         line.alive = False
@@ -167,6 +192,13 @@ class Store:
         transaction.invoice.transactions.append(transaction)
         if transaction.external_id is not None:
             transaction.invoice.source.transactions_by_id[transaction.external_id] = transaction
+        self.invoice_changed(transaction.invoice)
+
+    def change_transaction(self, transaction: Transaction, values: dict[str, Any], extra: dict[str, Any]) -> None:
+        _rename(transaction.invoice.source.transactions_by_id, transaction, values["external_id"])
+        for name, value in values.items():
+            setattr(transaction, name, value)
+        transaction.extra, transaction.errors = extra or None, None
         self.invoice_changed(transaction.invoice)
 
     def delete_transaction(self, transaction: Transaction) -> None:
@@ -195,7 +227,14 @@ class Store:
         subscription.timeline = None
         line.subscription = subscription
 
-    def unlink(self, line: LineItem) -> None:
+    def relink(self, line: LineItem) -> None:
+        """Move a line to its invoice's present customer's subscription of the same id."""
+        subscription = line.subscription
+        if subscription is not None:
+            self.unlink(line, keep_events=True)
+            self.link(line, subscription.external_id, subscription.set_external_id)
+
+    def unlink(self, line: LineItem, *, keep_events: bool = False) -> None:
         """Detach a line; a subscription without lines goes, with the cancellations that have no id of their own."""
         subscription = line.subscription
         if subscription is None:
@@ -206,7 +245,7 @@ class Store:
         if subscription.line_items:
             return
         for event in self.events_of(subscription):
-            if event.external_id is None:
+            if event.external_id is None and not keep_events:
                 self.delete_event(event)
         del subscription.customer.subscriptions[subscription.source.seq, subscription.external_id]
         subscription.alive = False
@@ -296,3 +335,12 @@ class Store:
         self.empty_source(source, keep_customers=False)
         source.alive = False
         del self.sources[source.seq]
+
+
+def _rename(index: dict[str, Any], record: LineItem | Transaction, external_id: str | None) -> None:
+    if record.external_id == external_id:
+        return
+    if record.external_id is not None:
+        del index[record.external_id]
+    if external_id is not None:
+        index[external_id] = record
