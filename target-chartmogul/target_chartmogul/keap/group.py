@@ -68,18 +68,18 @@ class Remembered(msgspec.Struct, kw_only=True):
     refused_emails: dict[str, str] = {}
     """Contact id -> fingerprint of an address that ChartMogul refused (rule 9.9)."""
     excess: dict[str, int] = {}
-    """Invoice external id -> hundredths paid above the total (rule 5.3)."""
+    """Order id -> hundredths paid above the total (rule 5.3)."""
     ended_by_refund: dict[str, str] = {}
     """Subscription id -> order id, where `full_refund: remove_mrr` ended it (§8)."""
     order_contacts: dict[str, str] = {}
     """Order id -> the order's own contact, where an invoice is another contact's (rule 2.1)."""
     unlinked_items: dict[str, UnlinkedItem] = {}
-    """Line external id -> what Keap says of a SUBSCRIPTION item that is `one_time` for want of a subscription.
+    """`<order id>-<item id>` -> what Keap says of a SUBSCRIPTION item that is `one_time` for want of a subscription.
 
     A subscription that appears later can still be linked (rule 4.3), though the order does not arrive again.
     """
     withdrawn_links: dict[str, str] = {}
-    """Line external id -> subscription id, where `full_refund: remove_mrr` made the line `one_time` (§8)."""
+    """`<order id>-<item id>` -> subscription id, where `full_refund: remove_mrr` made the line `one_time` (§8)."""
 
 
 class Arrived(msgspec.Struct, kw_only=True):
@@ -133,8 +133,9 @@ class Reject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """A record that waits: `future` until `due`, without being an error, or `unsettled` (rule 5.4) until its
-    counterpart is known.
+    """A record that waits.
+
+    `future` until `due`, without being an error, or `unsettled` (rule 5.4) until its counterpart is known.
     """
 
     stream: str
@@ -145,9 +146,9 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decision(msgspec.Struct, kw_only=True):
-    """What ChartMogul should hold of a group after this run: *all* of it, so that what is missing here is to be
-    deleted.
+    """What ChartMogul should hold of a group after this run.
 
+    It is *all* of it, so that what is missing here is to be deleted.
     Objects of the group that this run could not decide are carried over from `Group.existing` as they are.
     """
 

@@ -1,0 +1,86 @@
+"""What the settings leave out (§8): contacts by tag, orders by date. Items by product are left out in `lines`."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from target_chartmogul.keap.calendar import midnight
+from target_chartmogul.keap.group import Existing, Group
+from target_chartmogul.keap.settings import MappingSettings
+
+
+def first_instant(invoices_since: str | None, zone: ZoneInfo) -> datetime | None:
+    """The setting `invoices_since`: a date's midnight in `date_timezone`, or an instant (UTC unless it says else).
+
+    Raises:
+        ValueError: neither a date nor an instant in ISO 8601.
+    """
+    if invoices_since is None:
+        return None
+    try:
+        return midnight(date.fromisoformat(invoices_since), zone)
+    except ValueError:
+        instant = datetime.fromisoformat(invoices_since)
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+def filtered_contacts(group: Group, settings: MappingSettings) -> frozenset[str]:
+    """Contacts that a tag filter keeps out, among those of which something arrived.
+
+    Of a contact that did not arrive no tags are known: it counts as without, unless ChartMogul holds it already.
+    """
+    exclude, include = frozenset(settings.exclude_contact_tags), frozenset(settings.include_contact_tags)
+    if not exclude and not include:
+        return frozenset()
+    named = {order.contact.id for order in group.orders.values() if order.contact and order.contact.id}
+    named |= {each.contact_id for each in group.subscriptions.values() if each.contact_id}
+    found = set()
+    for contact_id in named | set(group.contacts):
+        contact = group.contacts.get(contact_id)
+        if contact is None and contact_id in group.existing.customers:
+            continue
+        tags = {str(tag) for tag in (contact.tag_ids if contact else None) or ()}
+        if tags & exclude or (include and not tags & include):
+            found.add(contact_id)
+    return frozenset(found)
+
+
+def without_contacts(group: Group, contacts: frozenset[str]) -> Group:
+    """The group without some contacts and what is theirs alone; what ChartMogul holds of them is still there."""
+    if not contacts:
+        return group
+    return msgspec.structs.replace(
+        group,
+        contacts={key: each for key, each in group.contacts.items() if key not in contacts},
+        subscriptions={key: each for key, each in group.subscriptions.items() if each.contact_id not in contacts},
+        orders={
+            key: each
+            for key, each in group.orders.items()
+            if each.contact is None or each.contact.id is None or each.contact.id not in contacts
+        },
+    )
+
+
+def removed(existing: Existing, contacts: frozenset[str]) -> Existing:
+    """What ChartMogul holds, but for some contacts (`hard_delete`)."""
+    return Existing(
+        customers={key: each for key, each in existing.customers.items() if key not in contacts},
+        invoices={key: each for key, each in existing.invoices.items() if each.customer_external_id not in contacts},
+        events={key: each for key, each in existing.events.items() if each.customer_external_id not in contacts},
+    )
+
+
+def is_looked_at(group: Group, settings: MappingSettings) -> bool:
+    """Whether `only_contacts` leaves this group in the run."""
+    if not settings.only_contacts:
+        return True
+    wanted = set(settings.only_contacts)
+    return bool(
+        wanted & set(group.contacts)
+        or any(each.contact_id in wanted for each in group.subscriptions.values())
+        or any(each.contact is not None and each.contact.id in wanted for each in group.orders.values())
+        or wanted & set(group.existing.customers)
+    )

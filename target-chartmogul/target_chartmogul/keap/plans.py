@@ -1,0 +1,128 @@
+"""The plan of a line: product, subscription plan and interval (rules 3.6, 3.7, 9.4)."""
+
+from __future__ import annotations
+
+from target_chartmogul.chartmogul.objects import LineItem, Plan
+from target_chartmogul.keap import ids
+from target_chartmogul.keap.calendar import Interval, interval_of
+from target_chartmogul.keap.group import Catalog, Note
+from target_chartmogul.keap.records import OrderItem, Subscription
+from target_chartmogul.keap.settings import MappingSettings
+
+TEXT_LIMIT = 255
+"""ChartMogul's limit on names and descriptions (rule 9.1)."""
+
+
+def cut(text: str | None) -> str | None:
+    """A text as it is sent: stripped and cut (rule 9.1); None if nothing is left."""
+    return (text or "").strip()[:TEXT_LIMIT].rstrip() or None
+
+
+def product_of(item: OrderItem, subscription: Subscription | None) -> str | None:
+    """Product id of a line: the item's, else the subscription's (rule 9.4)."""
+    own = item.product.id if item.product else None
+    return own or (subscription.product_id if subscription else None)
+
+
+def plan_of(item: OrderItem, subscription: Subscription | None) -> str | None:
+    """Subscription plan id of a line: the item's, else the subscription's (rule 9.4)."""
+    own = item.subscription_plan.id if item.subscription_plan else None
+    return own or (subscription.subscription_plan_id if subscription else None)
+
+
+def own_interval(subscription: Subscription | None) -> Interval | None:
+    """The interval at which Keap bills a subscription, whatever its product says (§0 c)."""
+    return interval_of(subscription.billing_cycle, subscription.billing_frequency) if subscription else None
+
+
+def catalog_interval(catalog: Catalog, product_id: str | None, plan_id: str | None) -> Interval | None:
+    """The interval of a subscription plan as Keap's catalog knows it, or None."""
+    if plan_id is None:
+        return None
+    plan = catalog.plans.get(plan_id)
+    found = interval_of(plan.cycle_type, plan.frequency) if plan else None
+    if found is None and (product := catalog.products.get(product_id or "")):
+        for each in product.subscription_plans or ():
+            if each.id == plan_id:
+                return interval_of(each.billing_cycle, each.billing_frequency)
+    return found
+
+
+def product_interval(catalog: Catalog, item: OrderItem, subscription: Subscription | None) -> Interval | None:
+    """Rule 3.6 for `product`: of the item's own plan, else of the subscription's plan."""
+    own = item.subscription_plan
+    if own is not None:
+        found = interval_of(own.cycle_type, own.frequency) or catalog_interval(
+            catalog, product_of(item, subscription), own.id
+        )
+        if found is not None:
+            return found
+    if subscription is None:
+        return None
+    return catalog_interval(catalog, subscription.product_id, subscription.subscription_plan_id)
+
+
+class PlanChooser:
+    """Chooses the plan of each line of a group, and notes what the report has to say of it."""
+
+    def __init__(self, catalog: Catalog, settings: MappingSettings) -> None:
+        self._catalog = catalog
+        self._by_product = settings.interval_source == "product"
+        self._resend = settings.resend
+        self.notes: dict[tuple[str, str], Note] = {}
+        """One per kind and subscription, however many lines say the same."""
+
+    def choose(
+        self, item: OrderItem, subscription: Subscription | None, amount: int, held: LineItem | None
+    ) -> Plan | None:
+        """The plan of a line, or None where no interval is known anywhere (rule 9.4: the line is `one_time`).
+
+        Args:
+            item: the line's first item.
+            subscription: the subscription that the line is for, if it arrived.
+            amount: the line's amount as sent.
+            held: the line as ChartMogul has it.
+        """
+        product_id, plan_id = product_of(item, subscription), plan_of(item, subscription)
+        if held is not None and not self._resend and held.plan_external_id and held.amount_in_cents == amount:
+            known = ids.parse_plan_id(held.plan_external_id)
+            if known is not None and known[:2] == (product_id or "0", plan_id or "0"):
+                return self._named(held.plan_external_id, product_id, item, Interval(known[2], known[3]))
+        interval = self._interval(item, subscription)
+        if interval is None:
+            return None
+        external_id = ids.plan_id(product_id or "0", plan_id, interval.count, interval.unit)
+        return self._named(external_id, product_id, item, interval)
+
+    def _interval(self, item: OrderItem, subscription: Subscription | None) -> Interval | None:
+        by_product, own = product_interval(self._catalog, item, subscription), own_interval(subscription)
+        if subscription is None or own is None:
+            return by_product
+        if by_product is None:
+            if self._by_product:
+                self._note("interval_unknown", subscription, {"used": own.name})
+            return own
+        used = by_product if self._by_product else own
+        if by_product.length != own.length:
+            detail = {"product": by_product.name, "subscription": own.name, "used": used.name}
+            self._note("interval_conflicts", subscription, detail)
+        return used
+
+    def _note(self, kind: str, subscription: Subscription, detail: dict[str, str]) -> None:
+        about = subscription.id or ""
+        self.notes.setdefault((kind, about), Note(kind=kind, id=about, rule="3.6", detail=detail))
+
+    def _named(self, external_id: str, product_id: str | None, item: OrderItem, interval: Interval) -> Plan:
+        product = self._catalog.products.get(product_id or "")
+        name = (
+            cut(product.name if product else None)
+            or cut(item.product.name if item.product else None)
+            or cut(item.name)
+            or f"Keap product {product_id or 0}"
+        )
+        return Plan(
+            external_id=external_id,
+            name=f"{name} ({interval.name})"[:TEXT_LIMIT],
+            interval_count=interval.count,
+            interval_unit=interval.unit,
+        )
