@@ -79,7 +79,8 @@ def _python_type(schema: Schema, name: str) -> Any:
         fields = {key: _python_type(part, f"{name}_{key}") for key, part in schema["properties"].items()}
         return TypedDict(name, fields, total=False) | None  # type: ignore[operator]
     if kind == "array":
-        return list[_python_type(schema.get("items", {}), f"{name}_item")] | None  # type: ignore[misc]
+        items: Any = list.__class_getitem__(_python_type(schema.get("items", {}), f"{name}_item"))
+        return items | None
     plain: dict[str, Any] = {"string": str, "integer": int, "number": Decimal, "boolean": bool}
     return plain[kind] | None
 
@@ -152,14 +153,12 @@ class RowReader:
         self._keep_unknown = keep_unknown
         self._plain = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
         nullable_row = {**schema, "type": ["object", "null"]}
-        page_type = TypedDict(  # type: ignore[misc]
-            "KeapPage",
-            {
-                envelope: list[_python_type(nullable_row, "KeapRow")] | None,
-                "next_page_token": str | None,
-            },
-            total=False,
-        )
+        row_list: Any = list.__class_getitem__(_python_type(nullable_row, "KeapRow"))
+        page_fields: dict[str, Any] = {
+            envelope: row_list | None,
+            "next_page_token": str | None,
+        }
+        page_type: Any = TypedDict("KeapPage", page_fields, total=False)  # type: ignore[misc]
         self._typed = None if keep_unknown else msgspec.json.Decoder(page_type)
         self._moments = _moment_fixers(schema)
 

@@ -25,7 +25,7 @@ class StreamSpec:
         order_by_time: `order_by` of a read by time, where Keap offers one on the replication key.
         id_filter: Filter that takes `>` on the id, where Keap offers one.
         ids_filter: Filter that takes a list of ids.
-        fields: Ask for all fields by name; without it Keap sends only some.
+        fields: What to ask for by name, because Keap leaves it out otherwise; `*` for all fields of the schema.
         lookback: Keap does not say which time `since` looks at: read with `lookback_days`.
         full_reread: Read whole every `full_reread_days`.
         activates: Emit ACTIVATE_VERSION after a complete read.
@@ -44,7 +44,7 @@ class StreamSpec:
     order_by_time: str | None = None
     id_filter: str | None = None
     ids_filter: str | None = None
-    fields: bool = False
+    fields: tuple[str, ...] = ()
     lookback: bool = False
     full_reread: bool = False
     activates: bool = False
@@ -74,7 +74,7 @@ CONTACTS = StreamSpec(
     order_by_time="update_time asc",
     id_filter="contact_id",
     ids_filter="ids",
-    fields=True,
+    fields=("*",),
     note="All fields are asked for by name.",
 )
 SUBSCRIPTIONS = _full(
@@ -132,7 +132,7 @@ COMPANIES = StreamSpec(
     since="since_time",
     until="until_time",
     id_filter="company_id",
-    fields=True,
+    fields=("*",),
 )
 TAGS = StreamSpec(
     "tags",
@@ -170,7 +170,7 @@ NOTES = StreamSpec(
     replication_key="update_time",
     since="since_time",
     id_filter="id",
-    fields=True,
+    fields=("custom_fields",),
     lookback=True,
     full_reread=True,
 )
@@ -180,12 +180,17 @@ TASKS = StreamSpec(
     "tasks",
     replication_key="modification_time",
     since="since_time",
-    fields=True,
+    fields=("custom_fields",),
     lookback=True,
     full_reread=True,
 )
 OPPORTUNITIES = StreamSpec(
-    "opportunities", "opportunities", "opportunities", order="created_time asc", fields=True, activates=True
+    "opportunities",
+    "opportunities",
+    "opportunities",
+    order="created_time asc",
+    fields=("custom_fields", "created_by", "last_updated_by", "status_id"),
+    activates=True,
 )
 AFFILIATES = _full("affiliates", "affiliates", "affiliates")
 USERS = StreamSpec(

@@ -16,6 +16,7 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 
 from tap_keap.bookmarks import CLOCK_MARGIN, Bookmarks, ReadPlan, plan_read, whole_plan
 from tap_keap.client import Listing
+from tap_keap.custom_fields import fill_columns, with_columns
 from tap_keap.errors import RefusedRequestError, TapKeapError
 from tap_keap.id_set import IdSet
 from tap_keap.instants import format_instant
@@ -40,7 +41,8 @@ class KeapStream(Stream):
     def __init__(self, tap: TapKeap, spec: StreamSpec) -> None:
         self.spec = spec
         self.keap = tap
-        super().__init__(tap, schema=load_schema(spec.name), name=spec.name)
+        self.columns = tap.custom_columns(spec.name)
+        super().__init__(tap, schema=with_columns(load_schema(spec.name), self.columns), name=spec.name)
         self.primary_keys = spec.primary_keys
         self.replication_key = spec.replication_key
         self.seen = IdSet()
@@ -144,7 +146,8 @@ class KeapStream(Stream):
         """Query parameters of any listing of this stream's rows."""
         params = {"page_size": str(self.config["page_size"])}
         if self.spec.fields:
-            params["fields"] = ",".join(load_schema(self.name)["properties"])
+            names = load_schema(self.name)["properties"] if self.spec.fields == ("*",) else self.spec.fields
+            params["fields"] = ",".join(names)
         if condition:
             params["filter"] = condition
         if order:
@@ -194,7 +197,9 @@ class KeapStream(Stream):
         return written
 
     def add_fields(self, row: Row) -> None:
-        """Add fields that Keap's row does not have."""
+        """Add fields that Keap's row does not have: custom fields as columns, where the user wants them."""
+        if self.columns:
+            fill_columns(row, self.columns)
 
     def reject(self, identifier: str | None, reason: str) -> None:
         """Say which row is left out, and why."""

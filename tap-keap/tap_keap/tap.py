@@ -11,11 +11,13 @@ from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 
 from tap_keap.auth import authenticator_for
 from tap_keap.bookmarks import check_state
-from tap_keap.client import KeapClient
+from tap_keap.client import KeapClient, Listing
+from tap_keap.custom_fields import MODELS, CustomColumn, custom_columns
 from tap_keap.errors import RejectedRowsError
 from tap_keap.id_set import IdSet
 from tap_keap.rate_budget import KeapLimits, RateBudget
 from tap_keap.related import RelatedRecords
+from tap_keap.rows import RowReader, load_schema
 from tap_keap.settings import CONFIG_SCHEMA, check_settings, run_clock
 from tap_keap.stopping import StopWatch
 from tap_keap.stream_specs import STREAM_SPECS
@@ -91,6 +93,14 @@ class TapKeap(Tap):
             timeout=self.config["request_timeout"],
             user_agent=self.config.get("user_agent"),
         )
+
+    def custom_columns(self, stream: str) -> dict[str, CustomColumn]:
+        """Columns for the custom fields of a stream, by field id; asks Keap for them if the user wants them."""
+        if not self.config.get("flatten_custom_fields") or stream not in MODELS:
+            return {}
+        listing = Listing(stream, MODELS[stream], {})
+        reader = RowReader(load_schema(f"{stream[:-1]}_custom_fields"), "custom_fields")
+        return custom_columns(self.client.all_pages(listing, reader)[0].rows)
 
     @cached_property
     def related(self) -> RelatedRecords | None:
