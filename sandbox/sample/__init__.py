@@ -1,15 +1,26 @@
-"""The sample account."""
+"""The sample account: every case of billing once, among ordinary customers, and what else a CRM holds."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.sample.showcase import showcase_account
+from sandbox.sample import money_cases, showcase
+from sandbox.sample.books import Books
+from sandbox.sample.crm import crm_streams
+from sandbox.sample.generate import NOW, catalogue, generate_account
 
-NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
+__all__ = ["NOW", "generate_account", "sample_account"]
+
+_SEED = 20261120
+_OTHERS = 170
 
 
 def sample_account() -> dict[str, Any]:
     """Return the account, streams by name. Every call makes the same."""
-    return showcase_account()
+    books = Books(NOW, first_id=101)
+    for story in (*showcase.STORIES, *money_cases.STORIES):
+        story(books)
+    others = generate_account(_SEED, _OTHERS, 36)
+    told = books.account()
+    billing = {stream: [*rows, *others[stream]] for stream, rows in told.items()}
+    return {**catalogue(), **billing, **crm_streams(billing["contacts"])}
