@@ -314,14 +314,10 @@ class _Decider:
         self._add(event, churn.rule, churn.source)
         return external_id
 
-    def _fell_due(self, earlier: _Earlier, verdict: Verdict) -> bool:
+    @staticmethod
+    def _fell_due(earlier: _Earlier, verdict: Verdict) -> bool:
         """A scheduled cancellation whose day passed between two runs, and whose customer came back since."""
-        event = earlier.event
-        return (
-            event.event_type == CANCELLATION_SCHEDULED
-            and verdict.reason == "came_back"
-            and event.effective_date <= self.now
-        )
+        return earlier.event.event_type == CANCELLATION_SCHEDULED and verdict.reason == "came_back"
 
     def _carry(self, subscription: str, owner: str) -> None:
         """Rule 1.8: nothing new is known of it; what is scheduled and now due becomes the cancellation (6.3)."""

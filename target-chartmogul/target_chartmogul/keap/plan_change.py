@@ -48,13 +48,13 @@ def find_follower(
     if record.active is not False or record.end_date is not None:
         return None
     product = record.product_id or facts.product_id
-    if product is None or record.contact_id is None:
+    if product is None:
         return None
     same = groups.get(str(product), frozenset({str(product)}))
     last_bill = record.last_bill_date or facts.latest.start_day
     found: Follower | None = None
     for other, others in candidates:
-        if other.id == record.id or other.contact_id != record.contact_id:
+        if other.id == record.id:
             continue
         if (other.product_id or others.product_id) not in same:
             continue

@@ -385,3 +385,21 @@ def test_rule_1_1_the_order_of_records_does_not_matter():
         == decided(records[::-1], invoices[::-1], plan_change="switch").events
     )
     assert at("2026-06-01T08:00:00") == NOW
+
+
+def test_rules_6_2_and_8_a_refunded_order_on_the_day_of_another_line():
+    invoices = [*JAN_FEB, refunded_order("2026-02-10", "55")]
+    record = subscription(next_bill_date="2026-04-10")
+    decision = decided(record, invoices, ended_by_refund={"1": "55"}, full_refund="remove_mrr")
+    assert events(decision) == {"1-cancelled-2026-02-10": "2026-02-10T12:00:01"}
+
+
+def test_rules_6_2_and_6_7_a_gone_one_never_ends_before_its_latest_line():
+    decision = decided(None, [order("2026-02-10"), order("2026-03-20", paid=None)])
+    assert events(decision) == {"1-cancelled-2026-03-20": "2026-03-20T12:00:01"}
+
+
+def test_rules_6_2_and_6_6_a_switch_never_ends_it_before_its_latest_line():
+    records = [subscription(**OLD), subscription(**FOLLOWER)]
+    invoices = [*OLD_ORDERS, order("2026-03-28"), order("2026-03-25", of="2")]
+    assert events(decided(records, invoices, plan_change="switch")) == {"1-cancelled-2026-03-28": "2026-03-28T12:00:01"}

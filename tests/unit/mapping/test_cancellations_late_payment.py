@@ -159,3 +159,29 @@ def test_rule_6_9_every_cancellation_names_its_rule_and_source():
     decision = decided(subscription(True), [*COVERED, order("2026-04-14")], earlier=[written(D)])
     assert why(decision, f"1-cancelled-{D}") == ("6.5", "unknown")
     assert decision.sources == {}
+
+
+@pytest.mark.parametrize(("source", "stays"), [(None, True), ("end_date", True), ("next_bill_date", False)])
+def test_rules_6_4_and_6_5_an_origin_that_is_not_known_any_more_needs_a_failed_attempt(source, stays):
+    invoices = [FEB, march(paid="2026-03-28"), order("2026-04-20")]
+    sources = {f"1-cancelled-{D}": source} if source else {}
+    decision = decided(subscription(True), invoices, earlier=[written(D)], sources=sources)
+    assert bool(decision.events) is stays
+
+
+def test_rule_9_10_the_result_of_a_late_payment_is_not_judged_again():
+    """An early next order covers the new date and is paid late too."""
+    early = order("2026-04-05", paid="2026-04-20", failed=("2026-04-06",))
+    decision = decided(
+        subscription(modified="2026-04-20"),
+        [FEB, march(paid="2026-03-28"), early],
+        earlier=[written("2026-04-10")],
+        sources={"1-cancelled-2026-04-10": "late_payment"},
+        churn_fallback="modified",
+    )
+    assert list(decision.events) == ["1-cancelled-2026-04-10"]
+
+
+def test_rule_6_5_the_first_order_after_the_day_not_one_on_it():
+    invoices = [FEB, order("2026-04-20"), order("2026-05-30")]
+    assert decided(subscription(True), invoices, earlier=[written("2026-04-20")]).events
