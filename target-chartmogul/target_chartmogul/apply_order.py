@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from target_chartmogul.changes import Change
+from target_chartmogul.changes import Change, Kind
 from target_chartmogul.chartmogul.objects import REFUND, SUCCESSFUL, Invoice, LineItem, Transaction
 
 _CUSTOMERS = 1
@@ -40,7 +40,7 @@ def invoice_of(change: Change) -> str | None:
     return change.parent if change.kind in {"line_item", "transaction"} else None
 
 
-def _rank(change: Change, place: int, first: dict[str, int], again: set[tuple[str, str]]) -> tuple[int, int, int, int]:
+def _rank(change: Change, place: int, first: dict[str, int], again: set[tuple[Kind, str]]) -> tuple[int, int, int, int]:
     """Phase, place of the invoice, step within it, place.
 
     What is deleted and created again under the same id (an order whose own contact changed) is deleted just before.

@@ -46,6 +46,8 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """HTTP status; None if no answer came within all tries, or if another change that this one needs was refused."""
     field: str
     reason: str
+    uncertain: bool = False
+    """No answer came: ChartMogul may have it all the same, and it is to be looked up like after a crash."""
 
 
 class Journal(Protocol):

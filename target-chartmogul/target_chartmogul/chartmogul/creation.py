@@ -1,0 +1,62 @@
+"""Creating an object exactly once, although ChartMogul has no upsert and answers get lost.
+
+After a POST whose answer was lost, and after a refusal as a duplicate, the object is looked up by its external id; a
+listing may lag behind a write by a second or more, so it is looked up again before it counts as missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from target_chartmogul.chartmogul.client import ChartMogulClient
+from target_chartmogul.chartmogul.errors import LostAnswerError, RefusedError, UnreachableError
+from target_chartmogul.chartmogul.wire import Json
+
+Found = TypeVar("Found")
+POSTS = 6
+_AFTER_LOST_ANSWER = (0.0, 1.0)
+_AFTER_DUPLICATE = (0.0, 1.0, 2.0, 4.0)
+"""Seconds before each look-up."""
+
+
+def create(
+    client: ChartMogulClient, path: str, body: Json, find: Callable[[], Found | None]
+) -> tuple[Json | None, Found | None]:
+    """POST until the object is there: (answer, None), or (None, what was found) if it was there already.
+
+    Args:
+        client: where to.
+        path: of the collection.
+        body: of the POST.
+        find: looks the object up by external id.
+
+    Raises:
+        RefusedError: ChartMogul does not take it; a duplicate that cannot be found is one too.
+        UnreachableError: every try was lost.
+    """
+    for _ in range(POSTS):
+        try:
+            return client.post(path, body), None
+        except LostAnswerError as lost:
+            trouble = lost
+            waits = _AFTER_LOST_ANSWER
+        except RefusedError as refusal:
+            if not (refusal.duplicate or refusal.duplicate_part):
+                raise
+            found = _look(client, find, _AFTER_DUPLICATE if refusal.duplicate else (0.0,))
+            if found is None:
+                raise
+            return None, found
+        if (found := _look(client, find, waits)) is not None:
+            return None, found
+    raise UnreachableError(f"{client.host}: the answer was lost {POSTS} times ({trouble})")
+
+
+def _look(client: ChartMogulClient, find: Callable[[], Found | None], waits: tuple[float, ...]) -> Found | None:
+    for wait in waits:
+        if wait:
+            client.pause(wait)
+        if (found := find()) is not None:
+            return found
+    return None
