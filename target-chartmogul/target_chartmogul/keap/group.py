@@ -78,6 +78,8 @@ class Remembered(msgspec.Struct, kw_only=True):
 
     A subscription that appears later can still be linked (rule 4.3), though the order does not arrive again.
     """
+    voided_payments: tuple[str, ...] = ()
+    """Payments of which a VOID said that they never were: that row is not read again with every run (rule 5.1)."""
     withdrawn_links: dict[str, str] = {}
     """`<order id>-<item id>` -> subscription id, where `full_refund: remove_mrr` made the line `one_time` (§8)."""
 

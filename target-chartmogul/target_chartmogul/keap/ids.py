@@ -67,6 +67,16 @@ def failed_attempt_id(invoice: str, time: datetime, reference: str | None, hundr
     return f"{invoice}-failed-{_attempt_digits(time, reference, hundredths)}"
 
 
+def failed_attempt_of(invoice: str, digits: str) -> str:
+    """§2: the same, of an attempt whose digits are known."""
+    return f"{invoice}-failed-{digits}"
+
+
+def refund_row_of(invoice: str, digits: str) -> str:
+    """Rule 5.4: a refund seen only in `transactions`, whose digits are known."""
+    return f"{invoice}-refund-{digits}"
+
+
 def refund_transaction_id(invoice: str, time: datetime, reference: str | None, hundredths: int) -> str:
     """Rule 5.4: `<order>-refund-<12 hex digits>`, formed as a failed attempt's."""
     return f"{invoice}-refund-{_attempt_digits(time, reference, hundredths)}"

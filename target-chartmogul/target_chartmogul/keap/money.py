@@ -89,6 +89,16 @@ def to_hundredths_together(smallest: Sequence[int], currency: str, zero_decimal_
     return shares
 
 
+def from_hundredths(sent: int, currency: str, zero_decimal_amounts: str = HUNDREDTHS) -> int:
+    """What was sent, back in the currency's smallest unit, as exactly as it still is.
+
+    Raises:
+        UnknownCurrencyError: see `minor_units`.
+    """
+    multiplier, divisor = _ratio(currency, zero_decimal_amounts)
+    return sent * divisor if divisor != 1 else half_up(sent, multiplier)
+
+
 def to_smallest(major: Decimal, currency: str) -> int:
     """A major-unit amount (49.0, 6.172) in the currency's smallest unit; finer digits are rounded half-up.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from typing import Protocol
 
 import msgspec
 
@@ -90,7 +91,14 @@ def classify(
     return found
 
 
-def by_time(entry: Entry) -> tuple[datetime, int, str]:
+class _Dated(Protocol):
+    @property
+    def time(self) -> datetime: ...
+    @property
+    def payment_id(self) -> str: ...
+
+
+def by_time(entry: _Dated) -> tuple[datetime, int, str]:
     """Sort key of rule 5.3, ids as numbers where times are equal."""
     return entry.time, len(entry.payment_id), entry.payment_id
 

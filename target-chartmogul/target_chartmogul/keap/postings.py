@@ -1,0 +1,147 @@
+"""From an order's account to the transactions and credit lines of its invoices (rules 4.8, 5.3 to 5.5, 5.7, §8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from target_chartmogul.chartmogul.objects import (
+    FAILED,
+    ONE_TIME,
+    PAYMENT,
+    REFUND,
+    SUCCESSFUL,
+    LineItem,
+    Transaction,
+)
+from target_chartmogul.keap import ids
+from target_chartmogul.keap.accounts import Account, Movement
+from target_chartmogul.keap.settlement import InvoiceShell, Settlement
+
+CREDIT = "Keap credit"
+"""Description of a credit line (rule 5.7)."""
+
+
+class _Till(msgspec.Struct, kw_only=True):
+    """One invoice while money goes in and out, in hundredths."""
+
+    shell: InvoiceShell
+    room: int
+    paid: int = 0
+    transactions: list[Transaction] = msgspec.field(default_factory=list)
+    credit_lines: list[LineItem] = msgspec.field(default_factory=list)
+
+
+def post(account: Account, failed: Iterable[Movement]) -> Settlement:
+    """Everything of an account on the order's invoices.
+
+    Payments fill the first invoice, then the next; refunds come back in the same order. Credits and failed attempts
+    are on the first (rule 4.8). Each takes its share where items are excluded (§8).
+
+    Args:
+        account: the order's account, after refunds.
+        failed: attempts, `key` being their digits.
+    """
+    tills = [_Till(shell=shell, room=max(shell.total_in_cents, 0)) for shell in account.order.invoices]
+    if tills:
+        _post_credits(account, tills[0])
+        _post_attempts(account, failed, tills[0].transactions)
+        whole = account.cash_in_cents >= account.order.total_before_exclusion_in_cents - sum(
+            each.amount_in_cents for each in account.credits
+        )
+        _post(account, account.payments, tills, _pay_in, whole=whole)
+        refunded_whole = account.refunded_in_cents == account.paid_in_cents
+        _post(account, account.refunds, tills, _pay_back, whole=refunded_whole)
+    return Settlement(
+        transactions={
+            till.shell.external_id: tuple(sorted(till.transactions, key=lambda each: (each.date, each.external_id)))
+            for till in tills
+        },
+        credit_lines={till.shell.external_id: tuple(till.credit_lines) for till in tills if till.credit_lines},
+        written_off=account.written_off and bool(tills),
+        excess_in_cents=account.excess_in_cents,
+        cash_in_cents=account.cash_in_cents,
+    )
+
+
+def _post_credits(account: Account, till: _Till) -> None:
+    for credit in account.credits:
+        amount = min(account.after_exclusion(credit.amount_in_cents), till.room)
+        if amount > 0:
+            till.room -= amount
+            till.credit_lines.append(
+                LineItem(
+                    external_id=ids.credit_id(till.shell.external_id, credit.key),
+                    type=ONE_TIME,
+                    amount_in_cents=-amount,
+                    description=CREDIT,
+                    balance_transfer=True,
+                )
+            )
+
+
+def _post_attempts(account: Account, failed: Iterable[Movement], transactions: list[Transaction]) -> None:
+    invoice = account.order.invoices[0].external_id
+    for attempt in failed:
+        amount = account.after_exclusion(attempt.amount_in_cents)
+        if amount > 0:
+            transactions.append(
+                Transaction(
+                    external_id=ids.failed_attempt_of(invoice, attempt.key),
+                    type=PAYMENT,
+                    result=FAILED,
+                    date=attempt.time.replace(microsecond=0),
+                    amount_in_cents=amount,
+                )
+            )
+
+
+def _pay_in(till: _Till, amount: int) -> int:
+    taken = min(amount, till.room)
+    till.room -= taken
+    till.paid += taken
+    return taken
+
+
+def _pay_back(till: _Till, amount: int) -> int:
+    taken = min(amount, till.paid)
+    till.paid -= taken
+    return taken
+
+
+def _post(
+    account: Account,
+    movements: Sequence[Movement],
+    tills: Sequence[_Till],
+    take: Callable[[_Till, int], int],
+    *,
+    whole: bool,
+) -> None:
+    """Spread movements over the invoices.
+
+    Where they settle the whole (`whole`), the last takes what rounding left of it: an order paid in full is an invoice
+    paid in full.
+    """
+    kind = PAYMENT if take is _pay_in else REFUND
+    for at, movement in enumerate(movements):
+        left = account.after_exclusion(movement.amount_in_cents)
+        if whole and at == len(movements) - 1:
+            left = sum(till.room if take is _pay_in else till.paid for till in tills)
+        for till in tills:
+            taken = take(till, left)
+            left -= taken
+            if taken > 0:
+                till.transactions.append(_transaction(movement, kind, till.shell.external_id, taken))
+
+
+def _transaction(movement: Movement, kind: str, invoice: str, amount: int) -> Transaction:
+    return Transaction(
+        external_id=ids.refund_row_of(invoice, movement.key)
+        if movement.from_row
+        else ids.payment_transaction_id(movement.key, invoice),
+        type=kind,
+        result=SUCCESSFUL,
+        date=movement.time.replace(microsecond=0),
+        amount_in_cents=amount,
+    )
