@@ -1,0 +1,352 @@
+"""Everything together: what ChartMogul should hold of a group of accounts (rule 1.1). Pure.
+
+The facts of orders that did not arrive are read from their invoices as ChartMogul holds them, and from nowhere else;
+so one full run and many small ones come to the same (rule 1.2).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+
+import msgspec
+
+from target_chartmogul.chartmogul.objects import (
+    ONE_TIME,
+    PAYMENT,
+    REFUND,
+    SUBSCRIPTION,
+    SUCCESSFUL,
+    Invoice,
+    LineItem,
+    Plan,
+)
+from target_chartmogul.keap import carry_over, filters
+from target_chartmogul.keap.calendar import Interval, plus
+from target_chartmogul.keap.cancellations import EventsDecision, decide_events
+from target_chartmogul.keap.customers import decide_customers
+from target_chartmogul.keap.group import Arrived, Catalog, Decision, Group, Note, Reject, Remembered
+from target_chartmogul.keap.invoices import Settled, contact_of, invoice_of
+from target_chartmogul.keap.order_drafts import Drafts, OrderDraft, OrderDrafter
+from target_chartmogul.keap.owners import Owners
+from target_chartmogul.keap.plans import PlanChooser
+from target_chartmogul.keap.records import InvalidRecordError, ItemProduct, OrderItem, SubscriptionPlan
+from target_chartmogul.keap.settings import MappingSettings
+from target_chartmogul.keap.settlement import InvoiceShell, OrderToSettle, Settlement, Settlements
+from target_chartmogul.keap.transactions import settle
+
+
+def decide(group: Group, catalog: Catalog, arrived: Arrived, settings: MappingSettings, now: datetime) -> Decision:
+    """What ChartMogul should hold of a group after this run.
+
+    Args:
+        group: the records that arrived, and what is known of the group.
+        catalog: products, plans and free trials.
+        arrived: what holds for the whole run.
+        settings: those of the mapping.
+        now: the clock of the run, aware.
+    """
+    if not filters.is_looked_at(group, settings):
+        return _unchanged(group)
+    return _Run(group, catalog, arrived, settings, now).decide()
+
+
+def _unchanged(group: Group) -> Decision:
+    return Decision(
+        customers=dict(group.existing.customers),
+        invoices=dict(group.existing.invoices),
+        events=dict(group.existing.events),
+        remembered=group.remembered,
+    )
+
+
+class _Run:
+    """One group in one run; each method is one part of the contract."""
+
+    def __init__(
+        self, group: Group, catalog: Catalog, arrived: Arrived, settings: MappingSettings, now: datetime
+    ) -> None:
+        self.catalog = catalog
+        self.arrived = arrived
+        self.settings = settings
+        self.now = now
+        self.filtered = filters.filtered_contacts(group, settings)
+        if self.filtered and settings.hard_delete:
+            group = msgspec.structs.replace(group, existing=filters.removed(group.existing, self.filtered))
+        self.group = group
+        self.owners = Owners(group.subscriptions, group.existing.invoices.values(), settings.subscription_owner)
+        self.remembered = Remembered()
+        self.plans: dict[str, Plan] = {}
+        self.out = Decision()
+
+    def decide(self) -> Decision:
+        shown = filters.without_contacts(self.group, self.filtered)
+        self.out.notes.extend(
+            Note(kind="filtered_contacts", id=each, rule="8") for each in sorted(self.filtered, key=int)
+        )
+        since = filters.first_instant(self.settings.invoices_since, self.settings.zone)
+        drafter = OrderDrafter(self.group, self.catalog, self.settings, self.owners, invoices_since=since, now=self.now)
+        self.drafts = drafter.draft(shown.orders, self.filtered)
+        self._take(self.drafts)
+        invoices = self._settled_invoices()
+        invoices.update(self._carried_over())
+        events = self._events(invoices)
+        self._customers(shown, invoices)
+        self.out.invoices = invoices
+        self.out.events = events.events
+        self.out.plans = self.plans
+        self._remember(invoices, events)
+        for due in [*(each.due for each in self.out.held), events.next_due]:
+            self._due_at(due)
+        return self.out
+
+    def _take(self, part: Drafts | Settlements | EventsDecision) -> None:
+        self.out.notes.extend(part.notes)
+        self.out.rejects.extend(part.rejects)
+        if not isinstance(part, EventsDecision):
+            self.out.held.extend(part.held)
+
+    def _due_at(self, due: datetime | None) -> None:
+        if due is not None and (self.out.next_due is None or due < self.out.next_due):
+            self.out.next_due = due
+
+    def _note(self, kind: str, about: str, rule: str, **detail: object) -> None:
+        self.out.notes.append(Note(kind=kind, id=about, rule=rule, detail=detail))
+
+    # -- orders that arrived
+
+    def _settled_invoices(self) -> dict[str, Invoice]:
+        settlements = settle(
+            [
+                OrderToSettle(
+                    order=each.order,
+                    date=each.date,
+                    currency=each.lines.currency,
+                    total_before_exclusion_in_cents=each.lines.total_in_cents,
+                    invoices=tuple(
+                        InvoiceShell(external_id=invoice.external_id, total_in_cents=invoice.total_in_cents)
+                        for invoice in each.invoices
+                    ),
+                )
+                for each in self.drafts.orders.values()
+            ],
+            self.group.payments,
+            self.group.transactions,
+            self.group.order_payments,
+            self.group.existing.invoices,
+            self.group.remembered,
+            self.settings,
+            self.now,
+            unreadable_payments=self.group.unreadable.get("payments", frozenset()),
+        )
+        self._take(settlements)
+        self._due_at(settlements.next_due)
+        self.settlements = settlements
+        made: dict[str, Invoice] = {}
+        for order_id, draft in self.drafts.orders.items():
+            settlement = settlements.orders[order_id]
+            try:
+                invoices = self._invoices_of(order_id, draft, settlement)
+            except InvalidRecordError as error:
+                self.out.rejects.append(Reject(stream="orders", id=order_id, field=error.field, reason=error.reason))
+                self.drafts.decided.discard(order_id)
+                continue
+            made.update((invoice.external_id, invoice) for invoice in invoices)
+        return made
+
+    def _invoices_of(self, order_id: str, draft: OrderDraft, settlement: Settlement) -> list[Invoice]:
+        if self._is_skipped_as_unpaid(draft, settlement):
+            self._note("skipped_unpaid_orders", order_id, "4.1")
+            return []
+        remove_mrr = self.settings.full_refund == "remove_mrr" and _is_refunded_in_full(settlement)
+        settled = Settled(
+            transactions=settlement.transactions,
+            credit_lines=settlement.credit_lines,
+            written_off=settlement.written_off,
+        )
+        invoices = [
+            invoice_of(draft.order, each, draft.lines.currency, draft.plans, settled, remove_mrr=remove_mrr)
+            for each in draft.invoices
+        ]
+        for each in draft.invoices:
+            for line in each.lines:
+                if line.subscription_id is None:
+                    continue
+                if remove_mrr:
+                    self.remembered.withdrawn_links[f"{order_id}-{line.item_id}"] = line.subscription_id
+                else:
+                    plan = draft.plans[line.item_id]
+                    self.plans[plan.external_id] = plan
+        if remove_mrr and invoices:
+            self._note("mrr_removed_orders", order_id, "8")
+        if (own := contact_of(draft.order)) and any(each.owner != own for each in draft.invoices):
+            self.remembered.order_contacts[order_id] = own
+        return invoices
+
+    def _is_skipped_as_unpaid(self, draft: OrderDraft, settlement: Settlement) -> bool:
+        return (
+            self.settings.unpaid_orders == "skip"
+            and bool(draft.invoices)
+            and draft.lines.total_in_cents > 0
+            and settlement.cash_in_cents == 0
+            and not settlement.credit_lines
+        )
+
+    # -- orders that did not
+
+    def _carried_over(self) -> dict[str, Invoice]:
+        carried: dict[str, Invoice] = {}
+        unreadable = self.group.unreadable.get("orders", frozenset())
+        vanish = self.settings.hard_delete and self.arrived.orders_whole
+        before = self.group.remembered
+        for order_id, parts in carry_over.by_order(self.group.existing.invoices).items():
+            if order_id in self.drafts.decided:
+                continue
+            if vanish and order_id not in self.group.orders and order_id not in unreadable:
+                self._note("vanished_orders", order_id, "4.10")
+                continue
+            contact = carry_over.own_contact(parts) or before.order_contacts.get(order_id)
+            now = self._relinked(order_id, parts)
+            if self.settings.subscription_owner == "subscription":
+                now = carry_over.moved(order_id, now, contact, partial(self._owner_now, order_id))
+            carried.update((invoice.external_id, invoice) for invoice in now)
+            if contact is not None and any(invoice.customer_external_id != contact for invoice in now):
+                self.remembered.order_contacts[order_id] = contact
+        return carried
+
+    def _owner_now(self, order_id: str, line: LineItem) -> str | None:
+        subscription = line.subscription_external_id
+        if subscription is None and self.group.remembered.withdrawn_links:
+            item = line.external_id.rpartition("-")[2]
+            subscription = self.group.remembered.withdrawn_links.get(f"{order_id}-{item}")
+        if subscription is None:
+            return None
+        owner = self.owners.current(subscription)
+        return None if owner in self.filtered else owner
+
+    def _relinked(self, order_id: str, parts: list[Invoice]) -> list[Invoice]:
+        """Lines of an order that did not arrive again, but whose subscription did (rule 4.3)."""
+        if not self.drafts.relinked:
+            return parts
+        return [
+            msgspec.structs.replace(
+                invoice,
+                line_items=tuple(
+                    self._linked(invoice, line, f"{order_id}-{carry_over.item_of(line, invoice.external_id)}")
+                    for line in invoice.line_items
+                ),
+            )
+            for invoice in parts
+        ]
+
+    def _linked(self, invoice: Invoice, line: LineItem, key: str) -> LineItem:
+        subscription_id = self.drafts.relinked.get(key)
+        if subscription_id is None or line.type != ONE_TIME:
+            return line
+        about = self.group.remembered.unlinked_items[key]
+        item = OrderItem(
+            name=line.description,
+            product=ItemProduct(id=about.product_id),
+            subscription_plan=SubscriptionPlan(id=about.plan_id, cycle_type=about.cycle, frequency=about.frequency),
+        )
+        chooser = PlanChooser(self.catalog, self.settings)
+        plan = chooser.choose(item, self.group.subscriptions.get(subscription_id), line.amount_in_cents, None)
+        if plan is None:
+            return line
+        self.plans[plan.external_id] = plan
+        return msgspec.structs.replace(
+            line,
+            type=SUBSCRIPTION,
+            description=None,
+            subscription_external_id=subscription_id,
+            plan_external_id=plan.external_id,
+            service_period_start=invoice.date,
+            service_period_end=plus(invoice.date, Interval(plan.interval_count, plan.interval_unit)),
+        )
+
+    # -- what hangs on the invoices
+
+    def _events(self, invoices: dict[str, Invoice]) -> EventsDecision:
+        lines = {
+            line.subscription_external_id
+            for invoice in invoices.values()
+            for line in invoice.line_items
+            if line.subscription_external_id
+        }
+        unreadable = self.group.unreadable.get("subscriptions", frozenset())
+        remembered = msgspec.structs.replace(self.group.remembered, ended_by_refund=self._ended_by_refund(invoices))
+        events = decide_events(
+            self.group.subscriptions,
+            self.owners.known(lines | self.group.subscriptions.keys()),
+            invoices,
+            self.group.existing.events,
+            remembered=remembered,
+            arrived=msgspec.structs.replace(
+                self.arrived, invalid_subscriptions=self.arrived.invalid_subscriptions | unreadable
+            ),
+            settings=self.settings,
+            now=self.now,
+        )
+        self._take(events)
+        return events
+
+    def _ended_by_refund(self, invoices: dict[str, Invoice]) -> dict[str, str]:
+        """Subscription id -> its latest order, where that one is refunded in full (§8, `remove_mrr`)."""
+        if self.settings.full_refund != "remove_mrr":
+            return {}
+        carried = self.group.remembered.withdrawn_links
+        latest: dict[str, tuple[datetime, int, bool]] = {}
+        for order_id, parts in carry_over.by_order(invoices).items():
+            for invoice in parts:
+                for line in invoice.line_items:
+                    key = f"{order_id}-{carry_over.item_of(line, invoice.external_id)}"
+                    withdrawn = self.remembered.withdrawn_links.get(key)
+                    if withdrawn is None and order_id not in self.drafts.decided and (withdrawn := carried.get(key)):
+                        self.remembered.withdrawn_links[key] = withdrawn
+                    subscription = line.subscription_external_id or withdrawn
+                    if subscription is not None:
+                        sight = (invoice.date, int(order_id), withdrawn is not None)
+                        latest[subscription] = max(sight, latest.get(subscription, sight))
+        return {each: str(order) for each, (_, order, withdrawn) in latest.items() if withdrawn}
+
+    def _customers(self, shown: Group, invoices: dict[str, Invoice]) -> None:
+        decided = decide_customers(shown, invoices, self.settings, self.now)
+        self.out.customers = decided.customers
+        self.out.notes.extend(decided.notes)
+        self.remembered.refused_emails = decided.refused_emails
+
+    def _remember(self, invoices: dict[str, Invoice], events: EventsDecision) -> None:
+        """What the next run may want to know, of what is still there."""
+        before, now = self.group.remembered, self.remembered
+        now.cancellation_sources = events.sources
+        now.ended_by_refund = self._ended_by_refund(invoices)
+        present = {
+            f"{order_id}-{carry_over.item_of(line, invoice.external_id)}"
+            for order_id, parts in carry_over.by_order(invoices).items()
+            for invoice in parts
+            for line in invoice.line_items
+            if line.type == ONE_TIME
+        }
+        for key, item in before.unlinked_items.items():
+            if key in present and key.partition("-")[0] not in self.drafts.decided:
+                now.unlinked_items[key] = item
+        now.unlinked_items.update({key: item for key, item in self.drafts.unlinked.items() if key in present})
+        voided = {*before.voided_payments, *self.settlements.voided_payments}
+        now.voided_payments = tuple(sorted(voided, key=int))
+        now.excess = {key: each for key, each in before.excess.items() if key not in self.drafts.decided}
+        for order_id, settlement in self.settlements.orders.items():
+            if settlement.excess_in_cents:
+                now.excess[order_id] = settlement.excess_in_cents
+        self.out.remembered = now
+
+
+def _is_refunded_in_full(settlement: Settlement) -> bool:
+    """All cash that the order's invoices got was given back (§8, rule 9.10)."""
+    cash = refunds = 0
+    for transactions in settlement.transactions.values():
+        for each in transactions:
+            if each.result == SUCCESSFUL and each.type == PAYMENT:
+                cash += each.amount_in_cents
+            elif each.result == SUCCESSFUL and each.type == REFUND:
+                refunds += each.amount_in_cents
+    return cash > 0 and refunds >= cash
