@@ -132,12 +132,11 @@ class TapKeap(Tap):
             TapKeapError: if it ends early, or rows were left out.
         """
         self.stop.listen_to_signals()
-        writer = self.message_writer
         try:
             self.sync_all()
         finally:
-            if isinstance(writer, BufferedWriter):
-                writer.flush()
+            if isinstance(self.message_writer, BufferedWriter):
+                self.message_writer.flush()
             self.stop.end()
         rejected = sum(stream.rejected for stream in self.streams.values())
         if rejected:

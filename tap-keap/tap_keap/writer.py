@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import IO, Any
 
 import msgspec
@@ -34,8 +35,6 @@ class BufferedWriter(GenericSingerWriter[bytes, Any]):
         self._output = output
         self._buffer = bytearray()
         self._encoder = msgspec.json.Encoder(enc_hook=_encode_other, decimal_format="number")
-        self._stamp: datetime | None = None
-        self._stamp_text = ""
 
     def serialize_message(self, message: Any) -> bytes:
         """One line of JSON with its line feed."""
@@ -46,8 +45,7 @@ class BufferedWriter(GenericSingerWriter[bytes, Any]):
     def write_message(self, message: Any) -> None:
         """Append a message; flush if it is no record, or the buffer is full."""
         if isinstance(message, RecordMessage):
-            position = len(self._buffer)
-            self._encoder.encode_into(self._record(message), self._buffer, position)
+            self._encoder.encode_into(self._record(message), self._buffer, -1)
             self._buffer += b"\n"
             if len(self._buffer) >= BUFFER_BYTES:
                 self.flush()
@@ -55,6 +53,21 @@ class BufferedWriter(GenericSingerWriter[bytes, Any]):
         self._buffer += self.serialize_message(message)
         if isinstance(message, (StateMessage, SchemaMessage, ActivateVersionMessage)):
             self.flush()
+
+    def write_rows(self, stream: str, rows: Iterable[Mapping[str, Any]], version: int | None) -> None:
+        """Append rows of one stream, as `write_message` would one RECORD after the other."""
+        extracted = self._encoder.encode(datetime.now(UTC)).decode()
+        head = f'{{"type":"RECORD","stream":{self._encoder.encode(stream).decode()},"time_extracted":{extracted},'
+        if version is not None:
+            head += f'"version":{version},'
+        prefix = f'{head}"record":'.encode()
+        buffer, encode_into = self._buffer, self._encoder.encode_into
+        for row in rows:
+            buffer += prefix
+            encode_into(row, buffer, -1)
+            buffer += b"}\n"
+            if len(buffer) >= BUFFER_BYTES:
+                self.flush()
 
     def flush(self) -> None:
         """Hand everything to the operating system."""
