@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
-from queue import SimpleQueue
+from queue import Empty, Full, Queue, SimpleQueue
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -25,7 +25,8 @@ from tap_keap.stopping import StopWatch
 
 MAX_TRIES = 8
 LONGEST_WAIT = 60.0
-FETCH_THREADS = 4
+LOOKUP_THREADS = 4
+PAGES_AHEAD = 2
 CONNECT_TIMEOUT = 10.0
 
 logger = logging.getLogger("tap-keap")
@@ -44,6 +45,61 @@ class Listing:
     stream: str
     path: str
     params: Mapping[str, str]
+
+
+class PageFeed:
+    """The pages of one listing in their order, fetched by a thread of its own, a few ahead of the reader.
+
+    Starts at once; may be read later. The thread never keeps the program alive.
+    """
+
+    def __init__(self, client: KeapClient, listing: Listing, reader: RowReader) -> None:
+        self._client = client
+        self._queue: Queue[Page | BaseException | None] = Queue(maxsize=PAGES_AHEAD)
+        threading.Thread(target=self._fetch, args=(listing, reader), name=f"keap-{listing.stream}", daemon=True).start()
+
+    def __iter__(self) -> Iterator[Page]:
+        """The pages.
+
+        Raises:
+            TapKeapError: see `KeapClient.fetch`; also when a signal or the clock ends the run.
+        """
+        while True:
+            self._client.stop.check()
+            try:
+                item = self._queue.get(timeout=0.25)
+            except Empty:
+                continue
+            if item is None:
+                return
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    def _fetch(self, listing: Listing, reader: RowReader) -> None:
+        token, number = None, 1
+        try:
+            while True:
+                page = self._client.fetch(listing, reader, token, number)
+                if not self._offer(page):
+                    return
+                if page.next_token is None:
+                    break
+                token, number = page.next_token, number + 1
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that reads
+            self._offer(error)
+        else:
+            self._offer(None)
+
+    def _offer(self, item: Page | BaseException | None) -> bool:
+        """Queue an item; False if the run ended while the queue was full."""
+        while not self._client.stop.ended:
+            try:
+                self._queue.put(item, timeout=0.25)
+            except Full:
+                continue
+            return True
+        return False
 
 
 class KeapClient:
@@ -79,19 +135,9 @@ class KeapClient:
         self._threads = 0
         self.retries = 0
 
-    def pages(self, listing: Listing, reader: RowReader) -> Iterator[Page]:
-        """All pages of a listing; the next one is fetched while the caller works on this one.
-
-        Raises:
-            TapKeapError: see `fetch`.
-        """
-        pending: Future[Page] | None = self.submit(self.fetch, listing, reader, None, 1)
-        number = 1
-        while pending is not None:
-            page = self.wait(pending)
-            number += 1
-            pending = self.submit(self.fetch, listing, reader, page.next_token, number) if page.next_token else None
-            yield page
+    def pages(self, listing: Listing, reader: RowReader) -> PageFeed:
+        """All pages of a listing, read ahead while the caller works on them."""
+        return PageFeed(self, listing, reader)
 
     def all_pages(self, listing: Listing, reader: RowReader) -> list[Page]:
         """All pages of a short listing at once; for background threads."""
@@ -102,7 +148,7 @@ class KeapClient:
 
     def submit(self, work: Any, *arguments: Any) -> Future[Any]:
         """Run `work(*arguments)` on a background thread, which never keeps the program alive."""
-        if self._threads < FETCH_THREADS:
+        if self._threads < LOOKUP_THREADS:
             self._threads += 1
             threading.Thread(target=self._work, name=f"keap-{self._threads}", daemon=True).start()
         future: Future[Any] = Future()

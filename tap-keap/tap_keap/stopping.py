@@ -41,6 +41,11 @@ class StopWatch:
         """Wake all waits: the program ends."""
         self._ended.set()
 
+    @property
+    def ended(self) -> bool:
+        """Whether the program ends."""
+        return self._ended.is_set()
+
     def check(self) -> None:
         """Raise if the run shall end now.
 

@@ -10,18 +10,17 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from singer_sdk import Stream
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.metrics import Counter
 
 from tap_keap.bookmarks import CLOCK_MARGIN, Bookmarks, ReadPlan, plan_read, whole_plan
-from tap_keap.client import Listing
+from tap_keap.client import Listing, PageFeed
 from tap_keap.custom_fields import fill_columns, with_columns
 from tap_keap.errors import RefusedRequestError, TapKeapError
 from tap_keap.id_set import IdSet
-from tap_keap.instants import format_instant
+from tap_keap.instants import format_instant, parse_instant
 from tap_keap.rows import Page, Row, RowReader, load_schema
 from tap_keap.settings import setting_instant
 from tap_keap.stream_specs import DISCOUNT_KINDS, StreamSpec
@@ -39,6 +38,9 @@ class KeapStream(Stream):
         spec: What is known of the stream.
     """
 
+    one_listing = True
+    """The rows are one listing; otherwise `pages` is overridden."""
+
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # rows fit their schema when they leave RowReader
 
     def __init__(self, tap: TapKeap, spec: StreamSpec) -> None:
@@ -49,11 +51,12 @@ class KeapStream(Stream):
         self.primary_keys = spec.primary_keys
         self.replication_key = spec.replication_key
         self.seen = IdSet()
-        self.looked_up: dict[str, bytes] = {}
+        self.looked_up: dict[str, str | None] = {}
         self.rejected = 0
         self.schema_written = False
         self.listed = False
         self.counter: Counter | None = None
+        self.feed: PageFeed | None = None
         self.seen_in_listing = False
 
     @cached_property
@@ -117,6 +120,7 @@ class KeapStream(Stream):
                 else:
                     yield from rows
                 self.checkpoint(page.rows[-1] if page.rows else None)
+                self.keap.progress.advance(self.name, len(rows))
                 self.seen_in_listing = True
         except RefusedRequestError as error:
             if error.status == 400 and not plan.whole and not self.seen_in_listing:
@@ -130,9 +134,19 @@ class KeapStream(Stream):
         self.listed = True
         self.end(activating=activating)
 
+    def open_feed(self) -> None:
+        """Begin to fetch pages before their turn, while other streams are written."""
+        if self.one_listing and self.feed is None:
+            self.feed = self.keap.client.pages(Listing(self.name, self.spec.path, self.query(self.plan)), self.reader)
+
     def pages(self) -> Iterator[Page]:
         """The pages of this run."""
-        yield from self.keap.client.pages(Listing(self.name, self.spec.path, self.query(self.plan)), self.reader)
+        self.open_feed()
+        feed, self.feed = self.feed, None
+        if self.ABORT_AT_RECORD_COUNT is None:
+            self.keap.read_ahead(self)
+        if feed is not None:
+            yield from feed
 
     def query(self, plan: ReadPlan) -> dict[str, str]:
         """Query parameters for a plan."""
@@ -175,11 +189,14 @@ class KeapStream(Stream):
                 yield row
 
     def is_new(self, key: str, row: Row) -> bool:
-        """Whether a row is to be written: once a run, again only if it changed after it was looked up."""
+        """Whether a row is to be written: once a run, again only if it changed after it was looked up.
+
+        Pages are read ahead, so a listed row may be older than the one that was looked up.
+        """
         if self.seen.add(key):
             return True
-        if key in self.looked_up and self.looked_up[key] != digest(row):
-            self.looked_up[key] = digest(row)
+        if key in self.looked_up and is_later(row.get("update_time"), self.looked_up[key]):
+            self.looked_up[key] = row["update_time"]
             return True
         if self.replication_method == "INCREMENTAL" and self.replication_key:
             self.state_manager.increment_state(row, replication_key=self.replication_key)
@@ -228,7 +245,7 @@ class KeapStream(Stream):
                 self._write_schema_message()
                 self.schema_written = True
             if not self.listed:
-                self.looked_up["/".join(row[key] for key in self.spec.primary_keys)] = digest(row)
+                self.looked_up[row["id"]] = row.get("update_time")
             self._write_record_message(row)
             written += 1
         return written
@@ -305,6 +322,8 @@ class TransactionStream(KeapStream):
 class DiscountStream(KeapStream):
     """Discounts of all kinds but free trials, which have a stream of their own."""
 
+    one_listing = False
+
     def pages(self) -> Iterator[Page]:
         """The pages of one kind after the other."""
         for path, kind in DISCOUNT_KINDS.items():
@@ -317,6 +336,8 @@ class DiscountStream(KeapStream):
 
 class ContactTagStream(KeapStream):
     """Which contact has which tag: the contacts of each tag."""
+
+    one_listing = False
 
     @cached_property
     def reader(self) -> RowReader:
@@ -350,6 +371,8 @@ class OrderPaymentStream(KeapStream):
     Keap lists these rows order by order, so they are asked for only where a payment names two or more orders: of every
     other payment they say nothing new.
     """
+
+    one_listing = False
 
     def pages(self) -> Iterator[Page]:
         """The order payments of each order that shares a payment read in this run."""
@@ -387,9 +410,9 @@ class PaymentStream(KeapStream):
             self.keap.related.note_payment(row)
 
 
-def digest(row: Row) -> bytes:
-    """By which a row is recognised as unchanged."""
-    return hashlib.blake2b(msgspec.json.encode(row, order="deterministic"), digest_size=16).digest()
+def is_later(moment: str | None, other: str | None) -> bool:
+    """Whether one instant is known to be after the other."""
+    return moment is not None and other is not None and parse_instant(moment) > parse_instant(other)
 
 
 STREAM_CLASSES: dict[str, type[KeapStream]] = {
