@@ -25,7 +25,7 @@ PEOPLE = (
         selectable=True, sparse=frozenset({"id", "company_name", "website"}),
     ),
     Resource(
-        "users", "users", "users", "User",
+        "users", "users", "users", "User", max_page_size=100,
         filters={
             "email": text("email_addresses.email"), "given_name": text("given_name"),
             "include_inactive": Field("ignored", ()), "include_partners": Field("ignored", ()),
@@ -174,7 +174,7 @@ ACTIVITY = (
         },
     ),
     Resource(
-        "automations", "automations", "automations", "Automation",
+        "automations", "automations", "automations", "Automation", max_page_size=25,
         filters={
             "name": Field("contains", ("title",)), "id": one_id("id", compares=True), "status": text("status"),
             "categories": ids("categories"),

@@ -16,7 +16,6 @@ from sandbox.keap.store import Behaviour, Store
 from sandbox.keap.tables import Place, Table
 from sandbox.keap.views import Selection
 
-MAX_PAGE_SIZE = 1000
 DEFAULT_PAGE_SIZE = 100  # Keap does not say its own
 
 
@@ -52,7 +51,7 @@ def page_body(
     Raises:
         KeapError: 400, for a parameter that Keap refuses.
     """
-    size = _page_size(query.get("page_size"))
+    size = _page_size(query.get("page_size"), resource.max_page_size)
     order = _order(resource, query.get("order_by"))
     selected = selection(resource, query.get("fields"))
     clauses = parse(query.get("filter", ""), resource.filters, store.custom_field_ids(resource.model))
@@ -86,16 +85,17 @@ def _matches(table: Table, clauses: list[Clause], order: Order, after: Place | N
     return ((place, row_id) for place, row_id in walk if all(clause.fits(table.rows[row_id]) for clause in clauses))
 
 
-def _page_size(text: str | None) -> int:
+def _page_size(text: str | None, largest: int) -> int:
+    usual = min(DEFAULT_PAGE_SIZE, largest)
     if not text:
-        return DEFAULT_PAGE_SIZE
+        return usual
     try:
         size = int(text)
     except ValueError:
         raise KeapError(400, "page_size must be a number") from None
-    if not 0 <= size <= MAX_PAGE_SIZE:
-        raise KeapError(400, f"page_size must be between 0 and {MAX_PAGE_SIZE}")
-    return size or DEFAULT_PAGE_SIZE
+    if not 0 <= size <= largest:
+        raise KeapError(400, f"page_size must be between 0 and {largest}")
+    return size or usual
 
 
 def _order(resource: Resource, text: str | None) -> Order:
@@ -154,6 +154,6 @@ def _token_member(token: str, behaviour: Behaviour, query: Mapping[str, str], ur
             behaviour.last_token
         ]
     if behaviour.token_form == "url":  # noqa: S105
-        rest = {name: value for name, value in query.items() if name != "page_token"}
+        rest = {name: value for name, value in query.items() if name != "page_token" and value}
         token = f"{url}/?{urlencode({**rest, 'page_token': token})}"
     return b',"next_page_token":' + msgspec.json.encode(token)

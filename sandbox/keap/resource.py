@@ -29,6 +29,7 @@ class Resource:
         optional: fields that a row has only if ``fields`` names them, besides all others.
         model: whose custom fields may be filtered by.
         gettable: whether one row can be had by its id.
+        max_page_size: a larger ``page_size`` is refused.
         derived: no rows of its own; they follow from other streams.
     """
 
@@ -46,6 +47,7 @@ class Resource:
     optional: frozenset[str] = frozenset()
     model: str | None = None
     gettable: bool = True
+    max_page_size: int = 1000
     derived: bool = False
 
 

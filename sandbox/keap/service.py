@@ -123,7 +123,8 @@ class KeapService:
         url = f"{request.url.scheme}://{request.url.netloc}{request.url.path}"
         rows = table if table is not None else self.store.tables[resource.stream]
         resource = self._as_behaved(resource)
-        body = page_body(self.store, resource, rows, dict(request.query_params), url, scope, self._extra(resource))
+        query = {**request.query_params, "fields": _fields(request) or ""}
+        body = page_body(self.store, resource, rows, query, url, scope, self._extra(resource))
         return Response(body, media_type="application/json")
 
     def _extra(self, resource: Resource) -> bytes:
@@ -184,7 +185,7 @@ class KeapService:
 
     def _get(self, request: Request, resource: Resource, row_id: str) -> Response:
         self._found(resource.stream, row_id)
-        selected = selection(resource, request.query_params.get("fields"))
+        selected = selection(resource, _fields(request))
         return Response(self.store.view(resource.stream, selected).row(row_id), media_type="application/json")
 
     def _found(self, stream: str, row_id: str) -> dict[str, Any]:
@@ -224,3 +225,8 @@ class KeapService:
 
 def _same(path: str, value: str) -> Clause:
     return Clause(lambda _: True, path, frozenset({value}))
+
+
+def _fields(request: Request) -> str | None:
+    """Return ``fields``, which comes as one list with commas or, for some listings, as several parameters."""
+    return ",".join(request.query_params.getlist("fields")) or None
