@@ -40,13 +40,15 @@ _DATES = ("end_date", "next_bill_date", "last_bill_date")
 class EventsDecision(msgspec.Struct, kw_only=True):
     """All cancellations of a group as they are to be after the run.
 
-    `sources` are those of the events whose source is known, for `Remembered.cancellation_sources`.
+    `sources` are those of the events whose source is known, for `Remembered.cancellation_sources`; `rules` are the
+    rules that decided each event in this run, for `Remembered.cancellation_rules`.
     """
 
     events: dict[str, SubscriptionEvent] = {}
     notes: list[Note] = []
     rejects: list[Reject] = []
     sources: dict[str, str] = {}
+    rules: dict[str, str] = {}
     next_due: datetime | None = None
 
 
@@ -151,7 +153,7 @@ class _Decider:
             if not self._is_gone(subscription):
                 self._carry(subscription, owner)
                 return
-            self._write(subscription, facts, None, owner, decide_gone(facts, self.zone))
+            self._vanished(subscription, facts, owner)
             return
         impossible = _impossible_date(record)
         if impossible is not None:
@@ -166,6 +168,13 @@ class _Decider:
             self._carry(subscription, owner)
             return
         self._write(subscription, facts, record, owner, self._churn_date(record, facts))
+
+    def _vanished(self, subscription: str, facts: SubscriptionFacts, owner: str) -> None:
+        churn = decide_gone(facts, self.zone)
+        self._write(subscription, facts, None, owner, churn)
+        new = not any(each.day == churn.day for each in self.earlier.get(subscription, ()))
+        detail = {"churn_date": churn.day.isoformat(), "new": new}
+        self.out.notes.append(Note(kind="vanished_subscriptions", id=subscription, rule="6.7", detail=detail))
 
     def _is_gone(self, subscription: str) -> bool:
         return self.arrived.subscriptions_whole and subscription not in self.arrived.invalid_subscriptions
@@ -330,7 +339,8 @@ class _Decider:
                     self._removed(event, Verdict(stays=False, rule="6.3", reason="due"), None)
                     continue
                 self._due_at(event.effective_date)
-            self._add(_owned(event, owner), "1.8", earlier.source)
+            known = self.remembered.cancellation_rules.get(event.external_id, "1.8")
+            self._add(_owned(event, owner), known, earlier.source)
         self.out.notes.append(Note(kind="undecided_subscriptions", id=subscription, rule="1.8"))
 
     def _stays(self, earlier: _Earlier, owner: str, verdict: Verdict) -> None:
@@ -342,6 +352,7 @@ class _Decider:
 
     def _add(self, event: SubscriptionEvent, rule: str, source: str | None, reason: str = "current") -> None:
         self.out.events[event.external_id] = event
+        self.out.rules[event.external_id] = rule
         if source is not None:
             self.out.sources[event.external_id] = source
         detail = {

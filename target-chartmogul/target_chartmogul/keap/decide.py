@@ -319,6 +319,7 @@ class _Run:
         """What the next run may want to know, of what is still there."""
         before, now = self.group.remembered, self.remembered
         now.cancellation_sources = events.sources
+        now.cancellation_rules = events.rules
         now.ended_by_refund = self._ended_by_refund(invoices)
         present = {
             f"{order_id}-{carry_over.item_of(line, invoice.external_id)}"

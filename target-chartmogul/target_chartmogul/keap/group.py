@@ -65,6 +65,8 @@ class Remembered(msgspec.Struct, kw_only=True):
     """Event external id -> the churn-date source it was written with (`end_date`, `next_bill_date`, …), rules 6.4
     and 6.9.
     """
+    cancellation_rules: dict[str, str] = {}
+    """Event external id -> the rule that decided it last, for `explain` and the report (rule 6.9)."""
     refused_emails: dict[str, str] = {}
     """Contact id -> fingerprint of an address that ChartMogul refused (rule 9.9)."""
     excess: dict[str, int] = {}

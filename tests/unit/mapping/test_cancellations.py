@@ -403,3 +403,15 @@ def test_rules_6_2_and_6_6_a_switch_never_ends_it_before_its_latest_line():
     records = [subscription(**OLD), subscription(**FOLLOWER)]
     invoices = [*OLD_ORDERS, order("2026-03-28"), order("2026-03-25", of="2")]
     assert events(decided(records, invoices, plan_change="switch")) == {"1-cancelled-2026-03-28": "2026-03-28T12:00:01"}
+
+
+@pytest.mark.parametrize(("earlier", "new"), [([], True), ([written("2026-03-10")], False)])
+def test_rules_6_7_and_1_7_vanished_subscriptions_are_listed_for_the_guard(earlier, new):
+    decision = decided(None, JAN_FEB, earlier=earlier)
+    found = [note for note in decision.notes if note.kind == "vanished_subscriptions"]
+    assert [(note.id, note.detail["new"]) for note in found] == [("1", new)]
+
+
+def test_rule_6_9_rules_are_kept_for_what_a_later_run_does_not_look_at():
+    decision = decided(subscription(end_date="2026-02-10"), JAN_FEB)
+    assert decision.rules == {"1-cancelled-2026-02-10": "6.2"}
