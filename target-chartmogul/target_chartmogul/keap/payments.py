@@ -124,7 +124,7 @@ def _target(row: Payment, found: Ledgered, non_cash: set[str]) -> list[Entry] | 
         return found.write_offs if kind == _WRITE_OFF else found.credits
     if row.id in found.voided or row.status == _PENDING:
         return None
-    if kind == _REFUND or row.id in found.refunded_by or (row.amount is not None and row.amount < 0):
+    if kind == _REFUND or row.id in found.refunded_by or (row.amount is not None and row.amount.is_signed()):
         return found.refunds
     return found.cash
 

@@ -72,11 +72,12 @@ def settle(  # noqa: PLR0917 - the parts of a group, in its order
         held=ledgered.held + rows.held,
         voided_payments=tuple(sorted(each for each in ledgered.voided if each in payments)),
     )
-    accounts = _accounts(orders, rooms, ledgered, answer, _kept_payments(orders, held, unreadable_payments, settings))
+    unreadable = {*unreadable_payments, *(each.id for each in ledgered.rejects)}
+    accounts = _accounts(orders, rooms, ledgered, answer, _kept_payments(orders, held, unreadable, settings))
     refunder = Refunder(accounts, rooms, payments, ledgered, answer)
     for order_id, account in accounts.items():
         if order_id in held:
-            refunder.book_kept(account, held[order_id], unreadable_payments)
+            refunder.book_kept(account, held[order_id], unreadable)
     refunder.book_payments()
     refunder.book_rows(rows.refunds, held)
     failed = _failed(rows.failed, rooms)
