@@ -6,6 +6,7 @@ so one full run and many small ones come to the same (rule 1.2).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 
@@ -151,7 +152,7 @@ class _Run:
                 self.out.rejects.append(Reject(stream="orders", id=order_id, field=error.field, reason=error.reason))
                 self.drafts.decided.discard(order_id)
                 continue
-            made.update((invoice.external_id, invoice) for invoice in invoices)
+            made.update((invoice.external_id, invoice) for invoice in [*invoices, *draft.frozen])
         return made
 
     def _invoices_of(self, order_id: str, draft: OrderDraft, settlement: Settlement) -> list[Invoice]:
@@ -176,7 +177,7 @@ class _Run:
                     self.remembered.withdrawn_links[f"{order_id}-{line.item_id}"] = line.subscription_id
                 else:
                     plan = draft.plans[line.item_id]
-                    self.plans[plan.external_id] = plan
+                    self.plans.setdefault(plan.external_id, plan)
         if remove_mrr and invoices:
             self._note("mrr_removed_orders", order_id, "8")
         if (own := contact_of(draft.order)) and any(each.owner != own for each in draft.invoices):
@@ -274,7 +275,8 @@ class _Run:
             if line.subscription_external_id
         }
         unreadable = self.group.unreadable.get("subscriptions", frozenset())
-        remembered = msgspec.structs.replace(self.group.remembered, ended_by_refund=self._ended_by_refund(invoices))
+        self.ended_by_refund = self._ended_by_refund(invoices)
+        remembered = msgspec.structs.replace(self.group.remembered, ended_by_refund=self.ended_by_refund)
         events = decide_events(
             self.group.subscriptions,
             self.owners.known(lines | self.group.subscriptions.keys()),
@@ -320,18 +322,13 @@ class _Run:
         before, now = self.group.remembered, self.remembered
         now.cancellation_sources = events.sources
         now.cancellation_rules = events.rules
-        now.ended_by_refund = self._ended_by_refund(invoices)
-        present = {
-            f"{order_id}-{carry_over.item_of(line, invoice.external_id)}"
-            for order_id, parts in carry_over.by_order(invoices).items()
-            for invoice in parts
-            for line in invoice.line_items
-            if line.type == ONE_TIME
-        }
-        for key, item in before.unlinked_items.items():
-            if key in present and key.partition("-")[0] not in self.drafts.decided:
-                now.unlinked_items[key] = item
-        now.unlinked_items.update({key: item for key, item in self.drafts.unlinked.items() if key in present})
+        now.ended_by_refund = self.ended_by_refund
+        unlinked = {
+            key: item for key, item in before.unlinked_items.items() if key.partition("-")[0] not in self.drafts.decided
+        } | self.drafts.unlinked
+        if unlinked:
+            present = _one_time_keys(invoices)
+            now.unlinked_items = {key: item for key, item in unlinked.items() if key in present}
         voided = {*before.voided_payments, *self.settlements.voided_payments}
         now.voided_payments = tuple(sorted(voided, key=int))
         now.excess = {key: each for key, each in before.excess.items() if key not in self.drafts.decided}
@@ -339,6 +336,17 @@ class _Run:
             if settlement.excess_in_cents:
                 now.excess[order_id] = settlement.excess_in_cents
         self.out.remembered = now
+
+
+def _one_time_keys(invoices: Mapping[str, Invoice]) -> set[str]:
+    """`<order id>-<item id>` of all lines without a subscription."""
+    return {
+        f"{order_id}-{carry_over.item_of(line, invoice.external_id)}"
+        for order_id, parts in carry_over.by_order(invoices).items()
+        for invoice in parts
+        for line in invoice.line_items
+        if line.type == ONE_TIME
+    }
 
 
 def _is_refunded_in_full(settlement: Settlement) -> bool:

@@ -30,6 +30,8 @@ class OrderDraft(msgspec.Struct, kw_only=True):
     """In the order of rule 4.8; empty where the order is sent in no part (§8)."""
     plans: dict[str, Plan]
     """Item id -> plan, of the subscription lines."""
+    frozen: list[Invoice] = []
+    """What ChartMogul holds of the order under contacts that a filter keeps out: it stays as it is (§8)."""
 
 
 class Drafts(msgspec.Struct, kw_only=True):
@@ -69,6 +71,7 @@ class OrderDrafter:
         self._maker = LineMaker(catalog, settings)
         self._chooser = PlanChooser(catalog, settings)
         self._held = carry_over.by_order(group.existing.invoices)
+        self._without_subscription = frozenset(settings.one_time_products) | frozenset(settings.exclude_products)
         self._warned: set[str] = set()
         self.out = Drafts()
 
@@ -126,6 +129,8 @@ class OrderDrafter:
             held = {} if self._settings.resend else self._held_lines(order.id or "")
             for position, item in enumerate(order.order_items or ()):
                 if item_type(item) != "SUBSCRIPTION" or item.subscription_id or item.id is None:
+                    continue
+                if item.product is not None and item.product.id in self._without_subscription:
                     continue
                 line = held.get(item.id)
                 if withdrawn := self._group.remembered.withdrawn_links.get(f"{order.id}-{item.id}"):
@@ -213,7 +218,8 @@ class OrderDrafter:
         elif not lines.is_empty:
             divided = divide(order, lines, self._owners)
             invoices = [invoice for invoice in divided if invoice.owner not in without_owners]
-        return OrderDraft(order=order, date=date, lines=lines, invoices=invoices, plans=plans)
+        frozen = [part for part in self._held.get(order_id, ()) if part.customer_external_id in without_owners]
+        return OrderDraft(order=order, date=date, lines=lines, invoices=invoices, plans=plans, frozen=frozen)
 
     def _planned(self, order_id: str, lines: OrderLines) -> tuple[OrderLines, dict[str, Plan]]:
         """The plan of each subscription line; without an interval anywhere it is `one_time` (rule 9.4)."""

@@ -69,6 +69,7 @@ class PlanChooser:
         self._catalog = catalog
         self._by_product = settings.interval_source == "product"
         self._resend = settings.resend
+        self._plans: dict[str, Plan] = {}
         self.notes: dict[tuple[str, str], Note] = {}
         """One per kind and subscription, however many lines say the same."""
 
@@ -113,16 +114,41 @@ class PlanChooser:
         self.notes.setdefault((kind, about), Note(kind=kind, id=about, rule="3.6", detail=detail))
 
     def _named(self, external_id: str, product_id: str | None, item: OrderItem, interval: Interval) -> Plan:
+        if (known := self._plans.get(external_id)) is not None:
+            return known
         product = self._catalog.products.get(product_id or "")
-        name = (
-            cut(product.name if product else None)
-            or cut(item.product.name if item.product else None)
-            or cut(item.name)
-            or f"Keap product {product_id or 0}"
-        )
-        return Plan(
-            external_id=external_id,
-            name=f"{name} ({interval.name})"[:TEXT_LIMIT],
-            interval_count=interval.count,
-            interval_unit=interval.unit,
-        )
+        name = cut(product.name if product else None)
+        held = self._catalog.plans_held.get(external_id)
+        if name is None and held is not None:
+            plan = held
+        else:
+            name = name or cut(item.product.name if item.product else None) or cut(item.name)
+            plan = _plan(external_id, name or f"Keap product {product_id or 0}", interval)
+        self._plans[external_id] = plan
+        return plan
+
+
+def renamed(catalog: Catalog) -> dict[str, Plan]:
+    """Plans that ChartMogul holds and whose product has another name in Keap now (rule 3.7), by external id.
+
+    Products arrive whole in every run (rule 1.8), so that a new name reaches plans of which no order arrived.
+    """
+    found: dict[str, Plan] = {}
+    for external_id, held in catalog.plans_held.items():
+        known = ids.parse_plan_id(external_id)
+        product = catalog.products.get(known[0]) if known else None
+        name = cut(product.name if product else None)
+        if known is not None and name is not None:
+            plan = _plan(external_id, name, Interval(known[2], known[3]))
+            if plan != held:
+                found[external_id] = plan
+    return found
+
+
+def _plan(external_id: str, name: str, interval: Interval) -> Plan:
+    return Plan(
+        external_id=external_id,
+        name=f"{name} ({interval.name})"[:TEXT_LIMIT],
+        interval_count=interval.count,
+        interval_unit=interval.unit,
+    )

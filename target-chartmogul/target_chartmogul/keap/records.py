@@ -41,11 +41,25 @@ class InvalidRecordError(ValueError):
         self.reason = reason
 
 
+_NOT_AN_ID = "is not one of Keap's numeric ids"
+
+
 def _id(value: str | int | None) -> str | None:
     if value is None:
         return None
     text = str(value).strip()
-    return None if text in {"", "0"} else text
+    if text in {"", "0"}:
+        return None
+    if not (text.isdigit() and text.isascii()):
+        raise ValueError(_NOT_AN_ID)
+    return text
+
+
+def _ids(values: Ids) -> list[str]:
+    try:
+        return [text for value in values or () if (text := _id(value))]
+    except ValueError as error:
+        raise ValueError(f"order_ids {error}") from error
 
 
 def _utc(value: datetime | None) -> datetime | None:
@@ -62,7 +76,10 @@ class _Record(msgspec.Struct, kw_only=True):
 
     def __post_init__(self) -> None:
         for name in self._ids:
-            setattr(self, name, _id(getattr(self, name)))
+            try:
+                setattr(self, name, _id(getattr(self, name)))
+            except ValueError as error:
+                raise ValueError(f"{name} {error}") from error
         for name in self._instants:
             setattr(self, name, _utc(getattr(self, name)))
 
@@ -283,7 +300,7 @@ class Payment(_Record):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.order_ids = [text for value in self.order_ids or () if (text := _id(value))]
+        self.order_ids = _ids(self.order_ids)
 
 
 class PaymentTransaction(_Record):
@@ -304,7 +321,7 @@ class PaymentTransaction(_Record):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.order_ids = [text for value in self.order_ids or () if (text := _id(value))]
+        self.order_ids = _ids(self.order_ids)
 
 
 class OrderPayment(_Record):
@@ -378,8 +395,6 @@ def decode(stream: str, raw: bytes) -> Any:
         record_id: str | None = record.id
         if record_id is None:
             raise InvalidRecordError(stream, None, "id", "is missing")
-        if not record_id.isdecimal():
-            raise InvalidRecordError(stream, None, "id", "is not one of Keap's numeric ids")
     return record
 
 
@@ -392,13 +407,13 @@ def _decode_leniently(stream: str, raw: bytes) -> Any:
         return msgspec.convert(_tidied(plain), STREAMS[stream])
     except msgspec.ValidationError as error:
         found = _PATH.search(str(error))
-        record_id = plain.get("id")
-        raise InvalidRecordError(
-            stream,
-            str(record_id)[:64] if isinstance(record_id, str | int) else None,
-            found["path"] if found else "",
-            _PATH.sub("", str(error)).lower(),
-        ) from error
+        path, reason = found["path"] if found else "", _PATH.sub("", str(error))
+        if reason.endswith(_NOT_AN_ID):
+            path, reason = ".".join(filter(None, (path, reason.removesuffix(_NOT_AN_ID).strip()))), _NOT_AN_ID
+        else:
+            reason = reason.lower()
+        record_id = str(plain.get("id"))
+        raise InvalidRecordError(stream, record_id if record_id.isdigit() else None, path, reason) from error
 
 
 def _tidied(value: Any) -> Any:
