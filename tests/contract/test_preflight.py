@@ -1,0 +1,175 @@
+"""Preflight against the sandbox: keys, the data source, account settings with their consequence (§0 a, 1.7, 9.11)."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from target_chartmogul import failures
+from target_chartmogul.chartmogul.client import ChartMogulClient
+from target_chartmogul.chartmogul.data_source import (
+    create_data_source,
+    find_data_source,
+    same_contacts_elsewhere,
+)
+from target_chartmogul.chartmogul.errors import CredentialsError, RefusedError, UnreachableError
+from target_chartmogul.preflight import check_key, check_writable, examine, judge_churn_setting, read_account
+
+
+@pytest.fixture
+def client(sandbox):
+    sandbox.no_limits(("chartmogul",))
+    made = ChartMogulClient(sandbox.chartmogul_api_key, sandbox.chartmogul_url)
+    yield made
+    made.close()
+
+
+def settings(sandbox, **changes):
+    sandbox.control("PUT", "chartmogul/settings", changes)
+
+
+def test_a_good_key_passes_and_changes_nothing(sandbox, client):
+    check_key(client)
+    check_writable(client)
+    assert [entry["status"] for entry in sandbox.writes()] == [404]
+
+
+def test_a_wrong_key(sandbox):
+    with pytest.raises(CredentialsError, match="does not know this api_key") as caught:
+        check_key(ChartMogulClient("wrong-key-1234", sandbox.chartmogul_url))
+    assert "wrong-key" not in str(caught.value)
+    assert isinstance(caught.value, failures.CredentialsError)
+
+
+def test_a_read_only_key_is_found_without_a_write(sandbox):
+    client = ChartMogulClient(sandbox.keys["chartmogul_read_only_key"], sandbox.chartmogul_url)
+    check_key(client)
+    with pytest.raises(CredentialsError, match="only read"):
+        check_writable(client)
+
+
+def test_another_address(sandbox):
+    client = ChartMogulClient(sandbox.chartmogul_api_key, sandbox.urls["chartmogul_api_url"] + "/nothing")
+    with pytest.raises(UnreachableError, match="api_url"):
+        check_key(client)
+
+
+def test_an_address_where_nobody_listens(monkeypatch):
+    monkeypatch.setattr("backoff.full_jitter", lambda _: 0.001)
+    with socket.create_server(("127.0.0.1", 0)) as freed:
+        port = freed.getsockname()[1]
+    with pytest.raises(UnreachableError, match="refused") as caught:
+        check_key(ChartMogulClient("key", f"http://127.0.0.1:{port}/v1"))
+    assert isinstance(caught.value, failures.ServiceError)
+
+
+def test_a_host_that_does_not_exist(monkeypatch):
+    monkeypatch.setattr("backoff.full_jitter", lambda _: 0.001)
+    with pytest.raises(UnreachableError, match="host name"):
+        check_key(ChartMogulClient("key", "http://nowhere.invalid/v1"))
+
+
+def test_the_data_source_is_found_or_created_once(client):
+    assert find_data_source(client, name="Keap") is None
+    created = create_data_source(client, "Keap")
+    assert create_data_source(client, "Keap").uuid == created.uuid
+    found = find_data_source(client, name="Keap")
+    assert found.uuid == find_data_source(client, name="other", uuid=created.uuid).uuid == created.uuid
+    assert found.auto_churn_days is None
+    with pytest.raises(RefusedError) as caught:
+        find_data_source(client, name="Keap", uuid="ds_00000000-0000-0000-0000-000000000000")
+    assert caught.value.missing
+
+
+@pytest.mark.parametrize("kind", ["reset_after", "truncated", "502"])
+def test_a_lost_answer_creates_no_second_data_source(sandbox, client, kind):
+    sandbox.faults("chartmogul", script=[{"match": {"method": "POST"}, "kind": kind, "times": 1}])
+    uuid = create_data_source(client, "Keap").uuid
+    assert [row["uuid"] for row in client.get("/data_sources")["data_sources"]] == [uuid]
+
+
+def test_other_sources_with_the_same_contacts_are_named(client):
+    """Rule 1.7, last sentence."""
+    own, other = create_data_source(client, "Keap"), create_data_source(client, "SaaSync")
+    for source, external_id in ((own, "1"), (own, "2"), (own, "3"), (other, "1"), (other, "2")):
+        client.post("/customers", {"data_source_uuid": source.uuid, "external_id": external_id})
+    assert same_contacts_elsewhere(client, own.uuid, ["1", "2", "3"]) == {"SaaSync": 2}
+    assert same_contacts_elsewhere(client, own.uuid, ["3"]) == {}
+
+
+def test_default_settings_raise_no_warning(client):
+    source = create_data_source(client, "Keap")
+    account = read_account(client)
+    assert (account.currency, account.time_zone) == ("USD", "UTC")
+    findings = examine(account, find_data_source(client, name=source.name))
+    assert [finding.setting for finding in findings if finding.severity == "warning"] == []
+    assert judge_churn_setting(account, "fail") is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "setting"),
+    [
+        ({"account": {"churn_recognition": "churn_at_period_end"}}, "churn_recognition"),
+        ({"account": {"churn_recognition": "churn_at_click"}}, "churn_recognition"),
+        ({"account": {"auto_churn_subscription": True}}, "auto_churn_subscription"),
+        ({"auto_churn_subscription_setting": {"enabled": True, "interval": 30}}, "auto_churn_subscription_setting"),
+        ({"account": {"refund_handling": "refund_full_only"}}, "refund_handling"),
+        (
+            {"invoice_handling_setting": {"manual": {"create_subscription_when_invoice_is": "paid"}}},
+            "invoice_handling_setting.manual.create_subscription_when_invoice_is",
+        ),
+        (
+            {"invoice_handling_setting": {"automatic": {"prevent_subscription_for_invoice_written_off": False}}},
+            "invoice_handling_setting.automatic.prevent_subscription_for_invoice_written_off",
+        ),
+        (
+            {"invoice_handling_setting": {"automatic": {"prevent_subscription_for_invoice_refunded": True}}},
+            "invoice_handling_setting.automatic.prevent_subscription_for_invoice_refunded",
+        ),
+        (
+            {"account": {"proximate_movement_reclassification": "one_day_reclassification"}},
+            "proximate_movement_reclassification",
+        ),
+        ({"account": {"time_zone": "America/New_York"}}, "time_zone"),
+    ],
+)
+def test_each_setting_that_bends_the_figures_is_told(sandbox, client, changes, setting):
+    source = create_data_source(client, "Keap")
+    before = {finding.setting for finding in examine(read_account(client), find_data_source(client, name="Keap"))}
+    settings(sandbox, **changes)
+    findings = examine(read_account(client), find_data_source(client, name=source.name))
+    (told,) = [finding for finding in findings if finding.setting not in before]
+    assert told.setting == setting
+    assert told.setting in str(told)
+    assert len(told.consequence) > 40
+
+
+def test_what_our_own_settings_ask_for_is_no_conflict(sandbox, client):
+    create_data_source(client, "Keap")
+    settings(
+        sandbox,
+        account={"refund_handling": "refund_full_only"},
+        invoice_handling_setting={"manual": {"create_subscription_when_invoice_is": "paid"}},
+    )
+    source = find_data_source(client, name="Keap")
+    findings = examine(read_account(client), source, unpaid_orders="skip", full_refund="remove_mrr")
+    assert [finding.setting for finding in findings if finding.severity == "warning"] == []
+
+
+def test_churn_recognition_warns_fails_or_is_ignored(sandbox, client):
+    """§0 a."""
+    settings(sandbox, account={"churn_recognition": "churn_at_period_end"})
+    account = read_account(client)
+    assert "up to one billing interval late" in str(judge_churn_setting(account, "warn"))
+    assert judge_churn_setting(account, "ignore") is None
+    with pytest.raises(failures.RefusedError, match="churn_at_period_end"):
+        judge_churn_setting(account, "fail")
+
+
+def test_an_account_that_does_not_tell_its_settings(client, monkeypatch):
+    """Older accounts know no `include`: unknown is told, and is a mismatch too."""
+    monkeypatch.setattr("target_chartmogul.preflight._INCLUDE", ("no_such_setting",))
+    account = read_account(client)
+    assert account.currency == "USD"
+    assert "does not tell" in str(judge_churn_setting(account, "warn"))
