@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Any, Self
 
 import requests
 
@@ -20,7 +20,7 @@ class Calls:
         self.session.trust_env = False
         self.session.auth = (sandbox.keys[key], "")
 
-    def __enter__(self) -> Calls:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -209,6 +209,10 @@ def changed(changes: dict[str, Any] | None = None, **line_changes: Any) -> Any:
     return lambda account: invoice(account.plan, "i2", **line_changes) | (changes or {})
 
 
+END = "must be after service_period_start"
+TAKEN = "has already been taken"
+NOT_LISTED = "is not included in the list"
+NOT_NEGATIVE = "must be greater than or equal to 0"
 LATER = "The external ID for this line item already exists in our system."
 EXCESS = "The sum of the transactions exceeds the amount of the invoice"
 INVOICES: list[tuple[Any, str, str]] = [
@@ -225,29 +229,29 @@ INVOICES: list[tuple[Any, str, str]] = [
     (changed({"currency": None}), "currency", "can't be blank"),
     (changed({"line_items": []}), "line_items", "can't be blank"),
     (changed({"customer_external_id": "c9"}), "customer_external_id", "is invalid"),
-    (changed({"collection_method": "later"}), "collection_method", "is not included in the list"),
-    (changed(type="rent"), "line_items.type", "is not included in the list"),
+    (changed({"collection_method": "later"}), "collection_method", NOT_LISTED),
+    (changed(type="rent"), "line_items.type", NOT_LISTED),
     (changed(amount_in_cents=None), "line_items.amount_in_cents", "can't be blank"),
     (changed(amount_in_cents=9.5), "line_items.amount_in_cents", "must be an integer"),
     (changed(amount_in_cents="9"), "line_items.amount_in_cents", "is not a number"),
     (changed(amount_in_cents=True), "line_items.amount_in_cents", "is not a number"),
     (changed(quantity=0), "line_items.quantity", "must be other than 0"),
-    (changed(tax_amount_in_cents=-1), "line_items.tax_amount_in_cents", "must be greater than or equal to 0"),
+    (changed(tax_amount_in_cents=-1), "line_items.tax_amount_in_cents", NOT_NEGATIVE),
     (changed(subscription_external_id=None), "line_items.subscription_external_id", "can't be blank"),
     (changed(plan_uuid="pl_1"), "line_items.plan_uuid", "Plan not found in this data source"),
     (changed(service_period_start=None), "line_items.service_period_start", "can't be blank"),
-    (changed(service_period_end="2026-01-04"), "line_items.service_period_end", "must be after service_period_start"),
+    (changed(service_period_end="2026-01-04"), "line_items.service_period_end", END),
     (changed(cancelled_at=FUTURE), "line_items.cancelled_at", "must be in the past"),
     (changed(discount_code="x" * 256), "line_items.discount_code", "is too long (maximum is 255 characters)"),
     (changed(account_code="x" * 31), "line_items.account_code", "is too long (maximum is 30 characters)"),
     (changed({"transactions": [payment("t1", 1001)]}), "transactions.amount_in_cents", EXCESS),
     (changed({"transactions": [payment("t1", 600), payment("t2", 401)]}), "transactions.amount_in_cents", EXCESS),
     (changed({"transactions": [payment("t1"), payment("t2", 1)]}), "transactions.amount_in_cents", EXCESS),
-    (changed({"transactions": [payment("t1"), payment("t1", 0)]}), "transactions.external_id", "has already been taken"),
+    (changed({"transactions": [payment("t1"), payment("t1", 0)]}), "transactions.external_id", TAKEN),
     (changed({"transactions": [payment("t1", date=FUTURE)]}), "transactions.date", "Date is in the future"),
-    (changed({"transactions": [payment("t1", result="maybe")]}), "transactions.result", "is not included in the list"),
-    (changed({"transactions": [payment("t1", type="loan")]}), "transactions.type", "is not included in the list"),
-    (changed({"transactions": [payment("t1", -5)]}), "transactions.amount_in_cents", "must be greater than or equal to 0"),
+    (changed({"transactions": [payment("t1", result="maybe")]}), "transactions.result", NOT_LISTED),
+    (changed({"transactions": [payment("t1", type="loan")]}), "transactions.type", NOT_LISTED),
+    (changed({"transactions": [payment("t1", -5)]}), "transactions.amount_in_cents", NOT_NEGATIVE),
 ]  # fmt: skip
 
 
