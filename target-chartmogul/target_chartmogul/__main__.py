@@ -1,0 +1,77 @@
+"""Command line of `target-chartmogul`: quick answers without the SDK, one line and an exit code for every failure."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command line and end the process with one of `exit_codes`."""
+    arguments = sys.argv[1:]
+    if arguments == ["--version"]:
+        from importlib.metadata import version  # noqa: PLC0415  keeps --version quick
+
+        print(f"target-chartmogul v{version('target-chartmogul')}, Meltano SDK v{version('singer-sdk')}")  # noqa: T201
+        return
+    code = _run(arguments)
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: a thread may still wait for an answer that nobody needs any more.
+    os._exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    import click  # noqa: PLC0415
+
+    from target_chartmogul import exit_codes  # noqa: PLC0415
+    from target_chartmogul.failures import TargetChartMogulError  # noqa: PLC0415
+
+    try:
+        from target_chartmogul.target import TargetChartMogul  # noqa: PLC0415
+
+        result = TargetChartMogul.cli.main(arguments, prog_name="target-chartmogul", standalone_mode=False)
+    except TargetChartMogulError as error:
+        return _fail(str(error), error.exit_code)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        return _fail(error.format_message(), exit_codes.CONFIGURATION)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("stopped", exit_codes.INTERRUPTED)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else exit_codes.UNEXPECTED
+    except BrokenPipeError:
+        return _fail("the reader of this target's STATE is gone", exit_codes.UNEXPECTED)
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        return _fail(f"{error.filename}: {error.strerror}", exit_codes.CONFIGURATION)
+    except Exception as error:  # noqa: BLE001  the last line of defence: no traceback with data in it
+        return _unexpected(error)
+    return result if isinstance(result, int) else exit_codes.OK
+
+
+def _unexpected(error: BaseException) -> int:
+    """A defect: where it happened, without the values that may stand in its message."""
+    from target_chartmogul import exit_codes  # noqa: PLC0415
+
+    name = type(error).__name__
+    if name in {"JSONDecodeError", "UnicodeDecodeError"}:
+        return _fail("the config file is not valid JSON", exit_codes.CONFIGURATION)
+    if name == "RecordsWithoutSchemaException":
+        return _fail("a RECORD came before the SCHEMA of its stream: is the input from a Singer tap?", 1)
+    trace, places = error.__traceback__, []
+    while trace is not None:
+        places.append(f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return _fail(f"unexpected {name} at {' > '.join(places[-4:])}", exit_codes.UNEXPECTED)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"target-chartmogul: {message}", file=sys.stderr)  # noqa: T201  the one line for the user
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""Planned changes on disk: a plan of a million can be counted and guarded before its first write, in little memory.
+
+A *lane* is what must be carried out in order: the plans (lane 0), and then one lane per group.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from target_chartmogul.changes import Change
+from target_chartmogul.chartmogul.objects import Customer, Invoice, LineItem, Plan, SubscriptionEvent, Transaction
+
+PLANS_LANE: Final = 0
+
+_ENCODE: Final = msgspec.json.Encoder().encode
+_DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
+    "customer": msgspec.json.Decoder(Customer),
+    "plan": msgspec.json.Decoder(Plan),
+    "invoice": msgspec.json.Decoder(Invoice),
+    "event": msgspec.json.Decoder(SubscriptionEvent),
+    "line_item": msgspec.json.Decoder(LineItem),
+    "transaction": msgspec.json.Decoder(Transaction),
+}
+
+
+class ChangeStore:
+    """The changes of one run, by lane.
+
+    Args:
+        path: SQLite file to create; a scratch file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._database.executescript(
+            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
+            "CREATE TABLE change(lane INTEGER, number INTEGER, action TEXT, kind TEXT, id TEXT, parent TEXT,"
+            " moved INTEGER, rule TEXT, desired BLOB, held BLOB, PRIMARY KEY(lane, number)) WITHOUT ROWID; BEGIN"
+        )
+        self.counts: Counter[tuple[str, str, bool]] = Counter()
+        """How many changes by action, kind and `moved`."""
+
+    def add(self, lane: int, changes: Iterable[Change]) -> int:
+        """Take the changes of a lane, in order; how many they are."""
+        rows = []
+        for number, change in enumerate(changes):
+            self.counts[change.action, change.kind, change.moved] += 1
+            rows.append(
+                (
+                    lane,
+                    number,
+                    change.action,
+                    change.kind,
+                    change.external_id,
+                    change.parent,
+                    change.moved,
+                    change.rule,
+                    None if change.desired is None else _ENCODE(change.desired),
+                    None if change.held is None else _ENCODE(change.held),
+                )
+            )
+        self._database.executemany("INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        return len(rows)
+
+    def __len__(self) -> int:
+        return sum(self.counts.values())
+
+    def lane(self, lane: int) -> list[Change]:
+        """The changes of one lane."""
+        found = self._database.execute("SELECT * FROM change WHERE lane = ? ORDER BY number", (lane,))
+        return [_change(row) for row in found]
+
+    def lanes(self, *, after: int = -1) -> Iterator[tuple[int, list[Change]]]:
+        """Lanes with their changes, by number; those behind a lane."""
+        cursor = self._database.execute("SELECT * FROM change WHERE lane > ? ORDER BY lane, number", (after,))
+        current: int | None = None
+        gathered: list[Change] = []
+        for row in cursor:
+            if current is not None and row[0] != current:
+                yield current, gathered
+                gathered = []
+            current = row[0]
+            gathered.append(_change(row))
+        if current is not None:
+            yield current, gathered
+
+    def close(self) -> None:
+        """Close the file; whoever made its folder removes it."""
+        self._database.close()
+
+
+def _change(row: tuple[Any, ...]) -> Change:
+    _, _, action, kind, external_id, parent, moved, rule, desired, held = row
+    decode = _DECODERS[kind].decode
+    return Change(
+        action=action,
+        kind=kind,
+        external_id=external_id,
+        parent=parent,
+        moved=bool(moved),
+        rule=rule,
+        desired=None if desired is None else decode(desired),
+        held=None if held is None else decode(held),
+    )

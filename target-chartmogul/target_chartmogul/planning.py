@@ -1,0 +1,213 @@
+"""From the inbox to the plan: group by group, records are decoded, decided, and compared with what ChartMogul holds."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from target_chartmogul.change_store import PLANS_LANE, ChangeStore
+from target_chartmogul.changes import Change
+from target_chartmogul.chartmogul.objects import Plan
+from target_chartmogul.grouping import Groups
+from target_chartmogul.inbox import CATALOG_STREAMS, Inbox
+from target_chartmogul.keap.decide import decide
+from target_chartmogul.keap.group import Arrived, Catalog, Decision, Existing, Group, Held, Note, Reject, Remembered
+from target_chartmogul.keap.records import InvalidRecordError, decode
+from target_chartmogul.keap.settings import MappingSettings
+from target_chartmogul.ledger import Ledger
+from target_chartmogul.plan import group_changes, plan_changes
+
+logger = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """Hears what planning finds, for the report."""
+
+    def note(self, note: Note) -> None:
+        """An entry of the report."""
+
+    def reject(self, reject: Reject) -> None:
+        """A record that can never be accepted."""
+
+    def held(self, held: Held) -> None:
+        """A record that waits."""
+
+    def decided(self, existing: Existing, decision: Decision) -> None:
+        """A group: what ChartMogul holds of it and what it should hold."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What planning a group came to."""
+
+    group: int
+    lane: int | None
+    """Lane of its changes, None if it has none."""
+    rejected: frozenset[tuple[str, int]] = frozenset()
+    """Stream and id of its invalid records."""
+    held: frozenset[tuple[str, int]] = frozenset()
+    """Stream and id of its records that wait."""
+    unsettled: bool = False
+    """Some wait for more than their day, so the next run tries again."""
+    failed: bool = False
+    """The mapping itself failed: nothing was decided."""
+
+
+class Planner:
+    """Plans all marked groups of a run.
+
+    Args:
+        inbox: settled.
+        ledger: what ChartMogul holds.
+        groups: marked and gathered.
+        store: takes the changes.
+        listener: hears the rest.
+        settings: those of the mapping.
+        arrived: what holds for the whole run.
+        now: the clock of the run.
+    """
+
+    def __init__(  # noqa: PLR0917
+        self,
+        inbox: Inbox,
+        ledger: Ledger,
+        groups: Groups,
+        store: ChangeStore,
+        listener: Listener,
+        settings: MappingSettings,
+        arrived: Arrived,
+        now: datetime,
+    ) -> None:
+        self._inbox = inbox
+        self._ledger = ledger
+        self._groups = groups
+        self._store = store
+        self._listener = listener
+        self._settings = settings
+        self._arrived = arrived
+        self._now = now
+        self._marks = ledger.marks()
+        self._plans: dict[str, Plan] = {}
+        self._lane = PLANS_LANE
+        self._dues = ledger.dues()
+        self.memories: list[tuple[list[int], Remembered, str | None]] = []
+        """Contacts, facts to remember and next due instant of each group where these changed."""
+        self.catalog = self._catalog()
+
+    def plan(self) -> Iterator[Outcome]:
+        """Plan one group after the other; after the last one, the plans that their lines use."""
+        for group in self._groups:
+            yield self._plan_group(group)
+        self._store.add(PLANS_LANE, plan_changes(self._plans, self.catalog.plans_held))
+
+    def _catalog(self) -> Catalog:
+        catalog = Catalog(plans_held={plan.external_id: plan for plan in self._ledger.objects("plan")})
+        shelves: tuple[dict[str, Any], ...] = (catalog.products, catalog.plans, catalog.free_trials)
+        for stream, shelf in zip(CATALOG_STREAMS, shelves, strict=True):
+            for row in self._inbox.rows(stream):
+                try:
+                    record = decode(stream, row.raw)
+                except InvalidRecordError as error:
+                    self._listener.reject(_reject(error, row.id))
+                else:
+                    shelf[record.id] = record
+        return catalog
+
+    def _plan_group(self, number: int) -> Outcome:
+        contacts = self._groups.contacts(number)
+        existing = self._ledger.existing(contacts)
+        group, rejected = self._group(number, existing, self._ledger.remembered(contacts))
+        try:
+            decision = decide(group, self.catalog, self._arrived, self._settings, self._now)
+        except Exception as error:  # noqa: BLE001
+            # A defect must not cost other accounts (rule 1.5). Its text may hold data, its type does not.
+            logger.error("The mapping failed for contact %d: %s", number, _where(error))  # noqa: TRY400
+            self._listener.reject(
+                Reject(stream="contacts", id=str(abs(number)), field="", reason=f"the mapping failed: {_where(error)}")
+            )
+            return Outcome(number, None, frozenset(rejected), unsettled=True, failed=True)
+        self._tell(existing, decision)
+        for each in decision.rejects:
+            rejected.add((each.stream, int(each.id) if each.id.isdecimal() else 0))
+        changes = group_changes(decision, existing, self._marks)
+        self._plans.update(decision.plans)
+        self._remember(contacts, group.remembered, decision)
+        return Outcome(
+            group=number,
+            lane=self._add(changes) if changes else None,
+            rejected=frozenset(rejected),
+            held=frozenset((each.stream, int(each.id)) for each in decision.held if each.id.isdecimal()),
+            unsettled=any(each.due is None for each in decision.held),
+        )
+
+    def _add(self, changes: list[Change]) -> int:
+        self._lane += 1
+        self._store.add(self._lane, changes)
+        return self._lane
+
+    def _tell(self, existing: Existing, decision: Decision) -> None:
+        for note in decision.notes:
+            self._listener.note(note)
+        for reject in decision.rejects:
+            self._listener.reject(reject)
+        for held in decision.held:
+            self._listener.held(held)
+        self._listener.decided(existing, decision)
+
+    def _remember(self, contacts: list[int], before: Remembered, decision: Decision) -> None:
+        due = None if decision.next_due is None else instant_text(decision.next_due)
+        due_before = min((self._dues[each] for each in contacts if each in self._dues), default=None)
+        if decision.remembered != before or due != due_before:
+            self.memories.append((contacts, decision.remembered, due))
+
+    def _group(self, number: int, existing: Existing, remembered: Remembered) -> tuple[Group, set[tuple[str, int]]]:
+        group = Group(existing=existing, remembered=remembered)
+        shelves: dict[str, Any] = {
+            "contacts": group.contacts,
+            "subscriptions": group.subscriptions,
+            "orders": group.orders,
+            "payments": group.payments,
+        }
+        rejected: set[tuple[str, int]] = set()
+        unreadable: dict[str, set[str]] = {}
+        for stream, members in self._groups.members(number).items():
+            for row in self._inbox.rows(stream, members):
+                try:
+                    record = decode(stream, row.raw)
+                except InvalidRecordError as error:
+                    rejected.add((stream, row.id))
+                    unreadable.setdefault(stream, set()).add(str(row.id))
+                    self._listener.reject(_reject(error, row.id))
+                    continue
+                if stream == "transactions":
+                    group.transactions.append(record)
+                elif stream == "order_payments":
+                    group.order_payments.append(record)
+                else:
+                    shelves[stream][record.id] = record
+        for stream, record_id in self._groups.unreadable(number):
+            unreadable.setdefault(stream, set()).add(str(record_id))
+        group.unreadable = {stream: frozenset(each) for stream, each in unreadable.items()}
+        return group, rejected
+
+
+def instant_text(moment: datetime) -> str:
+    """Instants as texts that sort as they do."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _reject(error: InvalidRecordError, number: int) -> Reject:
+    record = error.record_id or (str(number) if error.stream != "transactions" else "(no id)")
+    return Reject(stream=error.stream, id=record, field=error.field, reason=error.reason)
+
+
+def _where(error: BaseException) -> str:
+    trace = error.__traceback__
+    place = ""
+    while trace is not None:
+        place = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"{type(error).__name__} at {place}"

@@ -1,0 +1,71 @@
+"""One place that knows that the run shall end: a signal, or the clock."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+from target_chartmogul import exit_codes
+from target_chartmogul.failures import StoppedError, TargetChartMogulError, TimeUpError
+
+
+class StopSwitch:
+    """Asked at safe points whether to go on.
+
+    Args:
+        max_minutes: longest run; None for no limit.
+    """
+
+    def __init__(self, max_minutes: float | None = None) -> None:
+        self.event = threading.Event()
+        """Set when the run shall end; what waits may wait for it."""
+        self.interruptible = True
+        """While nothing was written yet, a signal ends the run at once instead of at a safe point."""
+        self._signal: int | None = None
+        self._minutes = max_minutes
+        self._deadline = None if max_minutes is None else time.monotonic() + 60 * max_minutes
+        self._timer: threading.Timer | None = None
+
+    def on_signal(self, signum: int) -> None:
+        """The first signal asks for the end, the second one is the end.
+
+        Raises:
+            StoppedError: nothing was written yet.
+        """
+        if self._signal is not None:
+            os._exit(_code(signum))
+        self._signal = signum
+        self.event.set()
+        if self.interruptible:
+            raise self._stopped()
+
+    def start_clock(self) -> None:
+        """From now on the event is set when time is up."""
+        if self._deadline is not None:
+            self._timer = threading.Timer(max(0.0, self._deadline - time.monotonic()), self.event.set)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def reason(self) -> TargetChartMogulError | None:
+        """Why the run ends early, None if it does not."""
+        if self._signal is not None:
+            return self._stopped()
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            return TimeUpError(f"max_run_minutes ({self._minutes:g}) is over; the next run goes on")
+        return None
+
+    def check(self) -> None:
+        """Raise if the run shall end; for places where nothing was written yet."""
+        found = self.reason()
+        if found is not None:
+            raise found
+
+    def _stopped(self) -> StoppedError:
+        name = signal.Signals(self._signal or signal.SIGTERM).name
+        return StoppedError(f"stopped by {name}", _code(self._signal or signal.SIGTERM))
+
+
+def _code(signum: int) -> int:
+    return exit_codes.INTERRUPTED if signum == signal.SIGINT else exit_codes.TERMINATED
