@@ -97,4 +97,5 @@ class ChartMogulLimits:
         return Admission(JSONResponse({"error": "You have exceeded your request rate limit."}, 429))
 
     def unauthorized(self) -> Response:
-        return JSONResponse({"error": "No valid API key provided"}, 401)
+        body = {"code": 401, "message": "No valid API key provided", "param": None}
+        return JSONResponse(body, 401)

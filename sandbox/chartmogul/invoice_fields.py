@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.chartmogul import errors, transaction_fields
+from sandbox.chartmogul.cancellations import cancel
 from sandbox.chartmogul.fields import Reader
 from sandbox.chartmogul.line_item_fields import LineItemDraft, LineItemFields
 from sandbox.chartmogul.records import Customer, DataSource, Invoice
@@ -117,8 +118,6 @@ def _external_id(reader: Reader, source: DataSource, taken: Taken) -> str:
 
 def store_invoice(store: Store, draft: InvoiceDraft, now: int) -> Invoice:
     """Put a checked draft into the store."""
-    from sandbox.chartmogul.cancellations import cancel
-
     invoice = Invoice(
         store.next_seq(),
         draft.source,

@@ -7,6 +7,7 @@ from typing import Any
 
 from sandbox.chartmogul import errors
 from sandbox.chartmogul.fields import Reader
+from sandbox.chartmogul.invoice_views import show_line_item
 from sandbox.chartmogul.records import DataSource, Invoice, LineItem, Plan
 from sandbox.chartmogul.store import Store
 
@@ -116,8 +117,6 @@ def _extra(reader: Reader) -> dict[str, Any]:
 
 
 def _as_request(store: Store, line: LineItem) -> dict[str, Any]:
-    """A stored line in the form in which it could be sent again; times as text are not needed twice."""
-    from sandbox.chartmogul.invoice_views import show_line_item
-
+    """A stored line in the form in which it could be sent again."""
     shown = show_line_item(store.ids, line)
     return {name: value for name, value in shown.items() if value is not None and name != "errors"}

@@ -209,6 +209,10 @@ def changed(changes: dict[str, Any] | None = None, **line_changes: Any) -> Any:
     return lambda account: invoice(account.plan, "i2", **line_changes) | (changes or {})
 
 
+def known_line(account: Account) -> dict[str, Any]:
+    return invoice(account.plan, "i2") | {"line_items": [line(account.plan, external_id="i1-1")]}
+
+
 END = "must be after service_period_start"
 TAKEN = "has already been taken"
 NOT_LISTED = "is not included in the list"
@@ -217,7 +221,7 @@ LATER = "The external ID for this line item already exists in our system."
 EXCESS = "The sum of the transactions exceeds the amount of the invoice"
 INVOICES: list[tuple[Any, str, str]] = [
     (changed({"external_id": "i1"}), "external_id", f"The external ID for this invoice {DUPLICATE}"),
-    (lambda a: invoice(a.plan, "i2") | {"line_items": [line(a.plan, external_id="i1-1")]}, "line_items.external_id", LATER),
+    (known_line, "line_items.external_id", LATER),
     (changed({"external_id": None}), "external_id", "can't be blank"),
     (changed({"external_id": "x" * 256}), "external_id", "is too long (maximum is 255 characters)"),
     (changed({"date": FUTURE}), "date", "Date is in the future"),
