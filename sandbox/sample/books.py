@@ -42,6 +42,22 @@ class Books:
             "order_payments": self.order_payments,
         }
 
+    def adopt(self, account: dict[str, Any]) -> None:
+        """Go on with the rows of an account, which are changed in place."""
+        self.contacts = {row["id"]: row for row in account.get("contacts", ())}
+        self.subscriptions = {row["id"]: row for row in account.get("subscriptions", ())}
+        self.orders = {row["id"]: row for row in account.get("orders", ())}
+        self.payments = {row["id"]: row for row in account.get("payments", ())}
+        self.transactions = list(account.get("transactions", ()))
+        self.order_payments = list(account.get("order_payments", ()))
+        shares = {row["id"]: row for row in self.order_payments}
+        for kind, ids in (
+            ("contact", self.contacts), ("subscription", self.subscriptions), ("order", self.orders),
+            ("payment", self.payments), ("share", shares),
+        ):  # fmt: skip
+            self._ids[kind] = max((int(row_id) for row_id in ids), default=0)
+        self._ids["charge"] = 1_000_000 + len(self.transactions)
+
     def clear(self) -> None:
         """Forget all rows, but go on numbering."""
         for rows_by_id in (self.contacts, self.subscriptions, self.orders, self.payments):

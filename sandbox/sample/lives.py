@@ -70,7 +70,7 @@ class Lives:
         contact = self._contact(start)
         held = self._books.subscribe(contact, shop.COACHING, shop.COACHING_MONTHLY, start)
         for times in range(orders):
-            self._cycle(held, shop.COACHING, shop.COACHING_MONTHLY, step(start, "MONTH", 1, times))
+            self.cycle(held, shop.COACHING, shop.COACHING_MONTHLY, step(start, "MONTH", 1, times))
         return contact
 
     def _contact(self, created: date) -> Row:
@@ -110,12 +110,13 @@ class Lives:
         for number, day in enumerate(days):
             if at(day, 11) > self._books.now:
                 break
-            self._cycle(held, product, plan, day)
+            self.cycle(held, product, plan, day)
             if chance.random() < churn:
                 self._end(held, day, days[number + 1] if number + 1 < len(days) else None)
                 return
 
-    def _cycle(self, held: Row, product: Row, plan: Row, day: date) -> None:
+    def cycle(self, held: Row, product: Row, plan: Row, day: date) -> None:
+        """Bill one cycle of a subscription, with the luck that a charge has."""
         books, chance = self._books, self._chance
         when = at(day, chance.randrange(11), chance.randrange(60))
         items: list[Row] = []
