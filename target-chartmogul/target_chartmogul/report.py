@@ -6,27 +6,28 @@ in a way that a reader must know of. It names records and objects by id and hold
 
 from __future__ import annotations
 
-import os
-import tempfile
 import threading
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 
-from target_chartmogul.changes import Change, Kind, Refusal
+from target_chartmogul.changes import Action, Change, Kind, Refusal
 from target_chartmogul.chartmogul.objects import Invoice
 from target_chartmogul.keap.group import Decision, Existing, Held, Note, Reject
 from target_chartmogul.mrr import MrrTable
+from target_chartmogul.report_document import TOP_LISTS, write_document
 from target_chartmogul.report_lists import (
     REFUSED_ADVICE,
     UNANSWERED_ADVICE,
     reject_advice,
     words,
 )
-from target_chartmogul.report_spool import Spool, without_addresses
+from target_chartmogul.report_spool import Spool
 
 REPORT_VERSION = 1
 KINDS: dict[Kind, str] = {
@@ -41,7 +42,6 @@ MRR_IS = (
     "Computed by this target from the invoices and cancellations of its own data source, unconverted, in hundredths;"
     " not ChartMogul's own figure."
 )
-_SPECIAL = frozenset({"rejects", "held", "refusals", "changes"})
 
 
 class Counts(msgspec.Struct, kw_only=True):
@@ -79,6 +79,10 @@ class ReportBuilder:
         self._held_before: dict[str, int] = {}
         self._lock = threading.Lock()
         self._sections: dict[str, Any] = {}
+        self._changes: Counter[Action] = Counter()
+        self._known_rejects: set[tuple[str, str, str, str]] = set()
+        self.guards: list[str] = []
+        """Sentences of the guards of rule 1.7 that stopped the run, or would have without `force`."""
         self.rejects_that_count = 0
         """Invalid and refused ones that `accepted_rejects` does not name (rule 1.5)."""
 
@@ -89,7 +93,11 @@ class ReportBuilder:
         self._spool.add(note.kind, {"id": note.id, "rule": note.rule, **note.detail})
 
     def reject(self, reject: Reject) -> None:
-        """A record that can never be accepted."""
+        """A record that can never be accepted; told twice, it counts once."""
+        key = (reject.stream, reject.id, reject.field, reject.reason)
+        if key in self._known_rejects:
+            return
+        self._known_rejects.add(key)
         accepted = self._is_accepted(f"{reject.stream}:{reject.id}")
         self._spool.add(
             "rejects",
@@ -168,6 +176,30 @@ class ReportBuilder:
         """The customer was sent without an address that ChartMogul does not take (rules 3.3, 9.9)."""
         self._spool.add("refused_emails", {"id": customer_id, "rule": "3.3"})
 
+    def churn(self, entry: dict[str, Any]) -> None:
+        """A cancellation of the whole account's list (see `account_figures.churn_entries`)."""
+        self._spool.add("churn", entry)
+
+    # what became of it
+
+    @property
+    def has_rejects(self) -> bool:
+        """Whether the run ends with the exit code of rejects (rule 1.5)."""
+        return self.rejects_that_count > 0
+
+    def listed(self, name: str) -> int:
+        """How many entries a list has."""
+        return self._spool.counts().get(name, 0)
+
+    def first(self, name: str, number: int) -> list[dict[str, Any]]:
+        """The first entries of a list, for the log."""
+        return list(islice(self._spool.entries(name), number))
+
+    def written(self, action: Action) -> int:
+        """How many changes of all kinds were acknowledged (in a dry run: planned)."""
+        with self._lock:
+            return self._changes[action]
+
     # sections that others work out
 
     def held_before(self, counts: Mapping[str, int]) -> None:
@@ -175,7 +207,7 @@ class ReportBuilder:
         self._held_before = {KINDS[kind]: counts.get(kind, 0) for kind in KINDS}
 
     def section(self, name: str, content: Any) -> None:
-        """One of `data_source`, `records`, `settings`, `preflight`, `guards`, `requests`, `account`, `reconciliation`.
+        """One of `data_source`, `records`, `settings`, `preflight`, `requests`, `account`, `reconciliation`.
 
         Anything that msgspec turns into JSON; a later one replaces an earlier one.
         """
@@ -245,21 +277,6 @@ class ReportBuilder:
         Raises:
             OSError: it cannot be written.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                self._write(stream, outcome, exit_code)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-
-    def close(self) -> None:
-        """Forget everything."""
-        self._spool.close()
-
-    def _write(self, stream: IO[bytes], outcome: str, exit_code: int) -> None:
         finished = datetime.now(UTC)
         head: dict[str, Any] = {
             "report_version": REPORT_VERSION,
@@ -273,33 +290,15 @@ class ReportBuilder:
                 "exit_code": exit_code,
             },
             "counts": self.counts(),
+            "guards": self.guards,
             "list_counts": self._spool.counts(),
             **self._sections,
         }
-        text = msgspec.json.encode(without_addresses(msgspec.to_builtins(head)))
-        stream.write(msgspec.json.format(text, indent=1)[:-2])
-        for name in ("rejects", "refusals", "held", *(["changes"] if self.dry_run else [])):
-            stream.write(b',\n "%s": ' % name.encode())
-            self._write_list(stream, name)
-        stream.write(b',\n "lists": {')
-        between = b"\n  "
-        for name in sorted(self._spool.counts().keys() - _SPECIAL):
-            about = words(name)
-            label = msgspec.json.encode(name)
-            described = msgspec.json.encode({"title": about.title, "what_to_do": about.advice})
-            stream.write(b'%s%s: %s, "entries": ' % (between, label, described[:-1]))
-            self._write_list(stream, name)
-            stream.write(b"}")
-            between = b",\n  "
-        stream.write(b"}\n}\n")
+        write_document(path, head, self._spool, TOP_LISTS if self.dry_run else TOP_LISTS[:-1])
 
-    def _write_list(self, stream: IO[bytes], name: str) -> None:
-        stream.write(b"[")
-        between = b"\n   "
-        for line in self._spool.lines(name):
-            stream.write(between + line)
-            between = b",\n   "
-        stream.write(b"]")
+    def close(self) -> None:
+        """Forget everything."""
+        self._spool.close()
 
     def _is_accepted(self, *records: str) -> bool:
         accepted = bool(records) and all(each in self._accepted for each in records)
@@ -310,6 +309,7 @@ class ReportBuilder:
 
     def _count(self, change: Change) -> None:
         with self._lock:
+            self._changes[change.action] += 1
             self._add(change.kind, change, 1)
             whole = change.desired if change.action == "create" else change.held if change.action == "delete" else None
             if isinstance(whole, Invoice):
@@ -337,9 +337,3 @@ def _differing(change: Change) -> list[str]:
         for name in change.desired.__struct_fields__
         if getattr(change.desired, name) != getattr(change.held, name, None)
     ]
-
-
-def json_path(report_path: str) -> Path:
-    """Where the JSON goes: `report_path` itself, or beside it where that is the HTML page."""
-    path = Path(report_path)
-    return path.with_suffix(".json") if path.suffix.lower() in {".html", ".htm"} else path

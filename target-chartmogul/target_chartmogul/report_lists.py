@@ -90,6 +90,16 @@ LISTS: dict[str, ListWords] = {
     "scheduled_cancellations_added": ListWords("Cancellations to come, added"),
     "scheduled_cancellations_moved": ListWords("Cancellations to come, moved to another date"),
     "scheduled_cancellations_removed": ListWords("Cancellations to come, removed, or due and carried out"),
+    "zero_decimal_currencies": ListWords(
+        "Currencies without minor units, and how their amounts were sent",
+        "Compare one invoice in ChartMogul with Keap's; see `zero_decimal_amounts`.",
+        warns=True,
+    ),
+    "settings_changed": ListWords(
+        "Settings that differ from the last run's: older invoices keep what the earlier ones made of them",
+        "Read Keap from the beginning: `meltano run --full-refresh`.",
+        warns=True,
+    ),
     "merged": ListWords("Customers that were merged in ChartMogul: their fields were left as they are there"),
     "disabled": ListWords("Objects that a person disabled in ChartMogul: left so"),
     "edited": ListWords("Objects that a person changed in ChartMogul: left so until Keap's record changes"),

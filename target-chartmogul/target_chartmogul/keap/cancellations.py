@@ -172,9 +172,9 @@ class _Decider:
     def _vanished(self, subscription: str, facts: SubscriptionFacts, owner: str) -> None:
         churn = decide_gone(facts, self.zone)
         self._write(subscription, facts, None, owner, churn)
-        new = not any(each.day == churn.day for each in self.earlier.get(subscription, ()))
-        detail = {"churn_date": churn.day.isoformat(), "new": new}
-        self.out.notes.append(Note(kind="vanished_subscriptions", id=subscription, rule="6.7", detail=detail))
+        if not any(each.day == churn.day for each in self.earlier.get(subscription, ())):
+            detail = {"churn_date": churn.day.isoformat()}
+            self.out.notes.append(Note(kind="vanished_subscriptions", id=subscription, rule="6.7", detail=detail))
 
     def _is_gone(self, subscription: str) -> bool:
         return self.arrived.subscriptions_whole and subscription not in self.arrived.invalid_subscriptions
