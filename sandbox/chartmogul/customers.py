@@ -183,7 +183,8 @@ class Customers:
     def _status(self, customer: Customer, now: int) -> str:
         steps = [self._state.mrr.at(s, now) for s in customer.subscriptions.values()]
         begun = [step for step in steps if step is not None]
-        if any(step.line is not None for step in begun):
+        free_counts = not self._state.settings.account["churn_when_zero_mrr"]
+        if any(step.line is not None and (step.mrr > 0 or free_counts) for step in begun):
             return "Active"
         return "Cancelled" if begun else customer.lead_status
 

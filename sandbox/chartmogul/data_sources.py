@@ -85,9 +85,9 @@ class DataSources:
         if call.flag("with_processing_status"):
             shown["processing_status"] = self._processing(source)
         if call.flag("with_auto_churn_subscription_setting"):
-            shown["auto_churn_subscription_setting"] = source.auto_churn or settings.auto_churn_subscription_setting
+            shown["auto_churn_subscription_setting"] = settings.auto_churn_subscription_setting
         if call.flag("with_invoice_handling_setting"):
-            shown["invoice_handling_setting"] = source.invoice_handling or settings.invoice_handling_setting
+            shown["invoice_handling_setting"] = settings.invoice_handling_setting
         return shown
 
     def _processing(self, source: DataSource) -> dict[str, int]:

@@ -12,7 +12,7 @@ from sandbox.chartmogul import errors, timestamps
 
 CURRENCIES = frozenset(currency.code for currency in Currency)
 _EMAIL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@"
-                    r"([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}")  # fmt: skip
+                    r"([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+(?:[A-Za-z]{2,}|xn--[A-Za-z0-9-]+)")  # fmt: skip
 
 
 def is_email(text: object) -> bool:

@@ -16,6 +16,7 @@ from sandbox.chartmogul.settings import Settings
 from sandbox.chartmogul.store import Store
 
 CANCELLED = "subscription_cancelled"
+DAY = 86_400_000
 
 
 @dataclass(slots=True)
@@ -52,8 +53,7 @@ def _proration(line: LineItem, plan: Plan) -> tuple[int, int]:
     """Full period over the prorated one, months counted as 30.4375 days."""
     if line.period_start is None or line.period_end is None or line.period_end <= line.period_start:
         return 1, 1
-    day = 86_400_000
-    full = {"day": day, "month": day * 487 // 16, "year": 12 * day * 487 // 16}[plan.interval_unit]
+    full = {"day": DAY, "month": DAY * 487 // 16, "year": 12 * DAY * 487 // 16}[plan.interval_unit]
     return max(full * plan.interval_count, line.period_end - line.period_start), line.period_end - line.period_start
 
 
@@ -82,6 +82,7 @@ class MrrCalculator:
     def _build(self, subscription: Subscription) -> list[Step]:
         lines = self._counted(subscription)
         churns = [self._churn_time(event, lines) for event in self.cancellations(subscription)]
+        churns += self._missed_renewals(lines)
         moves: list[tuple[int, int, int, LineItem | None]] = []
         for order, line in enumerate(lines):
             moves.append((line.period_start or 0, 0, order, line))
@@ -115,10 +116,11 @@ class MrrCalculator:
     def _invoice_counts(self, invoice: Invoice, *, first: bool) -> bool:
         if invoice.disabled_at is not None or not invoice.is_valid():
             return False
-        handling = invoice.source.invoice_handling or self._settings.invoice_handling_setting
-        half: dict[str, Any] = handling[invoice.collection_method or "automatic"]
+        half: dict[str, Any] = self._settings.invoice_handling_setting[invoice.collection_method or "automatic"]
         status = invoice.status()
         if half.get(f"prevent_subscription_for_invoice_{status}"):
+            return False
+        if status == "refunded" and self._settings.account["refund_handling"] == "refund_full_only":
             return False
         condition = half["create_subscription_when_invoice_is" if first else "update_subscription_when_invoice_is"]
         if condition == "open" or status not in ("open", "paid"):
@@ -132,3 +134,17 @@ class MrrCalculator:
             return moment
         begun = [line for line in lines if (line.period_start or 0) <= moment]
         return max(moment, begun[-1].period_end or 0) if begun else moment
+
+    def _missed_renewals(self, lines: list[LineItem]) -> list[int]:
+        """When auto churn is on: the days of grace after a period that no other line follows in time."""
+        setting = self._settings.auto_churn_subscription_setting
+        if not (self._settings.account["auto_churn_subscription"] and setting["enabled"]):
+            return []
+        grace = int(setting["interval"] or 0) * DAY
+        starts = [line.period_start or 0 for line in lines]
+        return [
+            line.period_end + grace
+            for order, line in enumerate(lines)
+            if line.period_end is not None
+            and not any(start <= line.period_end + grace for start in starts[order + 1 :])
+        ]

@@ -31,8 +31,6 @@ class DataSource:
     events_by_id: dict[str, Event] = field(default_factory=dict)
     events_by_customer: dict[str, dict[str, list[Event]]] = field(default_factory=dict)
     imports_by_id: dict[str, Any] = field(default_factory=dict)
-    invoice_handling: dict[str, Any] | None = None
-    auto_churn: dict[str, Any] | None = None
 
 
 @dataclass(slots=True, eq=False)

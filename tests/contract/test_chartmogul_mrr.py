@@ -126,9 +126,9 @@ def test_intervals(api: Calls, account: Account, count: int, unit: str, amount: 
 
 def test_of_two_lines_of_one_invoice_for_one_subscription_the_last_counts(account: Account) -> None:
     body = invoice(account.plan)
-    body["line_items"].append(line(account.plan, amount_in_cents=300, external_id="i1-2"))
+    body["line_items"].insert(0, line(account.plan, "2026-03-05", amount_in_cents=300, external_id="i1-2"))
     account.api.invoice(account.customer, body)
-    assert account.now() == 300
+    assert account.now() == 1000, "the last in the invoice, not the last in time"
 
 
 def test_one_subscription_id_under_two_customers_counts_twice(api: Calls, account: Account) -> None:
@@ -210,6 +210,32 @@ def test_churn_at_period_end(api: Calls, account: Account) -> None:
     api.sandbox.control("PUT", "chartmogul/settings", {"account": {"churn_recognition": "churn_at_period_end"}})
     assert list(account.mrr().values())[:2] == [1000, 0]
     assert api.call("GET", "/account", include="churn_recognition")[1]["churn_recognition"] == "churn_at_period_end"
+
+
+def test_auto_churn(api: Calls, account: Account) -> None:
+    """Ten days after a period that nothing follows; a line that comes later reactivates."""
+    account.send()
+    account.send("i2", "2026-02-15")
+    account.send("i3", "2026-05-01")
+    assert list(account.mrr().values()) == [1000] * 6
+    changes = {
+        "account": {"auto_churn_subscription": True},
+        "auto_churn_subscription_setting": {"enabled": True, "interval": 10},
+    }
+    api.sandbox.control("PUT", "chartmogul/settings", changes)
+    assert list(account.mrr().values()) == [1000, 1000, 0, 0, 1000, 0]
+
+
+def test_account_wide_handling_of_refunds_and_of_free_customers(api: Calls, account: Account) -> None:
+    body = invoice(account.plan) | {"transactions": [payment("t1"), payment("t2", 1000, type="refund")]}
+    api.invoice(account.customer, body)
+    api.invoice(account.customer, invoice(account.plan, "i2", subscription_external_id="s2", amount_in_cents=0))
+    path = f"/customers/{account.customer}"
+    assert (account.now(), api.call("GET", path)[1]["status"]) == (1000, "Active")
+    api.sandbox.control("PUT", "chartmogul/settings", {"account": {"refund_handling": "refund_full_only"}})
+    assert (account.now(), api.call("GET", path)[1]["status"]) == (0, "Active")
+    api.sandbox.control("PUT", "chartmogul/settings", {"account": {"churn_when_zero_mrr": True}})
+    assert api.call("GET", path)[1]["status"] == "Cancelled"
 
 
 def test_proration(account: Account) -> None:
