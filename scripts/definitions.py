@@ -134,7 +134,6 @@ HUB: dict[str, dict[str, Any]] = {
         "namespace": "tap_keap",
         "pip_url": "tap-keap",
         "quality": "unknown",
-        "repo": "https://github.com/keap-to-chartmogul/keap-to-chartmogul",
         "variant": "keap-to-chartmogul",
     },
     "target-chartmogul": {
@@ -146,7 +145,6 @@ HUB: dict[str, dict[str, Any]] = {
         "namespace": "target_chartmogul",
         "pip_url": "target-chartmogul",
         "quality": "unknown",
-        "repo": "https://github.com/keap-to-chartmogul/keap-to-chartmogul",
         "variant": "keap-to-chartmogul",
     },
 }
