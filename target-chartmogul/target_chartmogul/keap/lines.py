@@ -88,7 +88,7 @@ class LineMaker:
 
     def _currency_of(self, order: Order) -> str:
         named = order.total.currency_code if order.total else None
-        code = (named or self._currency or "").strip().upper()
+        code = (named or self._currency or _currency_of_items(order) or "").strip().upper()
         if not code:
             raise InvalidRecordError("orders", order.id, "total.currency_code", "is missing, and no currency is set")
         try:
@@ -167,6 +167,12 @@ class LineMaker:
 
     def _together(self, amounts: list[int], currency: str) -> list[int]:
         return money.to_hundredths_together(amounts, currency, self._zero_decimal)
+
+
+def _currency_of_items(order: Order) -> str | None:
+    """The one currency that the items' prices are in; None if they name none, or several."""
+    found = {item.price_per_unit.currency_code for item in order.order_items or () if item.price_per_unit}
+    return found.pop() if len(found) == 1 else None
 
 
 def _merged(drafts: list[DraftLine]) -> list[DraftLine]:
