@@ -50,6 +50,12 @@ class Account(msgspec.Struct, kw_only=True):
         """The sum of the order's invoices, excluded items left out."""
         return sum(each.total_in_cents for each in self.order.invoices)
 
+    @property
+    def room_for_credits(self) -> int:
+        """Credits are on the first invoice (rule 4.8), and never make it negative (9.9)."""
+        first = self.order.invoices[0].total_in_cents if self.order.invoices else 0
+        return max(min(self.order.total_before_exclusion_in_cents, self.before_exclusion(first)), 0)
+
     def before_exclusion(self, sent_in_cents: int) -> int:
         """What an amount that was sent was before excluded items took their share (§8)."""
         total, sent = self.order.total_before_exclusion_in_cents, self.sent_total_in_cents
@@ -101,7 +107,7 @@ def open_account(
     if credited and settings.credits == "balance_transfer":
         account.credits_unsettled = not settled_with_credits
         if settled_with_credits:
-            account.credits = _up_to(left, credits_given, credited)
+            account.credits = _up_to(account.room_for_credits, credits_given, credited)
             left -= sum(each.amount_in_cents for each in account.credits)
     account.payments = _up_to(left, cash, paid)
     account.excess_in_cents = account.cash_in_cents - account.paid_in_cents

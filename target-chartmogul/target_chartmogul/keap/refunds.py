@@ -76,18 +76,18 @@ class Refunder:
             rows: what arrived, in order of time.
             held: orders as ChartMogul holds them, of those that arrived too.
         """
-        by_order: dict[str, list[Movement]] = defaultdict(list)
+        by_order: dict[str, dict[str, Movement]] = defaultdict(dict)
         left_of_row: dict[str, int] = {}
         for row in rows:
             for room in self._rooms.of(row.order_ids):
                 amount = self._sent(row, room)
                 left_of_row.setdefault(row.digits, amount)
-                by_order[room.order_id].append(
-                    Movement(key=row.digits, time=row.time, amount_in_cents=amount, from_row=True)
+                by_order[room.order_id][row.digits] = Movement(
+                    key=row.digits, time=row.time, amount_in_cents=amount, from_row=True
                 )
         for order_id, account in sorted(self._accounts.items(), key=lambda each: (each[1].order.date, each[0])):
-            arrived = by_order.get(order_id, [])
-            kept = _kept_rows(account, held.get(order_id), {each.key for each in arrived})
+            arrived = list(by_order[order_id].values())
+            kept = _kept_rows(account, held.get(order_id), set(by_order[order_id]))
             if arrived or kept or account.order.order.refund_total:
                 self._book_rest(account, arrived, kept, left_of_row)
 

@@ -140,15 +140,15 @@ def _kept_payments(
 
 def _failed(rows: Iterable[Row], rooms: Rooms) -> dict[str, list[Movement]]:
     """Rule 5.5: by order, with several on the oldest that is sent."""
-    found: dict[str, list[Movement]] = defaultdict(list)
+    found: dict[str, dict[str, Movement]] = defaultdict(dict)
     for row in rows:
         room = next((each for each in rooms.of(row.order_ids) if each.sent), None)
         if room is not None and room.held is None:
             amount = to_hundredths(
                 to_smallest(row.amount, room.currency), room.currency, rooms.settings.zero_decimal_amounts
             )
-            found[room.order_id].append(Movement(key=row.digits, time=row.time, amount_in_cents=amount))
-    return found
+            found[room.order_id][row.digits] = Movement(key=row.digits, time=row.time, amount_in_cents=amount)
+    return {order_id: list(by_digits.values()) for order_id, by_digits in found.items()}
 
 
 def _kept_attempts(account: Account, held: HeldOrder | None, arrived: Iterable[Movement]) -> list[Movement]:

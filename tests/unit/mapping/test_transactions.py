@@ -365,6 +365,14 @@ def test_rule_5_7_credits_and_write_offs(rows, lines, cash, written_off):
     assert settlement.written_off is written_off
 
 
+def test_rules_4_8_and_9_9_credits_are_on_the_first_invoice_and_no_cash_is_made_up_for_the_second():
+    two_owners = order("1", 7800, invoices=[("1-c3", 4900), ("1", 2900)])
+    settlement = settled([two_owners], [payment("9", "60", kind="Credit"), payment("10", "20")]).orders["1"]
+    assert [line.amount_in_cents for line in settlement.credit_lines["1-c3"]] == [-4900]
+    assert amounts(settlement) == {"10-1": 2000}
+    assert settlement.excess_in_cents == 0
+
+
 def test_rule_5_7_credits_ignored_leave_the_cash_alone():
     payments = [payment("9", "29"), payment("10", "20", kind="Credit")]
     settlement = settled([order()], payments, settings=MappingSettings(credits="ignore")).orders["1"]
