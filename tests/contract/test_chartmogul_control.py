@@ -101,6 +101,16 @@ def test_merged_customers_are_found_by_both_ids(api: Calls, source: str) -> None
     assert content["mrr"]["2026-03"] == {}, "the cancellation applies to the merged customer too"
 
 
+def test_cancellations_without_id_survive_a_merge(api: Calls) -> None:
+    source = api.source()
+    plan, other = api.plan(source), api.customer(source, "c2")
+    api.invoice(api.customer(source), invoice(plan, cancelled_at="2026-03-01"))
+    edit(api, "customer", "c1", merge_into="c2")
+    known = api.call("GET", f"/import/customers/{other}/subscriptions")[1]["subscriptions"][0]
+    assert known["cancellation_dates"] == ["2026-03-01T00:00:00.000Z"]
+    assert api.sandbox.content("Keap")["mrr"]["2026-03"] == {}
+
+
 def test_orders_that_make_no_sense(api: Calls, source: str) -> None:
     for order, status in [
         ({"kind": "invoice", "external_id": "i9", "delete": True}, 404),
