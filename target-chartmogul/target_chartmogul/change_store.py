@@ -9,7 +9,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -45,6 +45,12 @@ class ChangeStore:
         )
         self.counts: Counter[tuple[str, str, bool]] = Counter()
         """How many changes by action, kind and `moved`."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
 
     def add(self, lane: int, changes: Iterable[Change]) -> int:
         """Take the changes of a lane, in order; how many they are."""
@@ -89,10 +95,6 @@ class ChangeStore:
             gathered.append(_change(row))
         if current is not None:
             yield current, gathered
-
-    def close(self) -> None:
-        """Close the file; whoever made its folder removes it."""
-        self._database.close()
 
 
 def _change(row: tuple[Any, ...]) -> Change:

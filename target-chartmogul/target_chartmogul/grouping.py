@@ -14,8 +14,8 @@ from target_chartmogul.inbox import ACCOUNT_STREAMS, STREAM_NUMBER, STREAMS, Inb
 _TIES: Final = (
     # an order and the subscriptions of its items
     (
-        "SELECT o.contact, s.contact FROM orders o, json_each(o.more) j JOIN contact_of_subscription s ON s.id = j.value"
-        " WHERE o.more IS NOT NULL AND o.contact <> s.contact"
+        "SELECT o.contact, s.contact FROM orders o, json_each(o.more) j"
+        " JOIN contact_of_subscription s ON s.id = j.value WHERE o.more IS NOT NULL AND o.contact <> s.contact"
     ),
     # one subscription, several contacts: it moved, or its invoices are still the earlier contact's
     (
@@ -23,10 +23,14 @@ _TIES: Final = (
         " WHERE a.contact < b.contact"
     ),
     # one order, several contacts: it moved, or it has an invoice per owner (rule 4.8)
-    "SELECT a.contact, b.contact FROM contact_of_order a JOIN contact_of_order b USING (id) WHERE a.contact < b.contact",
+    (
+        "SELECT a.contact, b.contact FROM contact_of_order a JOIN contact_of_order b USING (id)"
+        " WHERE a.contact < b.contact"
+    ),
     # a payment over several orders
     (
-        "SELECT a.contact, b.contact FROM payments p, json_each(p.more) j JOIN contact_of_order a ON a.id = p.more ->> 0"
+        "SELECT a.contact, b.contact FROM payments p, json_each(p.more) j"
+        " JOIN contact_of_order a ON a.id = p.more ->> 0"
         " JOIN contact_of_order b ON b.id = j.value WHERE p.more IS NOT NULL AND a.contact <> b.contact"
     ),
     # a refund and its payment
@@ -72,7 +76,8 @@ class Groups:
             "CREATE TEMP TABLE contact_of_subscription(id INTEGER, contact INTEGER, PRIMARY KEY(id, contact));"
             "INSERT OR IGNORE INTO contact_of_subscription SELECT id, contact FROM subscriptions"
             " WHERE contact IS NOT NULL;"
-            "INSERT OR IGNORE INTO contact_of_subscription SELECT subscription, contact FROM ledger.use_of_subscription;"
+            "INSERT OR IGNORE INTO contact_of_subscription SELECT subscription, contact"
+            " FROM ledger.use_of_subscription;"
             "CREATE TABLE member(grp INTEGER, stream INTEGER, id INTEGER, PRIMARY KEY(grp, stream, id)) WITHOUT ROWID;"
             "CREATE TABLE dirty(grp INTEGER PRIMARY KEY);"
         )

@@ -110,8 +110,8 @@ class Inbox:
             "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-32000;"
             "PRAGMA temp_store=FILE;"
             + "".join(
-                f"CREATE TABLE {stream}(id INTEGER PRIMARY KEY, replication TEXT, contact INTEGER, ref INTEGER, more TEXT,"
-                " hash INTEGER, raw BLOB);"
+                f"CREATE TABLE {stream}(id INTEGER PRIMARY KEY, replication TEXT, contact INTEGER, ref INTEGER,"
+                " more TEXT, hash INTEGER, raw BLOB);"
                 for stream in STREAMS
             )
             + "CREATE TABLE unreadable(stream TEXT, id INTEGER, PRIMARY KEY(stream, id)); BEGIN"

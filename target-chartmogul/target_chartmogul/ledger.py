@@ -177,6 +177,21 @@ class Ledger:
         for (payload,) in rows:
             yield _DECODERS[kind].decode(payload)
 
+    def owners(self, kind: Kind | None = None) -> Iterator[int]:
+        """Contacts that own anything, or an object of this kind, ascending."""
+        last = -1
+        while True:
+            with self._lock:
+                rows = self._database.execute(
+                    "SELECT DISTINCT owner FROM object WHERE owner > ? AND (? IS NULL OR kind = ?)"
+                    " ORDER BY owner LIMIT 1000",
+                    (last, kind, kind),
+                ).fetchall()
+            if not rows:
+                return
+            yield from (owner for (owner,) in rows)
+            last = rows[-1][0]
+
     def existing(self, contacts: Iterable[int]) -> Existing:
         """What ChartMogul holds of some contacts."""
         found = Existing()
@@ -208,6 +223,16 @@ class Ledger:
                         setattr(found, kind, (*getattr(found, kind), *fact))
                     else:
                         getattr(found, kind)[key] = fact
+        return found
+
+    def cancellation_facts(self) -> Remembered:
+        """Rules and sources of all cancellations, for the report."""
+        found = Remembered()
+        with self._lock:
+            for kind, key, value in self._database.execute(
+                "SELECT kind, key, value FROM remembered WHERE kind IN ('cancellation_rules', 'cancellation_sources')"
+            ):
+                getattr(found, kind)[key] = _REMEMBERED[kind].decode(value)
         return found
 
     def remember(self, contacts: list[int], facts: Remembered, due: str | None) -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from target_chartmogul.change_store import PLANS_LANE, ChangeStore
 from target_chartmogul.changes import Change
-from target_chartmogul.chartmogul.objects import Plan
+from target_chartmogul.chartmogul.objects import Plan, SubscriptionEvent
 from target_chartmogul.grouping import Groups
 from target_chartmogul.inbox import CATALOG_STREAMS, Inbox
 from target_chartmogul.keap.decide import decide
@@ -95,6 +95,8 @@ class Planner:
         self._dues = ledger.dues()
         self.memories: list[tuple[list[int], Remembered, str | None]] = []
         """Contacts, facts to remember and next due instant of each group where these changed."""
+        self.vanished = 0
+        """Subscriptions that are cancelled because they are gone from Keap (rule 6.7)."""
         self.catalog = self._catalog()
 
     def plan(self) -> Iterator[Outcome]:
@@ -133,6 +135,7 @@ class Planner:
         for each in decision.rejects:
             rejected.add((each.stream, int(each.id) if each.id.isdecimal() else 0))
         changes = group_changes(decision, existing, self._marks)
+        self.vanished += _cancelled_as_vanished(decision, changes)
         self._plans.update(decision.plans)
         self._remember(contacts, group.remembered, decision)
         return Outcome(
@@ -192,6 +195,16 @@ class Planner:
             unreadable.setdefault(stream, set()).add(str(record_id))
         group.unreadable = {stream: frozenset(each) for stream, each in unreadable.items()}
         return group, rejected
+
+
+def _cancelled_as_vanished(decision: Decision, changes: list[Change]) -> int:
+    gone = {note.id for note in decision.notes if note.kind == "vanished_subscriptions"}
+    return sum(
+        change.action == "create"
+        and isinstance(change.desired, SubscriptionEvent)
+        and change.desired.subscription_external_id in gone
+        for change in changes
+    )
 
 
 def instant_text(moment: datetime) -> str:

@@ -1,31 +1,35 @@
-"""A run from the complete inbox to the STATE: map, plan, guard, apply, remember."""
+"""A run from the first stream to the STATE: read the account, map, plan, guard, apply, remember, report."""
 
 from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from target_chartmogul import exit_codes, guards
+from target_chartmogul import exit_codes, guards, preflight
+from target_chartmogul.account_report import tell_account, tell_rehearsal
 from target_chartmogul.apply import Applier
 from target_chartmogul.change_store import PLANS_LANE, ChangeStore
 from target_chartmogul.chartmogul import errors
 from target_chartmogul.chartmogul.client import ChartMogulClient
+from target_chartmogul.chartmogul.data_source import DataSource, create_data_source, find_data_source
 from target_chartmogul.chartmogul.gate import RequestGate
 from target_chartmogul.chartmogul.listing import Listing
 from target_chartmogul.chartmogul.wire import Wire
 from target_chartmogul.config import Settings
-from target_chartmogul.data_source import create_source, find_source, has_customers
 from target_chartmogul.failures import (
+    ConfigurationError,
     CredentialsError,
     LedgerError,
     RefusedError,
     ServiceError,
+    StoppedError,
     TargetChartMogulError,
+    TimeUpError,
 )
 from target_chartmogul.grouping import Groups
 from target_chartmogul.inbox import CATALOG_STREAMS
@@ -35,8 +39,9 @@ from target_chartmogul.ledger import Ledger
 from target_chartmogul.ledger_store import LedgerStore
 from target_chartmogul.planning import Planner, instant_text
 from target_chartmogul.rebuilding import bring_up_to_date
+from target_chartmogul.report import ReportBuilder
+from target_chartmogul.report_document import json_path
 from target_chartmogul.run_journal import RunJournal
-from target_chartmogul.run_record import RunRecord
 from target_chartmogul.settling import Settling
 from target_chartmogul.state import StateKeeper
 from target_chartmogul.stopping import StopSwitch
@@ -56,30 +61,26 @@ class Run:
     """
 
     def __init__(self, settings: Settings, intake: Intake, state: StateKeeper, stop: StopSwitch) -> None:
+        started = datetime.now(UTC)
         self.settings = settings
+        self.now = settings.now or started
         self._intake = intake
         self._state = state
         self._stop = stop
         self._store = LedgerStore(settings.ledger_path, dry_run=settings.dry_run)
         self._client: ChartMogulClient | None = None
-        self._source: str | None = None
-        self.record = RunRecord(settings.accepted_rejects)
+        self._source: DataSource | None = None
+        self._report = ReportBuilder(
+            started=started, now=self.now, dry_run=settings.dry_run, accepted=settings.accepted_rejects
+        )
 
     def begin(self) -> None:
-        """Lock the ledger, check key and data source; nothing is written.
+        """Lock the ledger, check the key, find the data source, read the account's settings; nothing is written.
 
         Raises:
             TargetChartMogulError: each kind with its exit code.
         """
-        self._store.open()
-        self._client = ChartMogulClient(
-            self.settings.api_key,
-            self.settings.api_url,
-            gate=RequestGate(self._store.folder, f"{self.settings.api_url} {self.settings.api_key}"),
-            stop=self._stop.event,
-        )
-        client = self._client
-        self._source = self._translated(lambda: find_source(client, self.settings))
+        self._reported(self._begin)
 
     def finish(self) -> int:
         """Make ChartMogul hold what the records ask for, and emit the STATE.
@@ -90,15 +91,43 @@ class Run:
         Raises:
             TargetChartMogulError: each kind with its exit code.
         """
-        return self._translated(self._finish)
+        code = self._reported(self._finish)
+        self._write_report("finished", code)
+        return code
 
     def close(self) -> None:
         """Disconnect and unlock."""
         if self._client is not None:
             self._client.close()
         self._store.close()
+        self._report.close()
 
     # -- the steps of a run
+
+    def _begin(self) -> None:
+        self._store.open()
+        self._client = client = ChartMogulClient(
+            self.settings.api_key,
+            self.settings.api_url,
+            gate=RequestGate(self._store.folder, f"{self.settings.api_url} {self.settings.api_key}"),
+            stop=self._stop.event,
+        )
+        preflight.check_key(client)
+        try:
+            self._source = find_data_source(
+                client, name=self.settings.data_source_name, uuid=self.settings.data_source_uuid
+            )
+        except errors.RefusedError:
+            raise ConfigurationError("setting `data_source_uuid`: this key sees no such data source") from None
+        account = preflight.read_account(client)
+        mapping = self.settings.mapping
+        findings = preflight.examine(
+            account, self._source, unpaid_orders=mapping.unpaid_orders, full_refund=mapping.full_refund
+        )
+        self._report.section("preflight", {"account": account, "findings": findings})
+        mismatch = preflight.judge_churn_setting(account, self.settings.on_churn_setting_mismatch)
+        if mismatch is not None:
+            logger.warning("%s", mismatch)
 
     def _finish(self) -> int:
         ledger, client = self._store.ledger, self._client
@@ -106,42 +135,48 @@ class Run:
             raise TargetChartMogulError("a run was finished that never began")
         self._stop.check()
         for reject in self._intake.rejects:
-            self.record.reject(reject)
-        known_source = ledger.get("data_source_uuid")
-        self._refuse(guards.other_source(ledger_uuid=known_source, found_uuid=self._source))
-        listing = Listing(client, self._wire(self._source)) if self._source else None
-        rebuilt = bring_up_to_date(ledger, listing, self._source, self.settings)
-        store = ChangeStore(self._intake.folder / "changes.sqlite")
-        settling = self._plan(ledger, store, rebuilt=rebuilt)
-        self._guard(ledger, client, store)
+            self._report.reject(reject)
+        uuid = self._source.uuid if self._source else None
+        self._refuse(guards.other_source(ledger_uuid=ledger.get("data_source_uuid"), found_uuid=uuid))
+        listing = Listing(client, self._wire(uuid)) if uuid else None
+        rebuilt = bring_up_to_date(ledger, listing, uuid, self.settings)
+        self._report.held_before(ledger.held_counts())
+        with ChangeStore(self._intake.folder / "changes.sqlite") as store:
+            return self._carry_out(ledger, client, store, rebuilt=rebuilt)
+
+    def _carry_out(self, ledger: Ledger, client: ChartMogulClient, store: ChangeStore, *, rebuilt: bool) -> int:
+        planner, settling, fingerprints = self._plan(ledger, store, rebuilt=rebuilt)
+        self._guard(ledger, client, store, planner.vanished)
         if self.settings.dry_run:
-            self._tell(store)
+            tell_rehearsal(ledger, self._report, store, planner.memories, self.now)
             return self._code()
-        failure = self._apply(ledger, client, store)
+        failure = self._apply(ledger, client, store, planner)
         unfinished = settling.settle(ledger.lanes_done, self._state)
+        for key, value in fingerprints.items():
+            ledger.put(key, value)
         self._store.save()
         if not self.settings.mapping.only_contacts:
             self._state.emit()
-        self._tell(store)
-        if failure is not None:
-            raise failure
+        if self.settings.report_path is not None:
+            tell_account(ledger, self._report, self.now)
         stopped = self._stop.reason()
-        if unfinished and stopped is not None:
-            raise stopped
+        if failure is not None or (unfinished and stopped is not None):
+            raise failure or stopped or ServiceError("")
         return self._code()
 
-    def _plan(self, ledger: Ledger, store: ChangeStore, *, rebuilt: bool) -> Settling:
-        inbox, mapping = self._intake.inbox, self.settings.mapping
-        inbox.put_kept(row for row in ledger.kept_rows() if row.stream not in self._intake.whole)
+    def _plan(self, ledger: Ledger, store: ChangeStore, *, rebuilt: bool) -> tuple[Planner, Settling, dict[str, str]]:
+        inbox, mapping, whole = self._intake.inbox, self.settings.mapping, self._intake.whole
+        inbox.put_kept(row for row in ledger.kept_rows() if row.stream not in whole)
         inbox.attach(ledger.path)
-        arrived = Arrived(
-            subscriptions_whole="subscriptions" in self._intake.whole, orders_whole="orders" in self._intake.whole
-        )
-        now = self.settings.now or datetime.now(UTC)
+        arrived = Arrived(subscriptions_whole="subscriptions" in whole, orders_whole="orders" in whole)
         groups = Groups(inbox)
-        if self._is_steady(ledger) and not rebuilt:
+        fingerprints = {
+            "settings": msgspec.json.encode(mapping).decode(),
+            "catalog": inbox.content_fingerprint(CATALOG_STREAMS),
+        }
+        if not rebuilt and self._is_steady(ledger, fingerprints):
             groups.mark_changed(
-                instant_text(now),
+                instant_text(self.now),
                 subscriptions_whole=arrived.subscriptions_whole,
                 orders_whole=arrived.orders_whole and mapping.hard_delete,
             )
@@ -151,51 +186,46 @@ class Run:
             groups.keep_only([int(each) for each in mapping.only_contacts if each.isdecimal()])
         groups.gather()
         settling = Settling(inbox, ledger, lasting=self._store.lasting)
-        planner = Planner(inbox, ledger, groups, store, self.record, mapping, arrived, now)
+        planner = Planner(inbox, ledger, groups, store, self._report, mapping, arrived, self.now)
         for outcome in planner.plan():
             self._stop.check()
             settling.take(outcome)
-        self._memories = planner.memories
-        return settling
+        return planner, settling, fingerprints
 
-    def _is_steady(self, ledger: Ledger) -> bool:
+    def _is_steady(self, ledger: Ledger, fingerprints: Mapping[str, str]) -> bool:
         """Whether settings and catalog are those of the last run, so that unchanged groups need not be decided again.
 
         Settings that differ are told (rule 1.10).
         """
-        settings = msgspec.json.encode(self.settings.mapping).decode()
         before = ledger.get("settings")
-        catalog = self._intake.inbox.content_fingerprint(CATALOG_STREAMS)
-        same = before == settings and ledger.get("catalog") == catalog and not self.settings.mapping.resend
-        if before is not None and before != settings:
-            old, new = msgspec.json.decode(before), msgspec.json.decode(settings)
+        if before is not None and before != fingerprints["settings"]:
+            old, new = msgspec.json.decode(before), msgspec.json.decode(fingerprints["settings"])
             changed = sorted(name for name in {**old, **new} if old.get(name) != new.get(name))
             logger.warning(
                 "Settings differ from the last run's (%s): older invoices keep what earlier settings made of them "
                 "until Keap is read from the beginning (--full-refresh).",
                 ", ".join(changed),
             )
-            self.record.note(Note(kind="settings_changed", id="", rule="1.10", detail={"settings": changed}))
-        self._fingerprints = {"settings": settings, "catalog": catalog}
-        return same
+            self._report.note(Note(kind="settings_changed", id="", rule="1.10", detail={"settings": changed}))
+        return all(ledger.get(key) == value for key, value in fingerprints.items()) and not self.settings.mapping.resend
 
-    def _guard(self, ledger: Ledger, client: ChartMogulClient, store: ChangeStore) -> None:
+    def _guard(self, ledger: Ledger, client: ChartMogulClient, store: ChangeStore, vanished: int) -> None:
         """Rule 1.7, before the first write."""
         held = ledger.held_counts()
-        vanished = sum(note.kind == "vanished_subscriptions" for note in self.record.notes)
         found = guards.too_many_deletes(store.counts, vanished, held, self.settings.max_delete_share)
         objects = sum(held.get(kind, 0) for kind in ("customer", "invoice", "event"))
         found += guards.empty_source_after_state(incremental=self._state.incremental, objects_held=objects)
         if self._source is not None and not held.get("customer"):
+            anyone = client.get("/customers", {"data_source_uuid": self._source.uuid, "per_page": 1})
             found += guards.foreign_prefix(
-                customers=int(has_customers(client, self._source)),
+                customers=len(anyone.get("entries") or ()),
                 customers_of_ours=0,
                 prefix=self.settings.external_id_prefix,
             )
         self._refuse(found)
 
     def _refuse(self, found: list[str]) -> None:
-        self.record.guards += found
+        self._report.guards += found
         if not found:
             return
         text = "; ".join(found)
@@ -204,28 +234,30 @@ class Run:
             return
         raise RefusedError(f"stopped before the first write: {text}. Nothing was written; `force: true` does it")
 
-    def _apply(self, ledger: Ledger, client: ChartMogulClient, store: ChangeStore) -> TargetChartMogulError | None:
+    def _apply(
+        self, ledger: Ledger, client: ChartMogulClient, store: ChangeStore, planner: Planner
+    ) -> TargetChartMogulError | None:
         """Carry out the plan; what ended it early, if anything did."""
-        if len(store) and self._source is None:
-            self._source = create_source(client, self.settings)
-            ledger.put("data_source_uuid", self._source)
+        if len(store):
+            preflight.check_writable(client)
+            if self._source is None:
+                self._source = create_data_source(client, self.settings.data_source_name)
+                ledger.put("data_source_uuid", self._source.uuid)
         self._stop.interruptible = False
         self._stop.start_clock()
         with ledger.transaction():
-            for contacts, facts, due in self._memories:
+            for contacts, facts, due in planner.memories:
                 ledger.remember(contacts, facts, due)
-        failure: TargetChartMogulError | None = None
-        if len(store) and self._source is not None:
-            self._store.begin_writing()
-            applier = Applier(client, self._wire(self._source), RunJournal(ledger, self.record))
-            try:
-                applier.apply_plans(store.lane(PLANS_LANE))
-                applier.apply_lanes(store.lanes(after=PLANS_LANE))
-            except errors.ChartMogulError as error:
-                failure = _translate(error)
-        for key, value in self._fingerprints.items():
-            ledger.put(key, value)
-        return failure
+        if not len(store) or self._source is None:
+            return None
+        self._store.begin_writing()
+        applier = Applier(client, self._wire(self._source.uuid), RunJournal(ledger, self._report))
+        try:
+            applier.apply_plans(store.lane(PLANS_LANE))
+            applier.apply_lanes(store.lanes(after=PLANS_LANE))
+        except errors.ChartMogulError as error:
+            return _translate(error)
+        return None
 
     # -- helpers
 
@@ -239,35 +271,22 @@ class Run:
         )
 
     def _code(self) -> int:
-        return exit_codes.REJECTS if self.record.has_rejects else exit_codes.OK
+        return exit_codes.REJECTS if self._report.has_rejects else exit_codes.OK
 
-    def _tell(self, store: ChangeStore) -> None:
-        """The summary in the log (rule 7.1)."""
-        for reject in self.record.rejects[:20]:
-            logger.warning("Rejected %s %s: %s %s", reject.stream, reject.id, reject.field, reject.reason)
-        for each in self.record.refusals[:20]:
-            logger.warning(
-                "ChartMogul refused %s of %s %s: %s %s %s",
-                *(each.action, each.kind, each.external_id, each.status, each.field, each.reason),
-            )
-        verb = "Would write" if self.settings.dry_run else "Written"
-        written = {
-            action: sum(number for (each, _, _), number in store.counts.items() if each == action)
-            if self.settings.dry_run
-            else self.record.written(action)
-            for action in ("create", "update", "delete")
-        }
-        logger.info(
-            "%s: %d created, %d updated, %d deleted; %d rejected, %d refused, %d held",
-            verb,
-            *written.values(),
-            len(self.record.rejects),
-            len(self.record.refusals),
-            len(self.record.holds),
-        )
+    def _reported(self, step: Callable[[], T]) -> T:
+        """Run a step; what ends it becomes a failure with an exit code, and is in the report."""
+        try:
+            return self._translated(step)
+        except TargetChartMogulError as failure:
+            outcome = "failed"
+            if isinstance(failure, StoppedError | TimeUpError):
+                outcome = "stopped"
+            elif isinstance(failure, RefusedError):
+                outcome = "refused"
+            self._write_report(outcome, failure.exit_code)
+            raise
 
     def _translated(self, step: Callable[[], T]) -> T:
-        """Run a step; what ChartMogul or SQLite raises becomes a failure with an exit code."""
         try:
             return step()
         except errors.ChartMogulError as error:
@@ -275,6 +294,28 @@ class Run:
             raise stopped or _translate(error) from None
         except sqlite3.Error as error:
             raise LedgerError(f"the ledger or the inbox cannot be written or read: {error}") from None
+
+    def _write_report(self, outcome: str, exit_code: int) -> None:
+        """The summary in the log and, where a path is set, the report (rule 7.1)."""
+        for line in self._report.summary():
+            logger.info("%s", line)
+        if self.settings.report_path is None:
+            return
+        self._report.section("requests", self._client.traffic if self._client else {})
+        self._report.section("records", dict(self._intake.inbox.arrived))
+        self._report.section("settings", self._told_settings())
+        if self._source is not None:
+            self._report.section("data_source", {"uuid": self._source.uuid, "name": self._source.name})
+        try:
+            self._report.write(json_path(self.settings.report_path), outcome=outcome, exit_code=exit_code)
+        except OSError as error:
+            logger.error("The report cannot be written: %s", error.strerror)  # noqa: TRY400
+
+    def _told_settings(self) -> dict[str, Any]:
+        """Those that differ from their defaults, but for the key and for texts that may be personal."""
+        told: dict[str, Any] = msgspec.to_builtins(self.settings.mapping)
+        defaults = msgspec.to_builtins(type(self.settings.mapping)())
+        return {name: value for name, value in told.items() if value != defaults[name]}
 
 
 def _translate(error: errors.ChartMogulError) -> TargetChartMogulError:

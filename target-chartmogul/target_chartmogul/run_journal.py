@@ -1,18 +1,20 @@
-"""The journal of a run: the ledger first, then the record of the run."""
+"""The journal of a run: the ledger first, then the report."""
 
 from __future__ import annotations
 
 from target_chartmogul.changes import Change, Kind, Refusal
+from target_chartmogul.chartmogul.objects import SubscriptionEvent
+from target_chartmogul.keap import ids
 from target_chartmogul.ledger import Ledger
-from target_chartmogul.run_record import RunRecord
+from target_chartmogul.report import ReportBuilder
 
 
 class RunJournal:
-    """A `changes.Journal` that tells the ledger and the record. Methods may be called from several threads."""
+    """A `changes.Journal` that tells the ledger and the report. Methods may be called from several threads."""
 
-    def __init__(self, ledger: Ledger, record: RunRecord) -> None:
+    def __init__(self, ledger: Ledger, report: ReportBuilder) -> None:
         self._ledger = ledger
-        self._record = record
+        self._report = report
 
     def uuid(self, kind: Kind, external_id: str) -> str | None:
         """ChartMogul's uuid of an object."""
@@ -25,20 +27,21 @@ class RunJournal:
     def acknowledged(self, change: Change, uuids: dict[tuple[Kind, str], str]) -> None:
         """ChartMogul has it."""
         self._ledger.acknowledged(change, uuids)
-        self._record.acknowledged(change)
+        self._report.acknowledged(change)
 
     def refused(self, change: Change, refusal: Refusal) -> None:
         """ChartMogul did not take it."""
         self._ledger.refused(change, refusal)
-        self._record.refused(change, refusal)
+        self._report.refused(change, refusal, records_of(change))
 
     def email_refused(self, external_id: str, email: str) -> None:
         """ChartMogul does not take a customer's address."""
         self._ledger.email_refused(external_id, email)
+        self._report.email_refused(external_id)
 
     def noticed(self, change: Change, what: str) -> None:
         """Something for the report."""
-        self._record.noticed(change, what)
+        self._report.noticed(change, what)
 
     def gone(self, kind: Kind, external_id: str) -> None:
         """ChartMogul does not have it any more."""
@@ -47,3 +50,21 @@ class RunJournal:
     def lane_done(self, lane: int, *, complete: bool) -> None:
         """A lane is through."""
         self._ledger.lane_done(lane, complete=complete)
+
+
+def records_of(change: Change) -> list[str]:
+    """The Keap record that an object is made from, as `accepted_rejects` names it: `orders:123`."""
+    match change.kind:
+        case "customer":
+            return [f"contacts:{change.external_id}"]
+        case "plan":
+            plan = ids.parse_plan_id(change.external_id)
+            return [f"products:{plan[0]}"] if plan else []
+        case "event":
+            event = change.desired or change.held
+            return [f"subscriptions:{event.subscription_external_id}"] if isinstance(event, SubscriptionEvent) else []
+        case "invoice":
+            invoice = ids.parse_invoice_id(change.external_id)
+        case _:
+            invoice = ids.parse_invoice_id(change.parent or "")
+    return [f"orders:{invoice[0]}"] if invoice else []

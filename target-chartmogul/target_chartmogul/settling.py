@@ -115,7 +115,8 @@ class Settling:
                 )
         for stream in WHOLE_STREAMS & set(ACCOUNT_STREAMS):
             self._database.execute(
-                f"DELETE FROM ledger.seen WHERE stream = {STREAM_NUMBER[stream]} AND id NOT IN (SELECT id FROM {stream})"
+                f"DELETE FROM ledger.seen WHERE stream = {STREAM_NUMBER[stream]}"
+                f" AND id NOT IN (SELECT id FROM {stream})"
             )
 
     def _hold(self, state: StateKeeper) -> None:

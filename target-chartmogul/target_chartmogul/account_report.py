@@ -1,0 +1,65 @@
+"""What a report says of the whole account, read from the ledger one customer after the other (rules 7.2, 7.3)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from target_chartmogul.account_figures import AccountFigures, churn_entries
+from target_chartmogul.change_store import ChangeStore
+from target_chartmogul.keap.group import Remembered
+from target_chartmogul.ledger import Ledger
+from target_chartmogul.report import ReportBuilder
+
+
+def tell_account(ledger: Ledger, report: ReportBuilder, now: datetime) -> None:
+    """MRR by month, totals and the list of cancellations, as ChartMogul holds them now."""
+    figures = figures_of(ledger, now)
+    report.mrr(figures.table)
+    report.section("account", {"as_of": now.isoformat(), **msgspec.to_builtins(figures.totals)})
+    _tell_churn(ledger, report)
+
+
+def tell_rehearsal(
+    ledger: Ledger,
+    report: ReportBuilder,
+    store: ChangeStore,
+    memories: list[tuple[list[int], Remembered, str | None]],
+    now: datetime,
+) -> None:
+    """The same as it would be after a dry run's changes, and before them; itemises the changes.
+
+    Args:
+        ledger: a copy that nobody keeps: the changes are written into it as if ChartMogul had taken them.
+        report: takes the figures.
+        store: the changes.
+        memories: what planning would remember.
+        now: the clock of the run.
+    """
+    before = figures_of(ledger, now)
+    for _, changes in store.lanes():
+        for change in changes:
+            report.planned(change)
+            ledger.acknowledged(change, {})
+    for contacts, facts, due in memories:
+        ledger.remember(contacts, facts, due)
+    after = figures_of(ledger, now)
+    report.mrr(after.table, before=before.table)
+    report.section("account", {"as_of": now.isoformat(), **msgspec.to_builtins(after.totals)})
+    _tell_churn(ledger, report)
+
+
+def figures_of(ledger: Ledger, now: datetime) -> AccountFigures:
+    """Figures over all that the ledger holds."""
+    figures = AccountFigures(now)
+    for owner in ledger.owners():
+        figures.add(ledger.existing([owner]))
+    return figures
+
+
+def _tell_churn(ledger: Ledger, report: ReportBuilder) -> None:
+    remembered = ledger.cancellation_facts()
+    for owner in ledger.owners(kind="event"):
+        for entry in churn_entries(ledger.existing([owner]), remembered):
+            report.churn(entry)

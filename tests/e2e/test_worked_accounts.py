@@ -1,0 +1,69 @@
+"""Every worked account, run and variant, from Keap through both commands into ChartMogul, over HTTP."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sandbox_process import Sandbox
+from tests.tap_process import key_config, run_tap
+from tests.singer_messages import line
+from tests.target_process import SOURCE, run_target, target_config
+from tests.worked_accounts import SECTIONS, Case, cases
+
+CASES = list(cases())
+_DIGITS = re.compile(r"-(failed|refund)-[0-9a-f]{12}$")
+
+
+def content(sandbox: Sandbox, now: str) -> dict[str, Any]:
+    """What the data source holds, in the form of the worked accounts."""
+    found = sandbox.content(SOURCE, now)
+    for invoice in found["invoices"].values():
+        counted: dict[str, int] = {}
+        transactions = {}
+        for name, each in sorted(invoice["transactions"].items(), key=lambda pair: (pair[1]["date"], pair[0])):
+            digits = _DIGITS.search(name)
+            if digits:
+                counted[digits[1]] = counted.get(digits[1], 0) + 1
+                name = f"{name[: digits.start()]}-{digits[1]}-#{counted[digits[1]]}"
+            transactions[name] = each
+        invoice["transactions"] = transactions
+    return {section: found.get(section, {}) for section in SECTIONS}
+
+
+def expected(expect: dict[str, Any]) -> dict[str, Any]:
+    """The same, from the account; `rule` and `source` of cancellations stand in the report only."""
+    found = {section: expect.get(section, {}) for section in SECTIONS}
+    for section in ("cancellations", "scheduled"):
+        found[section] = {
+            name: {key: value for key, value in each.items() if key not in {"rule", "source"}}
+            for name, each in found[section].items()
+        }
+    return found
+
+
+@pytest.mark.parametrize("lasting", [True, False], ids=["ledger", "no-ledger"])
+@pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
+def test_account(sandbox: Sandbox, tmp_path: Path, case: Case, lasting: bool) -> None:
+    sandbox.no_limits()
+    state: dict[str, Any] | None = None
+    ledger = str(tmp_path / "ledger.sqlite") if lasting else None
+    for run in case.runs:
+        now = run.now.isoformat()
+        sandbox.clock(now)
+        sandbox.load(run.keap)
+        tap = run_tap(tmp_path, key_config(sandbox), state=state)
+        assert tap.code == 0, tap.stderr
+        messages = "".join(line(message) for message in tap.messages)
+        config = target_config(sandbox, ledger_path=ledger, now=now, **case.settings)
+        done = run_target(tmp_path, config, messages)
+        assert done.code == 0, done.stderr
+        state = done.state
+        assert content(sandbox, now) == expected(run.expect)
+        sandbox.clear_requests()
+        again = run_target(tmp_path, config, messages)
+        assert again.code == 0, again.stderr
+        assert sandbox.writes() == []
