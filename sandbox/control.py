@@ -41,9 +41,9 @@ class Control:
             Route("/clock", refusing(self._set_clock), methods=["PUT"]),
             Route("/clock", self._get_clock, methods=["GET"]),
             Route("/reset", self._reset, methods=["POST"]),
-            Route("/{api}/requests", self._requests, methods=["GET"]),
-            Route("/{api}/requests", self._clear_requests, methods=["DELETE"]),
-            Route("/{api}/requests/summary", self._summary, methods=["GET"]),
+            Route("/{api}/requests", refusing(self._requests), methods=["GET"]),
+            Route("/{api}/requests", refusing(self._clear_requests), methods=["DELETE"]),
+            Route("/{api}/requests/summary", refusing(self._summary), methods=["GET"]),
             Route("/{api}/faults", refusing(self._set_faults), methods=["PUT"]),
             Route("/{api}/limits", refusing(self._set_limits), methods=["PUT"]),
         ]

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.clock import Clock
+from sandbox.control import refusing
 from sandbox.keap import tagging
 from sandbox.keap.auth import Gateway, Tokens
 from sandbox.keap.errors import KeapError, body_on_get_page, not_found_page
@@ -76,10 +77,10 @@ class KeapService:
         """Return the routes by which tests look in and set things up."""
         return [
             Route("/account", self._get_account, methods=["GET"]),
-            Route("/account", self._put_account, methods=["PUT"]),
-            Route("/rows/{stream}", self._post_rows, methods=["POST"]),
-            Route("/rows/{stream}/{row_id}", self._delete_row, methods=["DELETE"]),
-            Route("/behaviour", self._put_behaviour, methods=["PUT"]),
+            Route("/account", refusing(self._put_account), methods=["PUT"]),
+            Route("/rows/{stream}", refusing(self._post_rows), methods=["POST"]),
+            Route("/rows/{stream}/{row_id}", refusing(self._delete_row), methods=["DELETE"]),
+            Route("/behaviour", refusing(self._put_behaviour), methods=["PUT"]),
             Route("/tokens", self._get_tokens, methods=["GET"]),
         ]
 
