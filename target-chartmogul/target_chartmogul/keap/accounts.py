@@ -10,16 +10,7 @@ import msgspec
 from target_chartmogul.keap.allocation import Part
 from target_chartmogul.keap.money import half_up, to_hundredths_together
 from target_chartmogul.keap.settings import MappingSettings
-from target_chartmogul.keap.settlement import OrderToSettle
-
-
-class Movement(msgspec.Struct, frozen=True, kw_only=True):
-    """Money that is sent for an order: `key` is a payment id, or a row's digits where `from_row` says so."""
-
-    key: str
-    time: datetime
-    amount_in_cents: int
-    from_row: bool = False
+from target_chartmogul.keap.settlement import Movement, OrderToSettle
 
 
 class Account(msgspec.Struct, kw_only=True):

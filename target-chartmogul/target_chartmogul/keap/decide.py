@@ -22,12 +22,13 @@ from target_chartmogul.chartmogul.objects import (
     LineItem,
     Plan,
 )
-from target_chartmogul.keap import carry_over, filters
+from target_chartmogul.keap import carry_over, filters, remarks
 from target_chartmogul.keap.calendar import Interval, plus
 from target_chartmogul.keap.cancellations import EventsDecision, decide_events
 from target_chartmogul.keap.customers import decide_customers
 from target_chartmogul.keap.group import Arrived, Catalog, Decision, Group, Note, Reject, Remembered
 from target_chartmogul.keap.invoices import Settled, contact_of, invoice_of
+from target_chartmogul.keap.late_rows import with_late_rows
 from target_chartmogul.keap.order_drafts import Drafts, OrderDraft, OrderDrafter
 from target_chartmogul.keap.owners import Owners
 from target_chartmogul.keap.plans import PlanChooser
@@ -210,6 +211,8 @@ class _Run:
             now = self._relinked(order_id, parts)
             if self.settings.subscription_owner == "subscription":
                 now = carry_over.moved(order_id, now, contact, partial(self._owner_now, order_id))
+            late = self.settlements.late_attempts.get(order_id, ())
+            now = with_late_rows(now, late, self.settlements.voided_payments)
             carried.update((invoice.external_id, invoice) for invoice in now)
             if contact is not None and any(invoice.customer_external_id != contact for invoice in now):
                 self.remembered.order_contacts[order_id] = contact
@@ -335,6 +338,22 @@ class _Run:
         for order_id, settlement in self.settlements.orders.items():
             if settlement.excess_in_cents:
                 now.excess[order_id] = settlement.excess_in_cents
+        about_orders = [
+            note
+            for draft in self.drafts.orders.values()
+            for note in remarks.order_remarks(draft, self.group.subscriptions)
+        ]
+        billed = {line.subscription_id for each in self.drafts.orders.values() for line in each.lines.lines}
+        now.remarks = remarks.remember(
+            before.remarks,
+            [*self.out.notes, *about_orders],
+            {
+                "orders": self.drafts.decided,
+                "subscriptions": self.group.subscriptions,
+                "billed_subscriptions": billed - {None},
+                "contacts": self.group.contacts,
+            },
+        )
         self.out.remembered = now
 
 

@@ -16,8 +16,8 @@ from target_chartmogul.chartmogul.objects import (
     Transaction,
 )
 from target_chartmogul.keap import ids
-from target_chartmogul.keap.accounts import Account, Movement
-from target_chartmogul.keap.settlement import InvoiceShell, Settlement
+from target_chartmogul.keap.accounts import Account
+from target_chartmogul.keap.settlement import InvoiceShell, Movement, Settlement
 
 CREDIT = "Keap credit"
 """Description of a credit line (rule 5.7)."""
@@ -86,15 +86,18 @@ def _post_attempts(account: Account, failed: Iterable[Movement], transactions: l
     for attempt in failed:
         amount = account.after_exclusion(attempt.amount_in_cents)
         if amount > 0:
-            transactions.append(
-                Transaction(
-                    external_id=ids.failed_attempt_of(invoice, attempt.key),
-                    type=PAYMENT,
-                    result=FAILED,
-                    date=attempt.time.replace(microsecond=0),
-                    amount_in_cents=amount,
-                )
-            )
+            transactions.append(failed_attempt(invoice, attempt, amount))
+
+
+def failed_attempt(invoice: str, attempt: Movement, amount: int) -> Transaction:
+    """Rule 5.5; `amount` in hundredths."""
+    return Transaction(
+        external_id=ids.failed_attempt_of(invoice, attempt.key),
+        type=PAYMENT,
+        result=FAILED,
+        date=attempt.time.replace(microsecond=0),
+        amount_in_cents=amount,
+    )
 
 
 def _pay_in(till: _Till, amount: int) -> int:

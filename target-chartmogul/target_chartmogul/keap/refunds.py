@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
 from target_chartmogul.chartmogul.objects import PAYMENT, REFUND
-from target_chartmogul.keap.accounts import Account, Movement
+from target_chartmogul.keap.accounts import Account
 from target_chartmogul.keap.allocation import Room, Rooms
 from target_chartmogul.keap.attempts import Row
 from target_chartmogul.keap.group import Held, Note
@@ -14,7 +14,7 @@ from target_chartmogul.keap.held_orders import HeldOrder
 from target_chartmogul.keap.money import to_hundredths, to_hundredths_together, to_smallest
 from target_chartmogul.keap.payments import Entry, Ledgered
 from target_chartmogul.keap.records import Payment
-from target_chartmogul.keap.settlement import Settlements
+from target_chartmogul.keap.settlement import Movement, Settlements
 
 
 class Refunder:

@@ -31,6 +31,15 @@ class OrderToSettle(msgspec.Struct, frozen=True, kw_only=True):
     """In the order of rule 4.8; empty where every item is excluded."""
 
 
+class Movement(msgspec.Struct, frozen=True, kw_only=True):
+    """Money that is sent for an order: `key` is a payment id, or a row's digits where `from_row` says so."""
+
+    key: str
+    time: datetime
+    amount_in_cents: int
+    from_row: bool = False
+
+
 class Settlement(msgspec.Struct, kw_only=True):
     """What one order's invoices get."""
 
@@ -53,7 +62,9 @@ class Settlements(msgspec.Struct, kw_only=True):
     notes: list[Note]
     rejects: list[Reject]
     held: list[Held]
-    voided_payments: tuple[str, ...] = ()
+    voided_payments: frozenset[str] = frozenset()
     """Payments known as void, to be remembered: the row that says so is not read again (rule 5.1)."""
+    late_attempts: dict[str, list[Movement]] = {}
+    """Failed attempts for orders that did not arrive, but that ChartMogul holds, by order id; see `late_rows`."""
     next_due: datetime | None = None
     """The earliest date of what is held as future (rule 5.6)."""

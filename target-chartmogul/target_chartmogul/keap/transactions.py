@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from target_chartmogul.chartmogul.objects import PAYMENT, Invoice
-from target_chartmogul.keap.accounts import Account, Movement, open_account
+from target_chartmogul.keap.accounts import Account, open_account
 from target_chartmogul.keap.allocation import Part, Rooms, note_missing_orders, rooms_of, share_out, used_by_held
 from target_chartmogul.keap.attempts import Row, read_rows
 from target_chartmogul.keap.group import Note, Remembered
@@ -18,7 +18,7 @@ from target_chartmogul.keap.postings import post
 from target_chartmogul.keap.records import OrderPayment, Payment, PaymentTransaction
 from target_chartmogul.keap.refunds import Refunder
 from target_chartmogul.keap.settings import MappingSettings
-from target_chartmogul.keap.settlement import OrderToSettle, Settlements
+from target_chartmogul.keap.settlement import Movement, OrderToSettle, Settlements
 
 
 def settle(  # noqa: PLR0917 - the parts of a group, in its order
@@ -70,7 +70,7 @@ def settle(  # noqa: PLR0917 - the parts of a group, in its order
         notes=ledgered.notes,
         rejects=ledgered.rejects + rows.rejects,
         held=ledgered.held + rows.held,
-        voided_payments=tuple(sorted(each for each in ledgered.voided if each in payments)),
+        voided_payments=frozenset(each for each in ledgered.voided if each.isdecimal()),
     )
     unreadable = {*unreadable_payments, *(each.id for each in ledgered.rejects)}
     accounts = _accounts(orders, rooms, ledgered, answer, _kept_payments(orders, held, unreadable, settings))
@@ -85,6 +85,7 @@ def settle(  # noqa: PLR0917 - the parts of a group, in its order
         attempts = failed.get(order_id, [])
         answer.orders[order_id] = post(account, attempts + _kept_attempts(account, held.get(order_id), attempts))
         _note(account, order_id, answer)
+    answer.late_attempts = {order_id: attempts for order_id, attempts in failed.items() if order_id not in accounts}
     answer.next_due = min((each.due for each in answer.held if each.due), default=None)
     return answer
 
@@ -143,7 +144,7 @@ def _failed(rows: Iterable[Row], rooms: Rooms) -> dict[str, list[Movement]]:
     found: dict[str, dict[str, Movement]] = defaultdict(dict)
     for row in rows:
         room = next((each for each in rooms.of(row.order_ids) if each.sent), None)
-        if room is not None and room.held is None:
+        if room is not None:
             amount = to_hundredths(
                 to_smallest(row.amount, room.currency), room.currency, rooms.settings.zero_decimal_amounts
             )

@@ -151,12 +151,14 @@ def amounts(settlement: Settlement) -> dict[str, int]:
 
 
 def as_held(answer: Settlements, orders: Iterable[OrderToSettle]) -> dict[str, Invoice]:
-    """The invoices that ChartMogul holds after `answer`, with one line for the whole total."""
+    """The invoices that ChartMogul holds after `answer`, with one subscription line for the whole total."""
     held: dict[str, Invoice] = {}
     for each in orders:
         settlement = answer.orders[str(each.order.id)]
-        for shell in each.invoices:
-            line = LineItem(external_id=f"{shell.external_id}-1", type="one_time", amount_in_cents=shell.total_in_cents)
+        for item, shell in enumerate(each.invoices):
+            line = LineItem(
+                external_id=f"{shell.external_id}-{item}", type="subscription", amount_in_cents=shell.total_in_cents
+            )
             held[shell.external_id] = Invoice(
                 external_id=shell.external_id,
                 customer_external_id="7",

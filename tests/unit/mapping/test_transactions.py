@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from target_chartmogul.keap.late_rows import with_late_rows
 from target_chartmogul.keap.settings import MappingSettings
 from tests.unit.mapping.settle_cases import (
     NOW,
@@ -71,7 +72,7 @@ def test_rule_5_1_a_setting_says_what_is_not_cash():
 def test_rule_5_1_a_voided_payment_never_was(rows, order_payments, voided, expected):
     answer = settled([order()], [payment("9", "49.00")], rows, order_payments, voided=voided)
     assert amounts(answer.orders["1"]) == expected
-    assert answer.voided_payments == (("9",) if (rows and not expected) or voided else ())
+    assert ("9" in answer.voided_payments) is bool((rows and not expected) or voided)
 
 
 def test_rule_5_1_classes_are_tried_in_order_so_that_a_voided_credit_is_a_credit():
@@ -442,3 +443,20 @@ def test_rule_1_5_a_payment_that_could_not_be_read_keeps_what_was_sent():
     assert amounts(settled(orders, [broken], existing=held).orders["1"]) == {"9-1": 2000}
     gone = settled(orders, existing=held)
     assert gone.orders["1"].transactions == {"1": ()}
+
+
+def test_rules_1_8_and_5_5_rows_without_their_order_go_to_what_chartmogul_holds_of_it():
+    orders = [order("1", 7800, invoices=[("1-c3", 4900), ("1", 2900)])]
+    first = settled(orders, [payment("9", "60"), payment("10", "2")])
+    held = list(as_held(first, orders).values())
+    rows = [row("CAPTURE", good=False, status="FAILED", at=9), row("VOID", payment_id="10")]
+    answer = settled([], (), rows, existing={each.external_id: each for each in held})
+    late = with_late_rows(held, answer.late_attempts["1"], answer.voided_payments)
+    before_and_after = [
+        [[each.external_id for each in invoice.transactions] for invoice in invoices] for invoices in (held, late)
+    ]
+    attempt = f"1-c3-failed-{answer.late_attempts['1'][0].key}"
+    assert before_and_after == [[["9-1-c3"], ["10-1", "9-1"]], [["9-1-c3", attempt], ["9-1"]]]
+    assert with_late_rows(late, answer.late_attempts["1"], answer.voided_payments) == late
+    whole = settled(orders, [payment("9", "60"), payment("10", "2")], rows)
+    assert {each.external_id: each.transactions for each in late} == whole.orders["1"].transactions
