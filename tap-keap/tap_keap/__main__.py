@@ -54,7 +54,8 @@ def _run(arguments: list[str]) -> int:
         _close_stdout()
         return _fail("The reader of this tap's output is gone.", exit_codes.UNEXPECTED)
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-        return _fail(f"{error.filename}: {error.strerror}.", exit_codes.CONFIGURATION)
+        what = f"{error.filename}: {error.strerror}." if error.filename else str(error)
+        return _fail(what, exit_codes.CONFIGURATION)
     except ValueError as error:
         if type(error).__name__ in {"JSONDecodeError", "UnicodeDecodeError"}:
             return _fail("The config, catalog or state file is not valid JSON.", exit_codes.CONFIGURATION)

@@ -55,6 +55,7 @@ class PageFeed:
 
     def __init__(self, client: KeapClient, listing: Listing, reader: RowReader) -> None:
         self._client = client
+        self._closed = False
         self._queue: Queue[Page | BaseException | None] = Queue(maxsize=PAGES_AHEAD)
         threading.Thread(target=self._fetch, args=(listing, reader), name=f"keap-{listing.stream}", daemon=True).start()
 
@@ -76,6 +77,10 @@ class PageFeed:
                 raise item
             yield item
 
+    def close(self) -> None:
+        """No more pages are wanted."""
+        self._closed = True
+
     def _fetch(self, listing: Listing, reader: RowReader) -> None:
         token, number = None, 1
         try:
@@ -92,8 +97,8 @@ class PageFeed:
             self._offer(None)
 
     def _offer(self, item: Page | BaseException | None) -> bool:
-        """Queue an item; False if the run ended while the queue was full."""
-        while not self._client.stop.ended:
+        """Queue an item; False if nobody wants it any more, while the queue was full."""
+        while not (self._closed or self._client.stop.ended):
             try:
                 self._queue.put(item, timeout=0.25)
             except Full:

@@ -95,6 +95,8 @@ def conform(value: Any, schema: Schema, path: str, *, keep_unknown: bool) -> Any
     if value is None or len(kinds - {"null"}) != 1:
         return value
     kind = (kinds - {"null"}).pop()
+    if value == "" and kind != "string":
+        return None  # some editions write an empty text where nothing is set
     if kind == "object":
         if not isinstance(value, dict):
             raise RowError(f"field {path or 'row'}: expected an object")
@@ -124,8 +126,6 @@ def _scalar(value: Any, kind: str, path: str) -> Any:
         if value in {"true", "false"}:
             return value == "true"
     elif isinstance(value, (str, int, Decimal)) and not isinstance(value, bool):
-        if value == "":
-            return None
         try:
             number = Decimal(value)
         except InvalidOperation:

@@ -134,7 +134,7 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         "requests_per_minute",
         th.IntegerType(minimum=1),
         title="Requests per minute",
-        description="Own limit, where other programs share the key. Default: what Keap's headers allow.",
+        description="Own limit, instead of what Keap's headers allow: lower where other programs share the key.",
     ),
     th.Property(
         "page_size",

@@ -29,6 +29,7 @@ class StreamSpec:
         lookback: Keap does not say which time `since` looks at: read with `lookback_days`.
         full_reread: Read whole every `full_reread_days`.
         activates: Emit ACTIVATE_VERSION after a complete read.
+        largest_page: Rows that Keap gives at most on one page.
         extra_filter: Always part of `filter`.
         note: For the README.
     """
@@ -48,6 +49,7 @@ class StreamSpec:
     lookback: bool = False
     full_reread: bool = False
     activates: bool = False
+    largest_page: int = 1000
     extra_filter: str | None = None
     note: str = ""
 
@@ -199,11 +201,12 @@ USERS = StreamSpec(
     "users",
     order="create_time asc",
     activates=True,
+    largest_page=100,
     extra_filter="include_inactive==true;include_partners==true",
     note="Inactive users and partners too, because other streams name them.",
 )
 CAMPAIGNS = _full("campaigns", "campaigns", "campaigns")
-AUTOMATIONS = _full("automations", "automations", "automations", "name asc")
+AUTOMATIONS = StreamSpec("automations", "automations", "automations", order="name asc", largest_page=25, activates=True)
 EMAILS = StreamSpec(
     "emails",
     "emails",

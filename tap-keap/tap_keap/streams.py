@@ -130,9 +130,11 @@ class KeapStream(Stream):
                 return
             if error.status != 404 or not self.keap.lacks(self.name):
                 raise
-            return
-        self.listed = True
-        self.end(activating=activating)
+        else:
+            self.listed = True
+            self.end(activating=activating)
+        finally:
+            self.keap.flush()
 
     def open_feed(self) -> None:
         """Begin to fetch pages before their turn, while other streams are written."""
@@ -146,7 +148,10 @@ class KeapStream(Stream):
         if self.ABORT_AT_RECORD_COUNT is None:
             self.keap.read_ahead(self)
         if feed is not None:
-            yield from feed
+            try:
+                yield from feed
+            finally:
+                feed.close()
 
     def query(self, plan: ReadPlan) -> dict[str, str]:
         """Query parameters for a plan."""
@@ -163,7 +168,7 @@ class KeapStream(Stream):
 
     def listing_params(self, condition: str, order: str | None) -> dict[str, str]:
         """Query parameters of any listing of this stream's rows."""
-        params = {"page_size": str(self.config["page_size"])}
+        params = {"page_size": str(min(self.config["page_size"], self.spec.largest_page))}
         if self.spec.fields:
             names = load_schema(self.name)["properties"] if self.spec.fields == ("*",) else self.spec.fields
             params["fields"] = ",".join(names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar
@@ -84,7 +85,7 @@ class TapKeap(Tap):
         limits = authenticator.limits
         own = self.config.get("requests_per_minute")
         if own:
-            limits = KeapLimits(min(limits.per_second, float(own)), own)
+            limits = KeapLimits(max(limits.per_second, own / 60), own)
         budget = RateBudget(
             limits, sleep=self.stop.sleep, daily_reserve=self.config["daily_quota_reserve"], fixed=bool(own)
         )
@@ -154,13 +155,17 @@ class TapKeap(Tap):
         try:
             self.sync_all()
         finally:
-            if isinstance(self.message_writer, BufferedWriter):
-                self.message_writer.flush()
+            self.flush()
             self.progress.end()
             self.stop.end()
         rejected = sum(stream.rejected for stream in self.streams.values())
         if rejected:
             raise RejectedRowsError(f"{rejected} records do not fit their schema and were left out; see the log.")
+
+    def flush(self) -> None:
+        """Hand all records written so far to the reader."""
+        if isinstance(self.message_writer, BufferedWriter):
+            self.message_writer.flush()
 
     @classmethod
     def invoke(cls, *, about: bool = False, about_format: str | None = None, **options: Any) -> None:
@@ -168,13 +173,11 @@ class TapKeap(Tap):
         if about:
             cls.print_about(about_format)
             return
-        from singer_sdk.helpers._util import load_json  # noqa: PLC0415
-
         config, state, catalog = options.get("config"), options.get("state"), options.get("catalog")
         tap = cls(
             config={} if config is None else config.config,
-            state=None if state is None else load_json(state.read()),
-            catalog=None if catalog is None else load_json(catalog.read()),
+            state=None if state is None else json.loads(state.read()),
+            catalog=None if catalog is None else json.loads(catalog.read()),
             parse_env_config=False if config is None else config.parse_env,
             validate_config=True,
         )

@@ -36,13 +36,30 @@ def contact(number: int) -> dict[str, object]:
         "score_value": "10",
         "time_zone": "America/Phoenix",
         "email_addresses": [
-            {"email": f"c{number}@example.com", "field": "EMAIL1", "is_opt_in": True, "email_opt_status": "SINGLE_OPT_IN"}
+            {
+                "email": f"c{number}@example.com",
+                "field": "EMAIL1",
+                "is_opt_in": True,
+                "email_opt_status": "SINGLE_OPT_IN",
+            }
         ],
         "addresses": [
-            {"field": "BILLING", "line1": f"{number} Elm St", "locality": "Tempe", "region_code": "US-AZ",
-             "country_code": "USA", "postal_code": "85281"},
-            {"field": "SHIPPING", "line1": f"{number} Oak St", "locality": "Tempe", "region_code": "US-AZ",
-             "country_code": "USA", "postal_code": "85281"},
+            {
+                "field": "BILLING",
+                "line1": f"{number} Elm St",
+                "locality": "Tempe",
+                "region_code": "US-AZ",
+                "country_code": "USA",
+                "postal_code": "85281",
+            },
+            {
+                "field": "SHIPPING",
+                "line1": f"{number} Oak St",
+                "locality": "Tempe",
+                "region_code": "US-AZ",
+                "country_code": "USA",
+                "postal_code": "85281",
+            },
         ],
         "company": {"id": "88", "company_name": "Quill & Co"},
         "phone_numbers": [{"field": "PHONE1", "number": "555-0100", "number_e164": "+15550100", "type": "Work"}],
