@@ -13,6 +13,7 @@ from typing import Any
 from sandbox import credentials
 from sandbox.app import make_app
 from sandbox.clock import parse_instant
+from sandbox.keap.packed import read_messages
 from sandbox.sample import NOW, sample_account
 from sandbox.server import make_server
 
@@ -44,7 +45,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: any free one")
-    parser.add_argument("--account", default="sample", help="sample, empty, or a JSON file of streams")
+    parser.add_argument(
+        "--account",
+        default="sample",
+        help="sample, empty, a .json file of streams, or a .jsonl file of Singer messages (large ones)",
+    )
     parser.add_argument("--now", help="fixed clock, ISO 8601 with zone; the sample has one of its own")
     parser.add_argument("--only", choices=["keap", "chartmogul"], help="serve one API")
     parser.add_argument("--ready-file", help="where the line with the addresses is also written")
@@ -56,6 +61,8 @@ def _account(name: str) -> dict[str, Any]:
         return sample_account()
     if name == "empty":
         return {}
+    if name.endswith(".jsonl"):
+        return {**read_messages(Path(name))}
     account: dict[str, Any] = json.loads(Path(name).read_text(encoding="utf-8"))
     return account
 

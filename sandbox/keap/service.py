@@ -24,7 +24,7 @@ from sandbox.keap.oauth import OAuth
 from sandbox.keap.resource import Resource
 from sandbox.keap.resources import RESOURCES
 from sandbox.keap.singles import single_objects
-from sandbox.keap.store import Store
+from sandbox.keap.store import Behaviour, Store
 from sandbox.keap.tables import Table
 from sandbox.keap.writes import SubscriptionWrites
 
@@ -63,8 +63,11 @@ class KeapService:
 
     def reset(self) -> None:
         """Return to the state after start."""
-        self.store.behaviour = type(self.store.behaviour)()
-        self.store.load(self._account)
+        if self.store.touched:
+            self.store.load(self._account)
+        if self.store.behaviour != Behaviour():
+            self.store.behaviour = Behaviour()
+            self.store.reset_views()
         self.tokens.reset()
         self.limits.reset()
 
@@ -201,6 +204,7 @@ class KeapService:
 
     async def _put_account(self, request: Request) -> Response:
         self.store.load(msgspec.json.decode(await request.body()))
+        self.store.touched = True
         return JSONResponse({})
 
     async def _post_rows(self, request: Request) -> Response:

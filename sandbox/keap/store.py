@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from sandbox.keap.derived import plans_of
+from sandbox.keap.packed import PackedRows
 from sandbox.keap.resource import Resource
 from sandbox.keap.tables import Table
 from sandbox.keap.values import Row
@@ -32,6 +33,16 @@ class Behaviour:
     payments_since: str = "payment_time"
     order_payments_in_hundredths: bool = False
     originating_orders_linked: bool = True
+
+    @property
+    def as_documented(self) -> bool:
+        """Whether rows are shown as they are kept."""
+        return (self.edition, self.null_style, self.order_payments_in_hundredths, self.originating_orders_linked) == (
+            "current",
+            "null",
+            False,
+            True,
+        )
 
     def changed(self, changes: dict[str, Any]) -> Behaviour:
         """Return a copy with the changes.
@@ -72,6 +83,8 @@ class Store:
     def load(self, account: dict[str, Any]) -> None:
         """Replace the whole account.
 
+        ``touched`` says from then on whether anything was changed.
+
         Raises:
             ValueError: a stream that Keap does not have, or something that is no list of rows.
         """
@@ -81,7 +94,7 @@ class Store:
         tables: dict[str, Table] = {}
         for stream, resource in self.resources.items():
             rows = account.get(stream) or []
-            if not isinstance(rows, list):
+            if not isinstance(rows, list | PackedRows):
                 raise ValueError(f"{stream}: not a list of rows")  # noqa: TRY004
             tables[stream] = Table(resource.id_field, rows)
         tables["contact_tags"] = Table(None, account.get("contact_tags") or [])
@@ -90,6 +103,7 @@ class Store:
         self._plans_given = bool(account.get("subscription_plans"))
         self._derive("products")
         self.reset_views()
+        self.touched = False
 
     def put(self, stream: str, rows: list[Row]) -> list[str]:
         """Insert or replace rows.
@@ -98,6 +112,7 @@ class Store:
             KeyError: no such stream.
             ValueError: a row without its id.
         """
+        self.touched = True
         row_ids = self.tables[stream].put_all(rows)
         self._touched(stream, row_ids)
         return row_ids
@@ -108,6 +123,7 @@ class Store:
         Raises:
             KeyError: no such stream.
         """
+        self.touched = True
         found = self.tables[stream].delete(row_id)
         self._touched(stream, [row_id])
         return found

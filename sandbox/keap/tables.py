@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 from typing import TypeAlias
 
+from sandbox.keap.packed import PackedRows
 from sandbox.keap.values import Comparable, Row, comparable, id_key, values_at
 
 Place: TypeAlias = tuple[Comparable, tuple[int, str]]
@@ -18,12 +19,15 @@ class Table:
     own (``id_field`` None) are numbered as they come.
     """
 
-    def __init__(self, id_field: str | None = "id", rows: Iterable[Row] = ()) -> None:
+    def __init__(self, id_field: str | None = "id", rows: Iterable[Row] | PackedRows = ()) -> None:
         self.id_field = id_field
-        self.rows: dict[str, Row] = {}
-        self._next = 1
+        self.rows: MutableMapping[str, Row] = {}
         self._sorted: dict[tuple[str, str], list[Place]] = {}
         self._by_value: dict[str, dict[str, set[str]]] = {}
+        if isinstance(rows, PackedRows):
+            self.rows = rows.copy()
+            rows = ()
+        self._next = len(self.rows) + 1
         self.put_all(rows)
 
     def __len__(self) -> int:
@@ -60,6 +64,10 @@ class Table:
                 by_value.setdefault(str(value), set()).add(row_id)
         return row_id
 
+    def packed(self, row_id: str) -> bytes | None:
+        """Return a row as JSON if it is kept so."""
+        return self.rows.raw[row_id] if isinstance(self.rows, PackedRows) else None
+
     def delete(self, row_id: str) -> bool:
         """Remove a row; say whether there was one."""
         if row_id not in self.rows:
@@ -78,8 +86,11 @@ class Table:
     def _place(self, row_id: str, path: str, kind: str) -> Place:
         if path == self.id_field or not path:
             return (0, 0.0), id_key(row_id)
-        value = next(values_at(self.rows[row_id], path), None)
-        return comparable(value, kind), id_key(row_id)
+        return self._place_of(row_id, self.rows[row_id], path, kind)
+
+    @staticmethod
+    def _place_of(row_id: str, row: Row, path: str, kind: str) -> Place:
+        return comparable(next(values_at(row, path), None), kind), id_key(row_id)
 
     def walk(self, path: str, kind: str, after: Place | None, *, descending: bool) -> Iterator[tuple[Place, str]]:
         """Yield the places and ids in the order of a path, then of the id, from behind ``after`` on."""

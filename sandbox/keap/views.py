@@ -43,6 +43,8 @@ class View:
         self._selected = selected
         self._written: dict[str, bytes] = {}
         self._originating: dict[str, str] | None = None
+        unchanged = selected == Selection() and store.behaviour.as_documented
+        self._plain = unchanged and stream not in _HIDDEN
 
     def forget(self, row_ids: list[str] | None) -> None:
         """Forget these rows, or all."""
@@ -56,8 +58,14 @@ class View:
     def row(self, row_id: str) -> bytes:
         """Return a row as JSON."""
         written = self._written.get(row_id)
-        if written is None:
-            written = msgspec.json.encode(self.shape(self._store.tables[self._stream].rows[row_id]))
+        if written is not None:
+            return written
+        table = self._store.tables[self._stream]
+        packed = table.packed(row_id)
+        if packed is not None and self._plain:
+            return packed
+        written = msgspec.json.encode(self.shape(table.rows[row_id]))
+        if packed is None:
             self._written[row_id] = written
         return written
 
