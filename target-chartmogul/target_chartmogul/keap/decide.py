@@ -343,14 +343,19 @@ class _Run:
             for draft in self.drafts.orders.values()
             for note in remarks.order_remarks(draft, self.group.subscriptions)
         ]
-        billed = {line.subscription_id for each in self.drafts.orders.values() for line in each.lines.lines}
+        billed = {
+            line.subscription_id
+            for each in self.drafts.orders.values()
+            for line in each.lines.lines
+            if line.subscription_id is not None
+        }
         now.remarks = remarks.remember(
             before.remarks,
             [*self.out.notes, *about_orders],
             {
                 "orders": self.drafts.decided,
                 "subscriptions": self.group.subscriptions,
-                "billed_subscriptions": billed - {None},
+                "billed_subscriptions": billed,
                 "contacts": self.group.contacts,
             },
         )

@@ -84,6 +84,8 @@ class Remembered(msgspec.Struct, kw_only=True):
     """Payments of which a VOID said that they never were: that row is not read again with every run (rule 5.1)."""
     withdrawn_links: dict[str, str] = {}
     """`<order id>-<item id>` -> subscription id, where `full_refund: remove_mrr` made the line `one_time` (§8)."""
+    remarks: dict[str, list[Note]] = {}
+    """`order:9071`, `subscription:581`, `contact:1207` -> what `explain` has to say beyond what ChartMogul holds."""
 
 
 class Arrived(msgspec.Struct, kw_only=True):
