@@ -1,8 +1,9 @@
 """The gate that every request to ChartMogul passes: at most 40 in any second and 20 at a time, per account.
 
-Requests are spaced evenly instead of counted in a window: a burst that leaves within the limit may still arrive
-bunched and exceed it. The pace lies a little below the limit for the same reason. With a folder, processes of one user
-share pace, pauses and connections through small locked files there (the clock is the machine's monotonic one).
+Requests are spaced evenly, a little below the limit: a burst that leaves within the limit may arrive bunched and
+exceed it. On top of that, what really left in the last second is counted, since a busy machine wakes threads late, and
+what was answered late counts as late on the way. With a folder, processes of one user share all this through small
+locked files there (the clock is the machine's monotonic one).
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
+LIMIT = 40
+"""Requests that ChartMogul takes in any second."""
 REQUESTS_PER_SECOND = 38.6
-"""96.5 % of the 40 that ChartMogul allows: the 41st request leaves 36 ms after the second is over."""
+"""The even pace, 96.5 % of the limit: the 41st request leaves 36 ms after the second is over."""
 CONNECTIONS = 20
 SHORTEST_PAUSE = 0.5
 LONGEST_PAUSE = 60.0
@@ -28,10 +31,15 @@ LONGEST_RETRY_AFTER = 300.0
 _SLOWER = 1.5
 _RECOVERY = 0.98
 _SLOWEST_SPACING = 1.0
-_LAYOUT = struct.Struct("<5d")
+_WINDOW = 1.03
+"""Seconds in which no more than `LIMIT` requests leave, however late threads wake: a second, and a bit for the way."""
+_LATE = 0.015
+_MOST_LATE = 0.2
+"""What an answer may come later than usual without, and at most with, being counted as a request that arrived late."""
+_LAYOUT = struct.Struct(f"<7d{LIMIT}d")
 
 
-class Pace(msgspec.Struct):
+class Pace(msgspec.Struct, array_like=True):
     """The shared state: all times in seconds of the monotonic clock."""
 
     written: float = 0.0
@@ -43,6 +51,12 @@ class Pace(msgspec.Struct):
     """When the last pause was begun: what left before it belongs to the same trouble."""
     pause: float = 0.0
     """Length of the last pause; 0 after an answer."""
+    resume: float = 0.0
+    """When the last pause ends, for those too that had their turn assigned before it."""
+    usual: float = 0.0
+    """Seconds from a request to its answer, smoothed; 0 before the first."""
+    left: tuple[float, ...] = (0.0,) * LIMIT
+    """When the last requests really left, or probably arrived where that was late; the oldest first."""
 
 
 class RequestGate:
@@ -93,7 +107,20 @@ class RequestGate:
                 pace.spacing = max(self._spacing, pace.spacing * _RECOVERY)
             if leave > now:
                 sleep(leave - now)
-            yield max(leave, now)
+            left, wait = self._leave()
+            while wait > 0:
+                sleep(wait)
+                left, wait = self._leave()
+            yield left
+
+    def _leave(self) -> tuple[float, float]:
+        """Count a request that leaves now, or say after how many seconds it may: (now, seconds)."""
+        with self._pace() as pace:
+            now = self._clock()
+            wait = max(pace.resume - now, pace.left[0] + _WINDOW - now if pace.left[0] else 0.0)
+            if wait <= 0:
+                pace.left = (*pace.left[1:], now)
+            return now, wait
 
     def throttled(self, left: float, retry_after: float | None = None) -> float:
         """Slow everyone down after a 429 or 503 to a request that left at `left`; returns the seconds of the pause.
@@ -108,17 +135,26 @@ class RequestGate:
             pace.pause = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, pace.pause * 2))
             wait = pace.pause if retry_after is None else min(LONGEST_RETRY_AFTER, max(0.0, retry_after))
             pace.paused = now
-            pace.next = max(pace.next, now + wait)
+            pace.resume = now + wait
+            pace.next = max(pace.next, pace.resume)
             pace.spacing = min(_SLOWEST_SPACING, pace.spacing * _SLOWER)
             return wait
 
     def answered(self, left: float) -> None:
-        """After an answer to a request that left at `left`: the next pause is a short one again."""
-        if self._file is None and not self._memory.pause:
-            return
+        """After an answer to a request that left at `left`: the next pause is a short one again.
+
+        An answer that took unusually long belongs to a request that may have waited on the way: together with those
+        after it, it would arrive bunched.
+        """
         with self._pace() as pace:
             if left >= pace.paused:
                 pace.pause = 0.0
+            took = self._clock() - left
+            late = took - pace.usual if pace.usual else 0.0
+            pace.usual = took if not pace.usual else pace.usual + (took - pace.usual) * (0.5 if late < 0 else 0.02)
+            if late > _LATE and left in pace.left:
+                arrived = left + min(late, _MOST_LATE)
+                pace.left = tuple(sorted(arrived if each == left else each for each in pace.left))
 
     @contextmanager
     def _pace(self) -> Iterator[Pace]:
@@ -130,14 +166,16 @@ class RequestGate:
                 pace = self._read(self._file)
                 yield pace
                 pace.written = self._clock()
-                self._file.write_bytes(_LAYOUT.pack(*msgspec.structs.astuple(pace)))
+                *numbers, left = msgspec.structs.astuple(pace)
+                self._file.write_bytes(_LAYOUT.pack(*numbers, *left))
 
     def _read(self, file: Path) -> Pace:
         with suppress(OSError, struct.error):
-            pace = Pace(*_LAYOUT.unpack(file.read_bytes()))
+            numbers = _LAYOUT.unpack(file.read_bytes())
+            pace = msgspec.convert([*numbers[:-LIMIT], numbers[-LIMIT:]], Pace)
             now = self._clock()
             # The monotonic clock starts anew with the machine: what an earlier start wrote says nothing.
-            if pace.written <= now and pace.next <= now + LONGEST_RETRY_AFTER and pace.spacing >= self._spacing:
+            if pace.written <= now + 1 and pace.next <= now + LONGEST_RETRY_AFTER and pace.spacing >= self._spacing:
                 return pace
         return Pace(spacing=self._spacing)
 
