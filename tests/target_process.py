@@ -66,6 +66,7 @@ def run_target(
         cwd=ROOT,
         input=messages.encode() if isinstance(messages, str) else messages,
         capture_output=True,
+        check=False,
         timeout=timeout,
         env={**os.environ, **(environment or {})},
     )

@@ -46,7 +46,8 @@ def _run(arguments: list[str]) -> int:
     except BrokenPipeError:
         return _fail("the reader of this target's STATE is gone", exit_codes.UNEXPECTED)
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-        return _fail(f"{error.filename}: {error.strerror}", exit_codes.CONFIGURATION)
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        return _fail(what, exit_codes.CONFIGURATION)
     except Exception as error:  # noqa: BLE001  the last line of defence: no traceback with data in it
         return _unexpected(error)
     return result if isinstance(result, int) else exit_codes.OK

@@ -22,7 +22,7 @@ from target_chartmogul.settings_schema import PROPERTIES
 API_URL = "https://api.chartmogul.com/v1"
 
 SDK_SETTINGS = frozenset(
-    {"stream_maps", "stream_map_config", "faker_config", "validate_records", "process_activate_version_messages"}
+    {"stream_maps", "stream_map_config", "faker_config", "validate_records"}
 )
 _ID_LISTS = (
     "exclude_contact_tags",
@@ -60,6 +60,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return f"Settings(data_source_name={self.data_source_name!r}, api_url={self.api_url!r})"
 
 
+def _as_number(name: str, value: Any) -> Any:
+    """A number that came as a text: Meltano hands decimal settings on that way."""
+    kind = PROPERTIES.get(name, {}).get("type")
+    if not isinstance(value, str) or kind not in {"number", "integer"}:
+        return value
+    try:
+        return int(value) if kind == "integer" else float(value)
+    except ValueError:
+        return value
+
+
 def load(config: Mapping[str, Any]) -> Settings:
     """Check a configuration and turn it into `Settings`.
 
@@ -70,7 +81,7 @@ def load(config: Mapping[str, Any]) -> Settings:
         ConfigurationError: an unknown name (with the nearest known one), a wrong type, a value that is not one of
             the allowed, a zone or date that does not exist, or a URL that is neither https nor loopback.
     """
-    given = {name: value for name, value in config.items() if value is not None and value != ""}
+    given = {name: _as_number(name, value) for name, value in config.items() if value is not None and value != ""}
     _refuse_unknown(given)
     for name, value in given.items():
         if name in PROPERTIES:

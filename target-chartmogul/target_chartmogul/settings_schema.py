@@ -165,4 +165,4 @@ PROPERTIES: Final[dict[str, dict[str, Any]]] = {
     "resend": _setting("boolean", "Decide everything anew, whatever was sent before (§8).", default=False),
 }
 
-CONFIG_SCHEMA: Final[dict[str, Any]] = {"type": "object", "properties": PROPERTIES, "required": ["api_key"]}
+CONFIG_SCHEMA: Final[dict[str, Any]] = {"type": "object", "properties": dict(PROPERTIES), "required": ["api_key"]}

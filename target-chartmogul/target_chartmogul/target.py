@@ -155,6 +155,14 @@ class TargetChartMogul(Target):
             self.tap_state.take(message_dict["value"])
 
     @override
+    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        """A stream was read completely; the SDK's own way is about columns that this target does not have."""
+        stream = message_dict.get("stream")
+        sink = self._sinks_active.get(str(stream))
+        if sink is not None:
+            sink.activate_version(message_dict.get("version", 0))
+
+    @override
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
         raise ConfigurationError("BATCH messages are not supported: turn off `batch_config` in the tap")
 
