@@ -228,13 +228,16 @@ class Store:
         line.subscription = subscription
 
     def relink(self, line: LineItem) -> None:
-        """Move a line to its invoice's present customer's subscription of the same id."""
+        """Move a line to its invoice's present customer's subscription of the same id.
+
+        The former customer has given up the external id by then, so that no cancellation goes with the rest.
+        """
         subscription = line.subscription
         if subscription is not None:
-            self.unlink(line, keep_events=True)
+            self.unlink(line)
             self.link(line, subscription.external_id, subscription.set_external_id)
 
-    def unlink(self, line: LineItem, *, keep_events: bool = False) -> None:
+    def unlink(self, line: LineItem) -> None:
         """Detach a line; a subscription without lines goes, with the cancellations that have no id of their own."""
         subscription = line.subscription
         if subscription is None:
@@ -245,7 +248,7 @@ class Store:
         if subscription.line_items:
             return
         for event in self.events_of(subscription):
-            if event.external_id is None and not keep_events:
+            if event.external_id is None:
                 self.delete_event(event)
         del subscription.customer.subscriptions[subscription.source.seq, subscription.external_id]
         subscription.alive = False
