@@ -6,6 +6,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -152,8 +153,9 @@ class Run:
             return self._code()
         failure = self._apply(ledger, client, store, planner)
         unfinished = settling.settle(ledger.lanes_done, self._state)
-        for key, value in fingerprints.items():
-            ledger.put(key, value)
+        if not self.settings.mapping.only_contacts:
+            for key, value in fingerprints.items():
+                ledger.put(key, value)
         self._store.save()
         if not self.settings.mapping.only_contacts:
             self._state.emit()
@@ -171,7 +173,7 @@ class Run:
         arrived = Arrived(subscriptions_whole="subscriptions" in whole, orders_whole="orders" in whole)
         groups = Groups(inbox)
         fingerprints = {
-            "settings": msgspec.json.encode(mapping).decode(),
+            "settings": msgspec.json.encode(msgspec.structs.replace(mapping, only_contacts=(), resend=False)).decode(),
             "catalog": inbox.content_fingerprint(CATALOG_STREAMS),
         }
         if not rebuilt and self._is_steady(ledger, fingerprints):
@@ -293,7 +295,9 @@ class Run:
             stopped = self._stop.reason() if isinstance(error, errors.StoppedError) else None
             raise stopped or _translate(error) from None
         except sqlite3.Error as error:
-            raise LedgerError(f"the ledger or the inbox cannot be written or read: {error}") from None
+            # A signal that arrives inside a query ends it with an error of SQLite's.
+            stopped = self._stop.reason() if self._stop.interruptible else None
+            raise stopped or LedgerError(f"the ledger or the inbox cannot be written or read: {error}") from None
 
     def _write_report(self, outcome: str, exit_code: int) -> None:
         """The summary in the log and, where a path is set, the report (rule 7.1)."""
@@ -307,7 +311,12 @@ class Run:
         if self._source is not None:
             self._report.section("data_source", {"uuid": self._source.uuid, "name": self._source.name})
         try:
-            self._report.write(json_path(self.settings.report_path), outcome=outcome, exit_code=exit_code)
+            written = json_path(self.settings.report_path)
+            self._report.write(written, outcome=outcome, exit_code=exit_code)
+            if written != Path(self.settings.report_path):
+                from target_chartmogul.report_page import write_page  # noqa: PLC0415 - only runs with a page need it
+
+                write_page(written, Path(self.settings.report_path))
         except OSError as error:
             logger.error("The report cannot be written: %s", error.strerror)  # noqa: TRY400
 

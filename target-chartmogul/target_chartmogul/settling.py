@@ -32,15 +32,22 @@ class Settling:
         self._ledger = ledger
         self._lasting = lasting
         self._database.executescript(
-            "CREATE TABLE outcome(grp INTEGER PRIMARY KEY, lane INTEGER, waits INTEGER, again INTEGER);"
+            "CREATE TABLE outcome(grp INTEGER PRIMARY KEY, lane INTEGER, waits INTEGER, again INTEGER,"
+            " failed INTEGER);"
             "CREATE TABLE exempt(stream TEXT, id INTEGER, rejected INTEGER, PRIMARY KEY(stream, id, rejected));"
         )
 
     def take(self, outcome: Outcome) -> None:
         """Remember how a group was planned."""
         self._database.execute(
-            "INSERT INTO outcome VALUES (?, ?, ?, ?)",
-            (outcome.group, outcome.lane, bool(outcome.held or outcome.failed), outcome.unsettled),
+            "INSERT INTO outcome VALUES (?, ?, ?, ?, ?)",
+            (
+                outcome.group,
+                outcome.lane,
+                bool(outcome.held or outcome.failed),
+                outcome.unsettled,
+                outcome.failed,
+            ),
         )
         rows = [(*each, 1) for each in outcome.rejected] + [(*each, 0) for each in outcome.held]
         self._database.executemany("INSERT OR IGNORE INTO exempt VALUES (?, ?, ?)", rows)
@@ -120,7 +127,7 @@ class Settling:
             )
 
     def _hold(self, state: StateKeeper) -> None:
-        for row in self._rows("o.grp IN (SELECT grp FROM unfinished) OR o.again"):
+        for row in self._rows("o.failed OR o.grp IN (SELECT grp FROM unfinished)"):
             state.hold(row.stream, row.replication)
         for stream in _KEPT_STREAMS:
             for (replication,) in self._database.execute(
