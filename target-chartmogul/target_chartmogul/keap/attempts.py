@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
 import msgspec
 
 from target_chartmogul.keap import ids
-from target_chartmogul.keap.group import Held, Reject
+from target_chartmogul.keap.group import Attempt, Held, Reject
 from target_chartmogul.keap.records import PaymentTransaction
 
 _ATTEMPTS = {"CAPTURE", "MANUAL"}
@@ -33,12 +33,23 @@ class Rows(msgspec.Struct, kw_only=True):
     held: list[Held] = msgspec.field(default_factory=list)
 
 
-def read_rows(transactions: Iterable[PaymentTransaction], now: datetime) -> Rows:
+def read_rows(
+    transactions: Iterable[PaymentTransaction], remembered: Mapping[str, Iterable[Attempt]], now: datetime
+) -> Rows:
     """The rows that count; those dated after `now` are held (5.6), those without amount or time rejected (1.5).
 
     Failed are CAPTURE and MANUAL rows with `is_successful` false that are not PENDING (5.5).
+
+    Args:
+        transactions: what arrived.
+        remembered: failed attempts of earlier runs, by order id.
+        now: the run's clock.
     """
-    failed: dict[tuple[str, ...], Row] = {}
+    failed: dict[tuple[str, ...], Row] = {
+        (each.digits, order_id): Row(digits=each.digits, time=each.time, amount=each.amount, order_ids=(order_id,))
+        for order_id, attempts in remembered.items()
+        for each in attempts
+    }
     refunds: dict[tuple[str, ...], Row] = {}
     rows = Rows()
     for each in transactions:

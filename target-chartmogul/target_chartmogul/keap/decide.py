@@ -334,6 +334,8 @@ class _Run:
             now.unlinked_items = {key: item for key, item in unlinked.items() if key in present}
         voided = {*before.voided_payments, *self.settlements.voided_payments}
         now.voided_payments = tuple(sorted(voided, key=int))
+        sent = carry_over.by_order(invoices)
+        now.attempts = {key: each for key, each in self.settlements.attempts.items() if key not in sent}
         now.excess = {key: each for key, each in before.excess.items() if key not in self.drafts.decided}
         for order_id, settlement in self.settlements.orders.items():
             if settlement.excess_in_cents:

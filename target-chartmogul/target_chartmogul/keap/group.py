@@ -9,6 +9,7 @@ order (rule 1.1).
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -58,6 +59,14 @@ class UnlinkedItem(msgspec.Struct, frozen=True, kw_only=True):
     frequency: int | None = None
 
 
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """A failed attempt (rule 5.5) of an order that is not sent; `amount` in major units."""
+
+    digits: str
+    time: datetime
+    amount: Decimal
+
+
 class Remembered(msgspec.Struct, kw_only=True):
     """What the ledger remembers of a group and ChartMogul cannot tell; lost with the ledger (rule 1.2)."""
 
@@ -82,6 +91,11 @@ class Remembered(msgspec.Struct, kw_only=True):
     """
     voided_payments: tuple[str, ...] = ()
     """Payments of which a VOID said that they never were: that row is not read again with every run (rule 5.1)."""
+    attempts: dict[str, tuple[Attempt, ...]] = {}
+    """Order id -> failed attempts, where no invoice of the order has them: it is not sent, or not yet (rule 5.5).
+
+    Their rows may be read once only, and the order may be sent later.
+    """
     withdrawn_links: dict[str, str] = {}
     """`<order id>-<item id>` -> subscription id, where `full_refund: remove_mrr` made the line `one_time` (§8)."""
     remarks: dict[str, list[Note]] = {}

@@ -10,7 +10,7 @@ from target_chartmogul.chartmogul.objects import PAYMENT, Invoice
 from target_chartmogul.keap.accounts import Account, open_account
 from target_chartmogul.keap.allocation import Part, Rooms, note_missing_orders, rooms_of, share_out, used_by_held
 from target_chartmogul.keap.attempts import Row, read_rows
-from target_chartmogul.keap.group import Note, Remembered
+from target_chartmogul.keap.group import Attempt, Note, Remembered
 from target_chartmogul.keap.held_orders import HeldOrder, held_orders
 from target_chartmogul.keap.money import from_hundredths, to_hundredths, to_smallest
 from target_chartmogul.keap.payments import Ledgered, by_time, classify
@@ -44,7 +44,7 @@ def settle(  # noqa: PLR0917 - the parts of a group, in its order
         transactions: the group's gateway rows.
         order_payments: the group's rows.
         existing: all invoices that ChartMogul holds of the group, by external id.
-        remembered: its `voided_payments` count here.
+        remembered: its `voided_payments` and `attempts` count here.
         settings: `non_cash_payment_types`, `credits` and `zero_decimal_amounts` count here.
         now: the run's clock.
         unreadable_payments: ids of rows that arrived and could not be decoded.
@@ -62,7 +62,7 @@ def settle(  # noqa: PLR0917 - the parts of a group, in its order
         settings=settings,
         now=now,
     )
-    rows = read_rows(transactions, now)
+    rows = read_rows(transactions, remembered.attempts, now)
     held = held_orders(existing.values())
     rooms = rooms_of(orders, held, ledgered, by_payment, settings)
     answer = Settlements(
@@ -80,7 +80,7 @@ def settle(  # noqa: PLR0917 - the parts of a group, in its order
             refunder.book_kept(account, held[order_id], unreadable)
     refunder.book_payments()
     refunder.book_rows(rows.refunds, held)
-    failed = _failed(rows.failed, rooms)
+    failed = _failed(rows.failed, rooms, answer)
     for order_id, account in accounts.items():
         attempts = failed.get(order_id, [])
         answer.orders[order_id] = post(account, attempts + _kept_attempts(account, held.get(order_id), attempts))
@@ -139,16 +139,24 @@ def _kept_payments(
     return kept
 
 
-def _failed(rows: Iterable[Row], rooms: Rooms) -> dict[str, list[Movement]]:
+def _failed(rows: Iterable[Row], rooms: Rooms, answer: Settlements) -> dict[str, list[Movement]]:
     """Rule 5.5: by order, with several on the oldest that is sent."""
     found: dict[str, dict[str, Movement]] = defaultdict(dict)
+    attempts: dict[str, dict[str, Attempt]] = defaultdict(dict)
     for row in rows:
-        room = next((each for each in rooms.of(row.order_ids) if each.sent), None)
+        known = rooms.of(row.order_ids)
+        room = next((each for each in known if each.sent), None)
+        order_id = room.order_id if room else next(iter([*(each.order_id for each in known), *row.order_ids]), None)
+        if order_id is None:
+            answer.notes.append(Note(kind="attempts_without_order", id=row.digits, rule="5.5"))
+            continue
+        attempts[order_id][row.digits] = Attempt(digits=row.digits, time=row.time, amount=row.amount)
         if room is not None:
             amount = to_hundredths(
                 to_smallest(row.amount, room.currency), room.currency, rooms.settings.zero_decimal_amounts
             )
-            found[room.order_id][row.digits] = Movement(key=row.digits, time=row.time, amount_in_cents=amount)
+            found[order_id][row.digits] = Movement(key=row.digits, time=row.time, amount_in_cents=amount)
+    answer.attempts = {order_id: tuple(by_digits.values()) for order_id, by_digits in attempts.items()}
     return {order_id: list(by_digits.values()) for order_id, by_digits in found.items()}
 
 
