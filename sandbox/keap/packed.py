@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -34,6 +35,12 @@ class PackedRows(MutableMapping[str, Row]):
 
     def __len__(self) -> int:
         return len(self.raw)
+
+    def column(self, name: str) -> Iterator[tuple[str, Row]]:
+        """Yield ids and rows that hold only one field; the others are not decoded."""
+        decoder = msgspec.json.Decoder(msgspec.defstruct("OneField", [(name, Any, None)]))
+        for row_id, raw in self.raw.items():
+            yield row_id, {name: getattr(decoder.decode(raw), name)}
 
     def copy(self) -> PackedRows:
         """Return a copy that can be changed alone."""

@@ -60,6 +60,7 @@ class KeapService:
         """Load the account that ``reset`` returns to."""
         self._account = account
         self.store.load(account)
+        self.store.warm_up()
 
     def reset(self) -> None:
         """Return to the state after start."""

@@ -71,6 +71,9 @@ _ALLOWED: dict[str, frozenset[Any]] = {
 }
 
 
+_LARGE = 20_000
+
+
 class Store:
     """The rows of the account by stream, and single objects (settings, models, profile) by name."""
 
@@ -104,6 +107,13 @@ class Store:
         self._derive("products")
         self.reset_views()
         self.touched = False
+
+    def warm_up(self) -> None:
+        """Sort the large streams by the times that they are asked for by, before anybody waits for it."""
+        for stream, resource in self.resources.items():
+            for path, kind in resource.orders.values():
+                if kind in {"time", "id"} and len(self.tables[stream]) > _LARGE:
+                    self.tables[stream].prepare(path, kind)
 
     def put(self, stream: str, rows: list[Row]) -> list[str]:
         """Insert or replace rows.

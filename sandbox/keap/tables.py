@@ -119,16 +119,29 @@ class Table:
         by_value = self._by_value.get(path)
         if by_value is None:
             by_value = {}
-            for row_id, row in self.rows.items():
+            for row_id, row in self._rows_with(path):
                 for value in values_at(row, path):
                     by_value.setdefault(str(value), set()).add(row_id)
             self._by_value[path] = by_value
         return {row_id for value in values for row_id in by_value.get(value, ())}
 
+    def prepare(self, path: str, kind: str) -> None:
+        """Sort by a path now, not when it is first asked for."""
+        self._index(path, kind)
+
+    def _rows_with(self, path: str) -> Iterable[tuple[str, Row]]:
+        """Return the rows, perhaps only with the field that a path begins with."""
+        if isinstance(self.rows, PackedRows):
+            return self.rows.column(path.partition(".")[0])
+        return self.rows.items()
+
     def _index(self, path: str, kind: str) -> list[Place]:
         places = self._sorted.get((path, kind))
         if places is None:
-            places = sorted(self._place(row_id, path, kind) for row_id in self.rows)
+            if path == self.id_field or not path:
+                places = sorted(self._place(row_id, path, kind) for row_id in self.rows)
+            else:
+                places = sorted(self._place_of(row_id, row, path, kind) for row_id, row in self._rows_with(path))
             self._sorted[path, kind] = places
         return places
 

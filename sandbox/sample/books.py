@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from typing import Any
 
 from sandbox.clock import format_instant
 from sandbox.keap.values import Row
 from sandbox.sample import rows
-from sandbox.sample.calendar import at, billing_days, step
+from sandbox.sample.calendar import at, billing_days, next_billing_day
 
 
 class Books:
@@ -247,8 +248,7 @@ class Books:
         subscription["last_bill_date"] = day.isoformat()
         start = date.fromisoformat(subscription["start_date"])
         cycle, frequency = subscription["billing_cycle"], subscription["billing_frequency"]
-        times = sum(1 for _ in billing_days(start, cycle, frequency, day))
-        subscription["next_bill_date"] = step(start, cycle, frequency, times).isoformat()
+        subscription["next_bill_date"] = next_billing_day(start, cycle, frequency, day).isoformat()
         subscription["modification_time"] = format_instant(at(day, 18))
 
     def run(
@@ -303,6 +303,7 @@ def currency_of(product: Row, plan: Row | None) -> str:
     return currency
 
 
+@lru_cache(maxsize=10_000)
 def minor(amount: float, currency: str) -> int:
     """Return major units as smallest units."""
     places = {"JPY": 0}.get(currency, 2)

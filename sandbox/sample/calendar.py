@@ -27,6 +27,19 @@ def billing_days(start: date, cycle: str, frequency: int, until: date) -> Iterat
         times += 1
 
 
+def next_billing_day(start: date, cycle: str, frequency: int, day: date) -> date:
+    """Return the first billing day after ``day``."""
+    if cycle in _DAYS:
+        passed = (day - start).days // (_DAYS[cycle] * frequency)
+    else:
+        months = (day.year - start.year) * 12 + day.month - start.month
+        passed = months // (_MONTHS[cycle] * frequency)
+    times = max(0, passed)
+    while step(start, cycle, frequency, times) <= day:
+        times += 1
+    return step(start, cycle, frequency, times)
+
+
 def at(day: date, hour: int = 12, minute: int = 0, second: int = 0) -> datetime:
     """Return an instant of a day in UTC."""
     return datetime.combine(day, time(hour, minute, second), UTC)

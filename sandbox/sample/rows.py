@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from sandbox.clock import format_instant
@@ -15,12 +16,16 @@ _SIGNS = {"USD": "$", "JPY": "¥"}
 
 def money(amount: int, currency: str = "USD") -> Row:
     """Return a CurrencyValue; ``amount`` in the currency's smallest unit."""
+    return {"amount": amount, "currency_code": currency, "formatted_amount": _shown(amount, currency)}
+
+
+@lru_cache(maxsize=10_000)
+def _shown(amount: int, currency: str) -> str:
     places = _DECIMALS.get(currency, 2)
-    shown = Decimal(amount).scaleb(-places)
-    sign = _SIGNS.get(currency, f"{currency} ")
-    return {"amount": amount, "currency_code": currency, "formatted_amount": f"{sign}{shown:,.{places}f}"}
+    return f"{_SIGNS.get(currency, f'{currency} ')}{Decimal(amount).scaleb(-places):,.{places}f}"
 
 
+@lru_cache(maxsize=10_000)
 def major(amount: int, currency: str = "USD") -> float:
     """Return an amount of smallest units in major units, as payments and transactions have it."""
     return float(Decimal(amount).scaleb(-_DECIMALS.get(currency, 2)))
