@@ -91,7 +91,7 @@ class Remembered(msgspec.Struct, kw_only=True):
     """
     voided_payments: tuple[str, ...] = ()
     """Payments of which a VOID said that they never were: that row is not read again with every run (rule 5.1)."""
-    attempts: dict[str, tuple[Attempt, ...]] = {}
+    attempts: dict[str, list[Attempt]] = {}
     """Order id -> failed attempts, where no invoice of the order has them: it is not sent, or not yet (rule 5.5).
 
     Their rows may be read once only, and the order may be sent later.

@@ -66,7 +66,7 @@ class Settlements(msgspec.Struct, kw_only=True):
     """Payments known as void, to be remembered: the row that says so is not read again (rule 5.1)."""
     late_attempts: dict[str, list[Movement]] = {}
     """Failed attempts for orders that did not arrive, but that ChartMogul holds, by order id; see `late_rows`."""
-    attempts: dict[str, tuple[Attempt, ...]] = {}
+    attempts: dict[str, list[Attempt]] = {}
     """All failed attempts that are known, by order id: to be remembered where the order has no invoice in the end."""
     next_due: datetime | None = None
     """The earliest date of what is held as future (rule 5.6)."""

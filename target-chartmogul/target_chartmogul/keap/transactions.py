@@ -156,7 +156,7 @@ def _failed(rows: Iterable[Row], rooms: Rooms, answer: Settlements) -> dict[str,
                 to_smallest(row.amount, room.currency), room.currency, rooms.settings.zero_decimal_amounts
             )
             found[order_id][row.digits] = Movement(key=row.digits, time=row.time, amount_in_cents=amount)
-    answer.attempts = {order_id: tuple(by_digits.values()) for order_id, by_digits in attempts.items()}
+    answer.attempts = {order_id: list(by_digits.values()) for order_id, by_digits in attempts.items()}
     return {order_id: list(by_digits.values()) for order_id, by_digits in found.items()}
 
 
