@@ -16,6 +16,7 @@ from target_chartmogul.grouping import Groups
 from target_chartmogul.inbox import CATALOG_STREAMS, Inbox
 from target_chartmogul.keap.decide import decide
 from target_chartmogul.keap.group import Arrived, Catalog, Decision, Existing, Group, Held, Note, Reject, Remembered
+from target_chartmogul.keap.plans import renamed
 from target_chartmogul.keap.records import InvalidRecordError, decode
 from target_chartmogul.keap.settings import MappingSettings
 from target_chartmogul.ledger import Ledger
@@ -100,10 +101,10 @@ class Planner:
         self.catalog = self._catalog()
 
     def plan(self) -> Iterator[Outcome]:
-        """Plan one group after the other; after the last one, the plans that their lines use."""
+        """Plan one group after the other; after the last one, the plans that their lines use, and those renamed."""
         for group in self._groups:
             yield self._plan_group(group)
-        self._store.add(PLANS_LANE, plan_changes(self._plans, self.catalog.plans_held))
+        self._store.add(PLANS_LANE, plan_changes(renamed(self.catalog) | self._plans, self.catalog.plans_held))
 
     def _catalog(self) -> Catalog:
         catalog = Catalog(plans_held={plan.external_id: plan for plan in self._ledger.objects("plan")})
