@@ -69,7 +69,7 @@ async def _run(where: dict[str, Any], count: int) -> list[str]:
     for name, path, share, connections in (
         ("one small page", "tags?page_size=1", 1, 1),
         ("one small page", "tags?page_size=1", 1, 8),
-        ("1000 contacts, all fields", f"contacts?page_size=1000&fields={_FIELDS}", 50, 4),
+        ("all contacts of the sample", f"contacts?page_size=1000&fields={_FIELDS}", 50, 4),
         ("1000 orders", "orders?page_size=1000", 50, 4),
         ("1000 payments since a time", f"sales/payments?page_size=1000&filter={_SINCE}", 50, 4),
     ):

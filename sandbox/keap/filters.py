@@ -211,8 +211,17 @@ def _until(field: Field, name: str, sign: str, value: str) -> Clause:
     return _bound(field, operator.le, instant(name, value))
 
 
+def _within(value: Any, compare: Callable[[Any, Any], bool], bound: float) -> bool:
+    try:
+        return bool(value) and compare(seconds(value), bound)
+    except ValueError:
+        return False
+
+
 def _bound(field: Field, compare: Callable[[Any, Any], bool], bound: float) -> Clause:
     path = field.paths[0]
+    if "." not in path:
+        return Clause(lambda row: _within(row.get(path), compare, bound))
 
     def fits(row: Row) -> bool:
         keys = (comparable(found, "time") for found in values_at(row, path))

@@ -65,12 +65,13 @@ def page_body(
     places = [found_place for _, found_place in zip(range(size + 1), found, strict=False)]
     own = store.tables.get(resource.stream) is table
     view = store.view(resource.stream, selected)
-    rows = b",".join(
+    rows = [
         view.row(row_id) if own else msgspec.json.encode(view.shape(table.rows[row_id])) for _, row_id in places[:size]
-    )
+    ]
     token = _encode(places[size - 1][0]) if len(places) > size else ""
     tail = _token_member(token, store.behaviour, query, url)
-    return b'{"' + resource.envelope.encode() + b'":[' + rows + b"]" + tail + extra + b"}"
+    head = b'{"' + resource.envelope.encode() + b'":['
+    return b"".join((head, b",".join(rows), b"]", tail, extra, b"}"))
 
 
 def _matches(table: Table, clauses: list[Clause], order: Order, after: Place | None) -> Iterator[tuple[Place, str]]:
