@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -105,13 +106,18 @@ def arguments(
 
 def catalog(*streams: str) -> dict[str, Any]:
     """The discovered catalog with only these streams selected."""
-    answer = subprocess.run([*COMMAND, "--discover"], cwd=ROOT, capture_output=True, text=True, check=True)
-    found: dict[str, Any] = json.loads(answer.stdout)
+    found: dict[str, Any] = json.loads(discovered())
     for entry in found["streams"]:
         for item in entry["metadata"]:
             if item["breadcrumb"] == []:
                 item["metadata"]["selected"] = entry["stream"] in streams
     return found
+
+
+@cache
+def discovered() -> str:
+    """What `--discover` prints."""
+    return subprocess.run([*COMMAND, "--discover"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 def run_tap(

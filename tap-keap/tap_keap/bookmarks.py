@@ -104,9 +104,18 @@ class Bookmarks(StreamStateManager):
             self.is_flushed = False
 
     def note_whole_read(self, after_id: str, started: datetime) -> None:
-        """A whole read came this far."""
-        self.stream_state["full_read"] = {"after_id": after_id, "started": format_instant(started)}
+        """A whole read came this far; its bookmark is kept aside until the end."""
+        progress = {"after_id": after_id, "started": format_instant(started)}
+        if self._pending is not None:
+            progress["latest"] = format_instant(self._pending)
+        self.stream_state["full_read"] = progress
         self.is_flushed = False
+
+    def resume_whole_read(self, replication_key: str) -> None:
+        """Take over what the interrupted part of a whole read has seen."""
+        latest = self.stream_state.get("full_read", {}).get("latest")
+        if latest:
+            self._pending, self._key = parse_instant(latest), replication_key
 
     def end_whole_read(self, started: datetime, *, remember: bool) -> None:
         """A whole read came to its end."""
@@ -203,5 +212,6 @@ def check_state(state: Mapping[str, Any], specs: Mapping[str, StreamSpec]) -> No
             if entry.get("full_read"):
                 str(entry["full_read"]["after_id"])
                 parse_instant(entry["full_read"]["started"])
+                parse_instant(entry["full_read"].get("latest", entry["full_read"]["started"]))
         except (ValueError, TypeError, KeyError):
             raise ConfigurationError(f"State of {name!r} cannot be read. {advice}") from None

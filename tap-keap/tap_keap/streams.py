@@ -112,6 +112,8 @@ class KeapStream(Stream):
         self.schema_written = True
         if activating:
             self._stream_version = self.keap.version
+        if plan.after_id is not None and self.replication_key:
+            self.state_manager.resume_whole_read(self.replication_key)
         try:
             for page in self.pages():
                 rows = list(self.complete_rows(page))
