@@ -285,5 +285,7 @@ def _personal(body: Any, *, inside: bool = False) -> Iterator[str]:
     elif isinstance(body, (list, tuple)):
         for value in body:
             yield from _personal(value, inside=inside)
+    elif isinstance(body, msgspec.Raw):
+        yield from _personal(msgspec.json.decode(body), inside=inside)
     elif inside and isinstance(body, str) and len(body) > 1:
         yield body

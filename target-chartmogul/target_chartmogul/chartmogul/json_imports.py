@@ -1,0 +1,133 @@
+"""ChartMogul's bulk imports (`json_imports`): posted under our own numbers, then polled until they are completed.
+
+Their ids are `<prefix>load-0001`, `-0002` and so on: a run after a crash finds what is still under way by counting.
+What ChartMogul tells of an import's failures is not documented; what came of it is read from the listings.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import msgspec
+
+from target_chartmogul.chartmogul.client import ChartMogulClient
+from target_chartmogul.chartmogul.creation import create
+from target_chartmogul.chartmogul.errors import RefusedError
+from target_chartmogul.chartmogul.wire import Wire
+
+logger = logging.getLogger(__name__)
+
+LARGEST_BODY = 4_800_000
+"""Bytes; ChartMogul takes 5 MB."""
+UNDER_WAY = 4
+"""Imports that are not waited for before the next one is posted."""
+POLL_SECONDS = 2.0
+_COMPLETED = "completed"
+_FAILED = frozenset({"failed", "error", "errored", "cancelled", "canceled"})
+
+
+class JsonImports:
+    """The bulk imports of one data source.
+
+    Args:
+        client: ChartMogul.
+        wire: names the data source and the prefix.
+    """
+
+    def __init__(self, client: ChartMogulClient, wire: Wire) -> None:
+        self._client = client
+        self._path = f"/data_sources/{wire.data_source_uuid}/json_imports"
+        self._prefix = wire.outer("load-")
+        self._under_way: list[int] = []
+        self._next = 1
+        self._polled = float("-inf")
+
+    def finish_earlier(self, known: int = 0) -> int:
+        """Wait for what earlier runs have posted; must come before ChartMogul's content is read.
+
+        Args:
+            known: the number of a finished import, from which to count.
+
+        Returns:
+            The number of the last import that there is, 0 for none. It takes one request if nothing is new.
+
+        Raises:
+            StoppedError: the run ends.
+        """
+        last = self._last(known)
+        self._next = last + 1
+        self._under_way = [
+            number for number in range(max(known, last - UNDER_WAY) + 1, last + 1) if not _ended(self._status(number))
+        ]
+        if self._under_way:
+            logger.info("Waiting for %d bulk imports of an earlier run", len(self._under_way))
+        self.wait()
+        return last
+
+    def post(self, records: dict[str, list[msgspec.Raw]]) -> bool:
+        """Post an import, after waiting for one of those under way if there are too many.
+
+        Returns:
+            Whether ChartMogul took it; if not, nothing of it is there.
+
+        Raises:
+            StoppedError: the run ends.
+            UnreachableError, CredentialsError: see `ChartMogulClient.post`.
+        """
+        self.wait(at_most=UNDER_WAY - 1)
+        while True:
+            number, self._next = self._next, self._next + 1
+            body: dict[str, Any] = {"external_id": self._name(number), **records}
+            try:
+                create(self._client, self._path, body, lambda number=number: self._status(number))  # type: ignore[misc]
+            except RefusedError as refusal:
+                if refusal.duplicate:
+                    continue  # the number is used, though ChartMogul no longer shows what for
+                logger.warning("Bulk import %s: %s; its records are sent one by one", self._name(number), refusal)
+                return False
+            self._under_way.append(number)
+            return True
+
+    def wait(self, at_most: int = 0) -> None:
+        """Wait until no more than so many imports are under way; asks every two seconds.
+
+        Raises:
+            StoppedError: the run ends.
+        """
+        while len(self._under_way) > at_most:
+            pause = self._polled + POLL_SECONDS - time.monotonic()
+            if pause > 0:
+                self._client.pause(pause)
+            self._polled = time.monotonic()
+            if _ended(self._status(self._under_way[0])):
+                self._under_way.pop(0)
+
+    def _last(self, known: int) -> int:
+        """The highest number in use: by doubling steps, then by halving them."""
+        low, step = known, 1
+        while self._status(low + step) is not None:
+            low, step = low + step, step * 2
+        high = low + step
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self._status(middle) is not None else (low, middle)
+        return low
+
+    def _status(self, number: int) -> str | None:
+        """The status of an import, None if there is none of this number."""
+        try:
+            answer = self._client.get(f"{self._path}/{self._name(number)}")
+        except RefusedError as refusal:
+            if refusal.missing:
+                return None
+            raise
+        return str(answer.get("status") or "queued") if isinstance(answer, dict) else None
+
+    def _name(self, number: int) -> str:
+        return f"{self._prefix}{number:04d}"
+
+
+def _ended(status: str | None) -> bool:
+    return status is None or status == _COMPLETED or status in _FAILED
