@@ -1,0 +1,178 @@
+"""Whatever Keap leaves out or fills with oddities, a record costs at most itself (rule 1.5): `decide` never fails."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from target_chartmogul.chartmogul.objects import SUBSCRIPTION
+from target_chartmogul.keap.decide import decide
+from target_chartmogul.keap.group import Arrived, Catalog, Decision, Existing, Group
+from target_chartmogul.keap.ids import parse_event_id, parse_invoice_id, parse_plan_id
+from target_chartmogul.keap.records import InvalidRecordError, decode
+from tests.worked_accounts import BY_ID, Case, cases
+
+CASES = [case for case in cases() if len(case.runs) == 2 or "11-" in case.id or "20-" in case.id]
+ODD: list[Any] = [
+    None,
+    "",
+    "0",
+    0,
+    -1,
+    1.5,
+    10**12,
+    True,
+    "1207",
+    "no number",
+    "0001-01-01T00:00:00Z",
+    "9999-12-31T23:59:59Z",
+    "1899-12-31",
+    "9999-12-31",
+    "2026-02-30",
+    [],
+    {},
+    "x" * 300,
+    "DRAFT",
+    "SUBSCRIPTION",
+    "DISCOUNT_PRODUCT",
+    "TAX",
+    "KWD",
+    "JPY",
+    "XXX",
+]
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every field of a record, but for its own id."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            if (*path, key) != ("id",):
+                yield (*path, key)
+                yield from places(each, (*path, key))
+    elif isinstance(value, list):
+        for at, each in enumerate(value):
+            yield (*path, at)
+            yield from places(each, (*path, at))
+
+
+def put(record: Any, path: tuple[Any, ...], odd: Any) -> None:
+    for step in path[:-1]:
+        record = record[step]
+    record[path[-1]] = odd
+
+
+@st.composite
+def oddities(draw: st.DrawFn) -> tuple[Case, list[dict[str, list[dict[str, Any]]]]]:
+    case = draw(st.sampled_from(CASES))
+    runs = []
+    for run in case.runs:
+        keap = copy.deepcopy(run.keap)
+        for _ in range(draw(st.integers(0, 6))):
+            stream = draw(st.sampled_from([name for name, rows in sorted(keap.items()) if rows]))
+            record = draw(st.sampled_from(keap[stream]))
+            put(record, draw(st.sampled_from(list(places(record)))), draw(st.sampled_from(ODD)))
+        runs.append(keap)
+    return case, runs
+
+
+def read(keap: dict[str, list[dict[str, Any]]]) -> tuple[Group, Catalog]:
+    group, catalog = Group(), Catalog()
+    shelves = {stream: getattr(group, stream) for stream in BY_ID} | {
+        "products": catalog.products,
+        "subscription_plans": catalog.plans,
+        "free_trial_discounts": catalog.free_trials,
+    }
+    unreadable: dict[str, set[str]] = {}
+    refused: list[InvalidRecordError] = []
+    for stream, rows in keap.items():
+        for row in rows:
+            try:
+                record = decode(stream, json.dumps(row).encode())
+            except InvalidRecordError as error:
+                refused.append(error)
+                if error.record_id:
+                    unreadable.setdefault(stream, set()).add(error.record_id)
+                continue
+            if stream in shelves:
+                shelves[stream][record.id] = record
+            else:
+                getattr(group, stream).append(record)
+    assert not any("@" in str(each) for each in refused)
+    group.unreadable = {stream: frozenset(each) for stream, each in unreadable.items()}
+    return group, catalog
+
+
+def assert_sound(decision: Decision, now: datetime) -> None:
+    """What ChartMogul would take: ids that we form, lines and periods that belong together, nothing from the future."""
+    for external_id, invoice in decision.invoices.items():
+        assert parse_invoice_id(external_id)
+        assert invoice.customer_external_id.isdigit()
+        assert invoice.date <= now
+        assert len({each.external_id for each in invoice.line_items}) == len(invoice.line_items)
+        assert len({each.external_id for each in invoice.transactions}) == len(invoice.transactions)
+        for line in invoice.line_items:
+            assert len(line.description or "") <= 255
+            if line.type == SUBSCRIPTION:
+                assert line.subscription_external_id
+                assert parse_plan_id(line.plan_external_id or "")
+                assert line.service_period_start is not None
+                assert line.service_period_end is not None
+                assert line.service_period_start < line.service_period_end
+        for each in invoice.transactions:
+            assert each.amount_in_cents > 0
+            assert each.date <= now
+    for external_id, event in decision.events.items():
+        assert parse_event_id(external_id)
+        assert event.customer_external_id in {invoice.customer_external_id for invoice in decision.invoices.values()}
+    for note in decision.notes:
+        assert "@" not in json.dumps(note.detail, default=str)
+    for each in (*decision.rejects, *decision.held):
+        assert "@" not in each.reason
+
+
+@examples(max_examples=150, deadline=None)
+@given(oddities())
+def test_rule_1_5_odd_records_cost_themselves_at_most(drawn: tuple[Case, list[Any]]) -> None:
+    case, runs = drawn
+    before = Decision()
+    for run, keap in zip(case.runs, runs, strict=True):
+        group, catalog = read(keap)
+        group.existing = Existing(customers=before.customers, invoices=before.invoices, events=before.events)
+        group.remembered = before.remembered
+        catalog.plans_held = before.plans
+        now = run.now + timedelta(minutes=1)
+        decision = decide(group, catalog, Arrived(subscriptions_whole=True), case.mapping, now)
+        assert_sound(decision, now)
+        again = copy.deepcopy(group)
+        again.existing = Existing(customers=decision.customers, invoices=decision.invoices, events=decision.events)
+        again.remembered = decision.remembered
+        settled = decide(again, catalog, Arrived(subscriptions_whole=True), case.mapping, now)
+        assert settled.invoices == decision.invoices
+        assert settled.customers == decision.customers
+        before = decision
+
+
+@pytest.mark.parametrize("stream", ["orders", "subscriptions", "contacts"])
+def test_rule_1_5_what_cannot_be_read_is_not_gone(stream: str) -> None:
+    case = next(case for case in CASES if case.id == "08-moved-subscription")
+    group, catalog = read(case.runs[0].keap)
+    first = decide(group, catalog, Arrived(subscriptions_whole=True), case.mapping, case.runs[0].now)
+    broken = copy.deepcopy(case.runs[0].keap)
+    for row in broken[stream]:
+        row["contact_id" if stream == "subscriptions" else "create_time"] = row["order_time"] = {"odd": 1}
+    group, catalog = read(broken)
+    assert group.unreadable[stream]
+    group.existing = Existing(customers=first.customers, invoices=first.invoices, events=first.events)
+    group.remembered = first.remembered
+    second = decide(group, catalog, Arrived(subscriptions_whole=True), case.mapping, case.runs[0].now)
+    assert second.invoices == first.invoices
+    assert second.customers == first.customers
+    assert second.events == first.events
