@@ -37,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         _write_atomically(Path(options.ready_file), ready)
     print(ready, flush=True)
     gc.freeze()  # the account stays; collecting it again and again would only cost answers their time
+    gc.set_threshold(50_000, 10, 10)  # a first load makes millions of objects, all of which stay
     server.run(sockets=[listener])
     return 0
 

@@ -28,6 +28,14 @@ _ATTRIBUTES = {
 }
 
 
+# What only the store may change: its indexes are built on it.
+_FIXED = {
+    "seq", "source", "external_id", "identities", "customer", "invoice", "invoices", "plan", "subscription",
+    "subscriptions", "line_items", "transactions", "customer_external_id", "subscription_external_id", "extra",
+    "created_at", "updated_at", "errors", "edits", "disabled_at", "alive",
+}  # fmt: skip
+
+
 class People:
     """Raises LookupError for an unknown record and ValueError for what cannot be done to it."""
 
@@ -74,12 +82,10 @@ class People:
         record.disabled_at = self._state.now() if on else None
 
     def _change(self, record: Any, changes: dict[str, Any]) -> None:
-        if isinstance(record, Plan):
-            raise ValueError("plans have no history of edits")  # noqa: TRY004 - the caller's mistake
-        history = record.edits or {"values_changed": {}}
+        history = getattr(record, "edits", None) or {"values_changed": {}}
         for name, value in changes.items():
             attribute = _ATTRIBUTES.get(name, name)
-            if not hasattr(record, attribute):
+            if attribute in _FIXED or not hasattr(record, attribute):
                 raise ValueError(f"no field {name!r}")
             old = getattr(record, attribute)
             new = timestamps.parse(value) if name in _MOMENTS and value is not None else value
@@ -89,7 +95,8 @@ class People:
             history["values_changed"][name] = {"original_value": original, "edited_value": value}
         history["latest_edit_author"] = AUTHOR
         history["latest_edit_performed_at"] = timestamps.with_milliseconds(self._state.now())
-        record.edits = history
+        if not isinstance(record, Plan):
+            record.edits = history
 
 
 def _find(source: DataSource, kind: str, external_id: str) -> Any:

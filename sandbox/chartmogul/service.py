@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from starlette.routing import Route
 
 from sandbox.chartmogul.account import Account
@@ -26,6 +28,10 @@ from sandbox.chartmogul.transactions import Transactions
 from sandbox.credentials import CHARTMOGUL_API_KEY, CHARTMOGUL_READ_ONLY_KEY
 
 
+# Writes from which on a store is worth a collection of its own when it is thrown away.
+LARGE = 50_000
+
+
 class ChartMogulService:
     """`routes()` belong under `/chartmogul/v1`, `control_routes()` under `/control/chartmogul`."""
 
@@ -36,8 +42,11 @@ class ChartMogulService:
         self._route = gate.route
 
     def reset(self) -> None:
+        was_large = self._state.store.version > LARGE
         self._imports.reset()
         self._state.reset()
+        if was_large:
+            gc.collect()
 
     def control_routes(self) -> list[Route]:
         return Control(self._state, self._imports.carry_out).routes()

@@ -56,6 +56,15 @@ def test_edits_leave_a_history(api: Calls, source: str) -> None:
     assert api.sandbox.content("Keap")["mrr"]["2026-03"] == {"c1": 1700}
 
 
+def test_a_customer_and_a_plan_are_edited_too(api: Calls, source: str) -> None:
+    edit(api, "customer", "c1", changes={"name": "Nobody", "lead_created_at": "2025-01-01"})
+    edit(api, "plan", "p1", changes={"name": "Platinum", "interval_count": 2})
+    content = api.sandbox.content("Keap")
+    assert content["customers"]["c1"] == {"name": "Nobody", "lead_created_at": "2025-01-01T00:00:00Z"}
+    assert content["plans"]["p1"]["name"] == "Platinum"
+    assert content["mrr"]["2026-01"] == {"c1": 500}
+
+
 def test_disabled_records_are_hidden_and_count_for_nothing(api: Calls, source: str) -> None:
     edit(api, "subscription_event", "e1", disable=True)
     assert api.call("GET", "/subscription_events")[1]["subscription_events"] == []
@@ -118,6 +127,7 @@ def test_orders_that_make_no_sense(api: Calls, source: str) -> None:
         ({"kind": "customer", "external_id": "c1", "disable": True}, 400),
         ({"kind": "customer", "external_id": "c1", "merge_into": "c1"}, 400),
         ({"kind": "invoice", "external_id": "i1", "changes": {"colour": "red"}}, 400),
+        ({"kind": "invoice", "external_id": "i1", "changes": {"external_id": "i2"}}, 400),
     ]:
         with pytest.raises(RuntimeError, match=f": {status} "):
             api.sandbox.control("POST", "chartmogul/edit", order)
