@@ -60,6 +60,7 @@ pins: $(READY) ## requirements/*.txt anew from *.in: exact, hashed, without addr
 		--no-emit-find-links --no-header --upgrade requirements/$$name.in -o requirements/$$name.txt; done
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 		requirements/plugins.in -c requirements/dev.txt -o requirements/plugins.txt
+	@sed -i "/^\.\/t/d" requirements/plugins.txt
 
 clean: ## what was made here, but for your .env
 	@rm -rf $(VENV) .meltano output build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -24,6 +24,8 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 OUTPUT = ROOT / "output" / "demo"
+NOW = "2026-11-20T08:00:00Z"
+"""The sample account ends here; both services and both plugins take it as the time of the run."""
 console = Console(highlight=False)
 
 
@@ -31,7 +33,9 @@ def start_sandbox() -> tuple[subprocess.Popen[bytes], dict[str, str]]:
     """The sandbox's process and its addresses and keys."""
     ready = OUTPUT / "sandbox.json"
     process = subprocess.Popen(
-        [sys.executable, "-m", "sandbox", "--port", "0", "--ready-file", ready], cwd=ROOT, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "sandbox", "--port", "0", "--now", NOW, "--ready-file", ready],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 60
     while not ready.exists():
@@ -57,12 +61,14 @@ def environment(addresses: dict[str, str]) -> dict[str, str]:
         "TAP_KEAP_API_URL": addresses["keap_api_url"],
         "TAP_KEAP_TOKEN_URL": addresses["keap_token_url"],
         "TAP_KEAP_API_KEY": addresses["keap_api_key"],
-        "TAP_KEAP_NOW": addresses["now"],
+        "TAP_KEAP_NOW": NOW,
         "TARGET_CHARTMOGUL_API_URL": addresses["chartmogul_api_url"],
         "TARGET_CHARTMOGUL_API_KEY": addresses["chartmogul_api_key"],
         "TARGET_CHARTMOGUL_LEDGER_PATH": str(OUTPUT / "ledger.sqlite"),
-        "TARGET_CHARTMOGUL_REPORT_PATH": str(OUTPUT / "report.json"),
-        "TARGET_CHARTMOGUL_NOW": addresses["now"],
+        "TARGET_CHARTMOGUL_REPORT_PATH": str(OUTPUT / "report.html"),
+        "TARGET_CHARTMOGUL_NOW": NOW,
+        # A first load of this size is worth it: see `load_method`.
+        "TARGET_CHARTMOGUL_LOAD_METHOD": "bulk",
         "UV_COMPILE_BYTECODE": "1",
     }
 
@@ -95,23 +101,39 @@ def run_pipeline(number: int, addresses: dict[str, str], variables: dict[str, st
 
 # Meltano itself ends with 1 whenever a plugin did not end with 0; the sample account has no record that is refused.
 EXPECTED_EXIT_CODES = {0}
+LISTS_SHOWN = 6
 
 
-def bars(mrr: dict[str, int], currency: str, width: int = 44) -> None:
-    """MRR by month as a small chart; amounts in hundredths."""
-    top = max(mrr.values(), default=0) or 1
-    for month, amount in sorted(mrr.items()):
-        console.print(f"  {month}  {amount / 100:>12,.2f} {currency}  [green]{'█' * round(width * amount / top)}[/green]")
+def bars(months: dict[str, dict[str, dict[str, int]]], width: int = 40) -> None:
+    """MRR by month as a small chart, one currency after the other; amounts in hundredths."""
+    for currency in sorted({currency for month in months.values() for currency in month}):
+        series = {month: values.get(currency, {}).get("mrr", 0) for month, values in sorted(months.items())}
+        top = max(series.values()) or 1
+        console.print(f"\n[bold]MRR by month, {currency}[/bold]")
+        for month, amount in series.items():
+            console.print(f"  {month} {amount / 100:>13,.2f}  [blue]{'█' * round(width * amount / top)}[/blue]")
 
 
-def show_counts(report: dict[str, Any]) -> None:
-    """What was created, updated, left and rejected, per kind of object."""
-    table = Table("ChartMogul", "created", "updated", "deleted", "unchanged", "rejected", box=None, pad_edge=False)
+def show(report: dict[str, Any]) -> None:
+    """Counts, MRR, and what was rejected or dropped and why."""
+    columns = ("created", "updated", "deleted", "unchanged", "rejected")
+    table = Table("in ChartMogul", *columns, box=None, pad_edge=False, header_style="bold")
     for kind, counts in report["counts"].items():
-        table.add_row(
-            kind, *(str(counts.get(each, 0)) for each in ("created", "updated", "deleted", "unchanged", "rejected"))
-        )
+        table.add_row(kind, *(str(counts.get(each, 0)) for each in columns))
     console.print(table)
+    bars(report["mrr"]["months"])
+    console.print("\n[bold]Rejected, dropped, worth a look[/bold]")
+    for each in report["rejects"] + report["refusals"]:
+        where = f"{each.get('stream') or each.get('kind')} {each['id']}"
+        console.print(f"  rejected: {where}, {each['field'] or 'record'}: {each['reason']}", markup=False)
+    for each in report["held"]:
+        console.print(f"  waits: {each['stream']} {each['id']}: {each['reason']} (rule {each['rule']})", markup=False)
+    for each in report["lists"].values():
+        if each["what_to_do"]:
+            ids = [str(entry.get("id")) for entry in each["entries"]]
+            more = f" and {len(ids) - LISTS_SHOWN} more" if len(ids) > LISTS_SHOWN else ""
+            console.print(f"  {each['title']}: {', '.join(ids[:LISTS_SHOWN])}{more}", markup=False)
+            console.print(f"    [dim]{each['what_to_do']}[/dim]")
 
 
 def main() -> int:
@@ -130,11 +152,14 @@ def main() -> int:
                 console.print((OUTPUT / "install.log").read_text()[-4000:], markup=False)
                 raise SystemExit("`meltano install` failed.")
         first = run_pipeline(1, addresses, variables)
-        show(json.loads((OUTPUT / "report.json").read_text()), first)
-        shutil.copy(OUTPUT / "report.json", OUTPUT / "report-1.json")
-        console.rule("the same again")
+        console.print(f"  ChartMogul's own request log: {first['writes']} writes, {first['reads']} reads\n")
+        show(json.loads((OUTPUT / "report.json").read_text()))
+        for name in ("report.json", "report.html"):
+            shutil.copy(OUTPUT / name, OUTPUT / f"first-{name}")
+        console.print("\n[bold]The same again: nothing is new[/bold]")
         second = run_pipeline(2, addresses, variables)
-        console.print(f"  ChartMogul's request log: {second['writes']} writes, {second['reads']} reads")
+        console.print(f"  ChartMogul's own request log: {second['writes']} writes, {second['reads']} reads")
+        console.print(f"\nThe report as a page: {(OUTPUT / 'first-report.html').relative_to(ROOT)}")
         return 0 if second["writes"] == 0 else 1
     finally:
         process.send_signal(signal.SIGTERM)

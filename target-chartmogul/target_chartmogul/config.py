@@ -9,6 +9,7 @@ import difflib
 import ipaddress
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -61,12 +62,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _as_number(name: str, value: Any) -> Any:
-    """A number that came as a text: Meltano hands decimal settings on that way."""
+    """A number that came as a text from an environment variable, or as a Decimal from the SDK's reader of JSON."""
     kind = PROPERTIES.get(name, {}).get("type")
-    if not isinstance(value, str) or kind not in {"number", "integer"}:
+    if not isinstance(value, str | Decimal) or kind not in {"number", "integer"}:
         return value
     try:
-        return int(value) if kind == "integer" else float(value)
+        return int(value) if kind == "integer" and isinstance(value, str) else float(value)
     except ValueError:
         return value
 
