@@ -120,7 +120,7 @@ def assert_same(found: dict[str, Any], expected: dict[str, Any], *sections: str)
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=["defaults", "alternatives"])
 @given(seed=st.integers(0, 10**6), parts=st.integers(2, 5))
-@examples(max_examples=12, deadline=None)
+@examples(max_examples=12, deadline=None, derandomize=True)
 def test_rule_1_2_any_split_of_the_arrival_comes_to_the_same_invoices_and_customers(settings, seed, parts):
     keap = generate_account(seed, contacts=4, months=10, now=NOW)
     expected = run(keap, Decision(), NOW, settings, whole=True)
@@ -146,7 +146,7 @@ def test_rule_1_2_any_split_of_the_arrival_comes_to_the_same_invoices_and_custom
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=["defaults", "alternatives"])
 @given(seed=st.integers(0, 10**6))
-@examples(max_examples=12, deadline=None)
+@examples(max_examples=12, deadline=None, derandomize=True)
 def test_rule_1_2_a_history_read_in_changes_is_a_history_read_whole(settings, seed):
     keap = generate_account(seed, contacts=5, months=8, now=NOW)
     whole = incremental = run(keap, Decision(), NOW, settings, whole=True)

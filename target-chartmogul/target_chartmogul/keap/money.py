@@ -80,7 +80,7 @@ def to_hundredths_together(smallest: Sequence[int], currency: str, zero_decimal_
     """
     multiplier, divisor = _ratio(currency, zero_decimal_amounts)
     if divisor == 1:
-        return [amount * multiplier for amount in smallest]
+        return list(smallest) if multiplier == 1 else [amount * multiplier for amount in smallest]
     shares = [amount // divisor for amount in smallest]
     left = _half_even(sum(smallest), divisor) - sum(shares)
     by_remainder = sorted(range(len(shares)), key=lambda at: -(smallest[at] % divisor))
