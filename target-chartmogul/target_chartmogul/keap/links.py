@@ -61,10 +61,11 @@ class Linker:
     ) -> None:
         self._catalog = catalog
         self._zone = zone
-        self._customers_held = customers_held
-        self._subscriptions = [
-            subscription for subscription in subscriptions.values() if subscription.start_date is not None
-        ]
+        self._candidates: dict[str, list[Subscription]] = defaultdict(list)
+        for subscription_id, subscription in subscriptions.items():
+            contacts = customers_held.get(subscription_id, set()) | {subscription.contact_id or ""}
+            for contact_id in contacts if subscription.start_date is not None else ():
+                self._candidates[contact_id].append(subscription)
         self._trial_days: dict[str, int] = {}
         for trial in catalog.free_trials.values():
             if trial.subscription_plan_id:
@@ -85,7 +86,7 @@ class Linker:
             named_by.add((link.order_id, link.subscription_id))
         pairs = []
         for item in unlinked:
-            for subscription in self._subscriptions:
+            for subscription in self._candidates.get(item.contact_id or "-", ()):
                 subscription_id = subscription.id or ""
                 earlier = first_link.get(subscription_id)
                 if earlier is not None and earlier < (item.date, int(item.order_id)):
@@ -105,12 +106,12 @@ class Linker:
         return links
 
     def _distance(self, item: Unlinked, subscription: Subscription) -> int | None:
-        """Whole days between order and start date, or None where the two cannot belong together."""
+        """Whole days between order and start date, or None where the two cannot belong together.
+
+        That they are one contact's is known already.
+        """
         start = subscription.start_date
         if start is None or not self._same_plan(item.item, subscription):
-            return None
-        contacts = self._customers_held.get(subscription.id or "", set())
-        if item.contact_id is None or (subscription.contact_id != item.contact_id and item.contact_id not in contacts):
             return None
         day = day_of(item.date, self._zone)
         if start < day - timedelta(days=_DAYS_BEFORE) or start > self._latest_start(item.item, subscription, day):
