@@ -27,7 +27,6 @@ from sandbox.chartmogul.subscriptions import Subscriptions
 from sandbox.chartmogul.transactions import Transactions
 from sandbox.credentials import CHARTMOGUL_API_KEY, CHARTMOGUL_READ_ONLY_KEY
 
-
 # Writes from which on a store is worth a collection of its own when it is thrown away.
 LARGE = 50_000
 
