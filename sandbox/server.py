@@ -38,6 +38,13 @@ def abort_connection(scope: Scope, *, abruptly: bool) -> None:
 class PromptServer(uvicorn.Server):
     """Ends at once on SIGTERM and SIGINT, with exit code 0."""
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Cut all connections first: nobody is to get a last answer that no service would give."""
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, CuttableProtocol):
+                connection.transport.abort()
+        await super().shutdown(sockets)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.should_exit = True
         self.force_exit = True

@@ -165,7 +165,7 @@ class _History:
             order["modification_time"] = format_instant(self._time())
 
     def _edit_product(self) -> None:
-        for product in self._some(list(self._products.values()), 0.03):
+        for product in self._some(list(self._products.values()), 0.1):
             product["name"] += " II"
             product["update_time"] = format_instant(self._time())
 
@@ -181,7 +181,7 @@ class _History:
     def _delete_order(self) -> None:
         charged = {order_id for row in self._books.transactions for order_id in row["order_ids"]}
         charged |= {order_id for row in self._books.payments.values() for order_id in row["order_ids"]}
-        for order in self._some([row for row in self._orders() if row["id"] not in charged], 0.05):
+        for order in self._some([row for row in self._orders() if row["id"] not in charged], 0.3):
             del self._books.orders[order["id"]]
 
     def _arrive(self) -> None:
