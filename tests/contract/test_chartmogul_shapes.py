@@ -216,3 +216,42 @@ def test_filters_of_customers(api: Calls) -> None:
     assert listed(status="Cancelled") == [ended]
     assert listed(status="Qualified_Lead") == [lead]
     assert listed(system="Stripe") == []
+
+
+def test_tags_are_replaced_and_custom_attributes_merged(api: Calls) -> None:
+    custom = [{"type": "String", "key": "channel", "value": "web"}]
+    uuid = api.customer(api.source(), attributes={"tags": ["a", "b"], "custom": custom})
+    path = f"/customers/{uuid}"
+    for change, tags, values in [
+        ({"name": "Mara"}, ["a", "b"], {"channel": "web"}),
+        ({"attributes": {"custom": {"age": 7}}}, ["a", "b"], {"channel": "web", "age": 7}),
+        ({"attributes": {"tags": ["c"]}}, ["c"], {"channel": "web", "age": 7}),
+        ({"attributes": {"tags": [], "custom": {"age": 8}}}, [], {"channel": "web", "age": 8}),
+    ]:
+        attributes = api.call("PATCH", path, change)[1]["attributes"]
+        assert (attributes["tags"], attributes["custom"]) == (tags, values)
+    wrong_type = {"attributes": {"custom": {"age": "old"}}}
+    assert api.call("PATCH", path, wrong_type)[0] == 422
+    unchanged = {"data_source_uuid": "ds_1", "external_id": "c9"}
+    assert api.call("PATCH", path, unchanged)[1]["external_id"] == "c1"
+
+
+def test_a_line_may_fall_below_what_is_paid(api: Calls) -> None:
+    source = api.source()
+    made = api.invoice(api.customer(source), invoice(api.plan(source)) | {"transactions": [payment("t1", 1000)]})
+    item = f"/line_items/{made['line_items'][0]['uuid']}"
+    assert api.call("PATCH", item, {"amount_in_cents": 900})[0] == 200
+    transaction = f"/transactions/{made['transactions'][0]['uuid']}"
+    assert api.call("PATCH", transaction, {"date": "2026-01-07"})[0] == 422
+    assert api.call("PATCH", transaction, {"amount_in_cents": 900})[0] == 200
+
+
+def test_merged_subscriptions_get_new_uuids(api: Calls) -> None:
+    source = api.source()
+    first = api.invoice(api.customer(source), invoice(api.plan(source)))["line_items"][0]
+    into = api.customer(source, "c2")
+    sides = {"from": {"data_source_uuid": source, "external_id": "c1"}, "into": {"customer_uuid": into}}
+    assert api.made("/customers/merges", sides, 202) == {}
+    known = api.call("GET", f"/import/customers/{into}/subscriptions")[1]["subscriptions"][0]
+    assert known["external_id"] == "s1"
+    assert known["uuid"] != first["subscription_uuid"]
