@@ -65,7 +65,7 @@ class RequestGate:
     Args:
         folder: where processes meet (the folder of the ledger); None for this process alone.
         account: what the limit belongs to (address and key); only a digest of it becomes a file name.
-        per_second: the pace.
+        per_second: the pace, if it is to be another one (an account that others use too).
         connections: how many requests may be under way at a time.
         clock: monotonic seconds, common to all processes of the machine.
     """
@@ -81,6 +81,7 @@ class RequestGate:
     ) -> None:
         self._clock = clock
         self._spacing = 1 / per_second
+        self._window = _WINDOW * REQUESTS_PER_SECOND / per_second
         self._lock = threading.Lock()
         self._memory = Pace(spacing=self._spacing)
         self._connections = threading.BoundedSemaphore(connections)
@@ -117,7 +118,7 @@ class RequestGate:
         """Count a request that leaves now, or say after how many seconds it may: (now, seconds)."""
         with self._pace() as pace:
             now = self._clock()
-            wait = max(pace.resume - now, pace.left[0] + _WINDOW - now if pace.left[0] else 0.0)
+            wait = max(pace.resume - now, pace.left[0] + self._window - now if pace.left[0] else 0.0)
             if wait <= 0:
                 pace.left = (*pace.left[1:], now)
             return now, wait
