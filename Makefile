@@ -62,5 +62,8 @@ pins: $(READY) ## requirements/*.txt anew from *.in: exact, hashed, without addr
 		requirements/plugins.in -c requirements/dev.txt -o requirements/plugins.txt
 	@sed -i "/^\.\/t/d" requirements/plugins.txt
 
+docs: $(READY) ## the documentation site, into site/
+	@$(BIN)/mkdocs build --quiet --strict
+
 clean: ## what was made here, but for your .env
 	@rm -rf $(VENV) .meltano output build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
