@@ -6,6 +6,8 @@ import contextlib
 import os
 import sys
 
+SUBCOMMANDS = ("explain", "reconcile")
+
 
 def main() -> None:
     """Run the command line and end the process with one of `exit_codes`."""
@@ -32,7 +34,13 @@ def _run(arguments: list[str]) -> int:
     try:
         from target_chartmogul.target import TargetChartMogul  # noqa: PLC0415
 
-        result = TargetChartMogul.cli.main(arguments, prog_name="target-chartmogul", standalone_mode=False)
+        program, name = TargetChartMogul, "target-chartmogul"
+        if words := [each for each in arguments if each in SUBCOMMANDS]:
+            from target_chartmogul.commands import COMMANDS  # noqa: PLC0415
+
+            program, name = COMMANDS[words[0]], f"{name} {words[0]}"
+            arguments.remove(words[0])
+        result = program.cli.main(arguments, prog_name=name, standalone_mode=False)
     except TargetChartMogulError as error:
         return _fail(str(error), error.exit_code)
     except click.exceptions.Exit as stop:

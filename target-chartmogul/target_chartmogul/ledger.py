@@ -18,7 +18,7 @@ from target_chartmogul.chartmogul.objects import Customer, Invoice, LineItem, Pl
 from target_chartmogul.inbox import Row
 from target_chartmogul.keap import ids
 from target_chartmogul.keap.contacts import email_fingerprint
-from target_chartmogul.keap.group import Existing, Remembered
+from target_chartmogul.keap.group import Existing, Note, Remembered
 
 FORMAT: Final = "1"
 """Raised whenever the tables or what lies in them change: an older ledger is kept aside and rebuilt."""
@@ -224,6 +224,26 @@ class Ledger:
                     else:
                         getattr(found, kind)[key] = fact
         return found
+
+    def contacts_of_order(self, order_id: int) -> list[int]:
+        """Contacts under whom an order's invoices are or were."""
+        return self._contacts("SELECT contact FROM use_of_order WHERE order_id = ? ORDER BY contact", order_id)
+
+    def contacts_of_subscription(self, subscription_id: int) -> list[int]:
+        """Contacts under whom a subscription's lines or cancellations are or were."""
+        return self._contacts(
+            "SELECT contact FROM use_of_subscription WHERE subscription = ? ORDER BY contact", subscription_id
+        )
+
+    def _contacts(self, query: str, number: int) -> list[int]:
+        with self._lock:
+            return [contact for (contact,) in self._database.execute(query, (number,))]
+
+    def remarks(self) -> dict[str, list[Note]]:
+        """All that `explain` has to say beyond what ChartMogul holds."""
+        with self._lock:
+            rows = self._database.execute("SELECT key, value FROM remembered WHERE kind = 'remarks'").fetchall()
+        return {key: _REMEMBERED["remarks"].decode(value) for key, value in rows}
 
     def cancellation_facts(self) -> Remembered:
         """Rules and sources of all cancellations, for the report."""

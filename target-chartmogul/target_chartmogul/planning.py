@@ -37,8 +37,8 @@ class Listener(Protocol):
     def held(self, held: Held) -> None:
         """A record that waits."""
 
-    def decided(self, existing: Existing, decision: Decision) -> None:
-        """A group: what ChartMogul holds of it and what it should hold."""
+    def decided(self, group: Group, decision: Decision) -> None:
+        """A group: its records with what ChartMogul holds of it, and what it should hold."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -132,7 +132,7 @@ class Planner:
                 Reject(stream="contacts", id=str(abs(number)), field="", reason=f"the mapping failed: {_where(error)}")
             )
             return Outcome(number, None, frozenset(rejected), unsettled=True, failed=True)
-        self._tell(existing, decision)
+        self._tell(group, decision)
         for each in decision.rejects:
             rejected.add((each.stream, int(each.id) if each.id.isdecimal() else 0))
         changes = group_changes(decision, existing, self._marks)
@@ -152,14 +152,14 @@ class Planner:
         self._store.add(self._lane, changes)
         return self._lane
 
-    def _tell(self, existing: Existing, decision: Decision) -> None:
+    def _tell(self, group: Group, decision: Decision) -> None:
         for note in decision.notes:
             self._listener.note(note)
         for reject in decision.rejects:
             self._listener.reject(reject)
         for held in decision.held:
             self._listener.held(held)
-        self._listener.decided(existing, decision)
+        self._listener.decided(group, decision)
 
     def _remember(self, contacts: list[int], before: Remembered, decision: Decision) -> None:
         due = None if decision.next_due is None else instant_text(decision.next_due)

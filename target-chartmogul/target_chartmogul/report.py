@@ -18,7 +18,7 @@ import msgspec
 
 from target_chartmogul.changes import Action, Change, Kind, Refusal
 from target_chartmogul.chartmogul.objects import Invoice
-from target_chartmogul.keap.group import Decision, Existing, Held, Note, Reject
+from target_chartmogul.keap.group import Decision, Group, Held, Note, Reject
 from target_chartmogul.mrr import MrrTable
 from target_chartmogul.report_document import TOP_LISTS, write_document
 from target_chartmogul.report_lists import (
@@ -118,8 +118,12 @@ class ReportBuilder:
             "held", {"stream": held.stream, "id": held.id, "reason": held.reason, "rule": held.rule, "due": due}
         )
 
-    def decided(self, existing: Existing, decision: Decision) -> None:
+    def decided(self, group: Group, decision: Decision) -> None:
         """A group was decided; what there is to say of it came by the other methods."""
+
+    def entry(self, name: str, content: dict[str, Any]) -> None:
+        """An entry of any list."""
+        self._spool.add(name, content)
 
     def planned(self, change: Change) -> None:
         """A change of a dry run: counted as if done, and itemised by the names of the fields that differ."""

@@ -60,6 +60,7 @@ LISTS: dict[str, ListWords] = {
     "payments_without_order": ListWords(
         "Payments that name no order: not sent", "Attach the payment to an order in Keap.", warns=True
     ),
+    "attempts_without_order": ListWords("Failed attempts at the gateway that name no order: not sent"),
     "refunds_not_found": ListWords(
         "Refunds in an order's total that no payment or transaction explains", "Look at the order in Keap."
     ),
@@ -100,6 +101,12 @@ LISTS: dict[str, ListWords] = {
         "Read Keap from the beginning: `meltano run --full-refresh`.",
         warns=True,
     ),
+    "reconciliation_differences": ListWords(
+        "Orders, payments and refunds that are not the same in Keap and in ChartMogul",
+        "`pending`: run again. Without a reason: `explain` the order, and look at it on both sides.",
+        warns=True,
+    ),
+    "excluded_items": ListWords("Orders of which `exclude_products` left out items"),
     "merged": ListWords("Customers that were merged in ChartMogul: their fields were left as they are there"),
     "disabled": ListWords("Objects that a person disabled in ChartMogul: left so"),
     "edited": ListWords("Objects that a person changed in ChartMogul: left so until Keap's record changes"),

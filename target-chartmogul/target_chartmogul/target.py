@@ -114,10 +114,13 @@ class TargetChartMogul(Target):
     def _begin(self) -> None:
         """The first stream that ChartMogul is fed from: lock the ledger and check the key, before hours of reading."""
         if self._run is None:
-            from target_chartmogul.run import Run  # noqa: PLC0415  what other input does not need
-
-            self._run = Run(self.settings, self.intake, self.tap_state, self.stop)
+            self._run = self._new_run()
             self._run.begin()
+
+    def _new_run(self) -> Run:
+        from target_chartmogul.run import Run  # noqa: PLC0415  what other input does not need
+
+        return Run(self.settings, self.intake, self.tap_state, self.stop)
 
     # the SDK's message handlers (see sdk_hooks)
 
