@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,12 +13,14 @@ import msgspec
 
 from target_chartmogul import exit_codes, guards, preflight
 from target_chartmogul.account_report import tell_account, tell_rehearsal
-from target_chartmogul.apply import Applier
+from target_chartmogul.apply import Applier, Lane
+from target_chartmogul.bulk import BulkLoader, loads_in_bulk
 from target_chartmogul.change_store import PLANS_LANE, ChangeStore
 from target_chartmogul.chartmogul import errors
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.data_source import DataSource, create_data_source, find_data_source
 from target_chartmogul.chartmogul.gate import RequestGate
+from target_chartmogul.chartmogul.json_imports import JsonImports
 from target_chartmogul.chartmogul.listing import Listing
 from target_chartmogul.chartmogul.wire import Wire
 from target_chartmogul.config import Settings
@@ -140,6 +142,10 @@ class Run:
         uuid = self._source.uuid if self._source else None
         self._refuse(guards.other_source(ledger_uuid=ledger.get("data_source_uuid"), found_uuid=uuid))
         listing = Listing(client, self._wire(uuid)) if uuid else None
+        if uuid:
+            # What an earlier run left under way must have landed before ChartMogul's content is read.
+            last = JsonImports(client, self._wire(uuid)).finish_earlier(int(ledger.get("imports") or 0))
+            ledger.put("imports", str(last))
         rebuilt = bring_up_to_date(ledger, listing, uuid, self.settings)
         self._report.held_before(ledger.held_counts())
         with ChangeStore(self._intake.folder / "changes.sqlite") as store:
@@ -253,10 +259,20 @@ class Run:
         if not len(store) or self._source is None:
             return None
         self._store.begin_writing()
-        applier = Applier(client, self._wire(self._source.uuid), RunJournal(ledger, self._report))
+        wire, journal = self._wire(self._source.uuid), RunJournal(ledger, self._report)
+        applier = Applier(client, wire, journal)
+        lanes: Iterable[Lane] = store.lanes(after=PLANS_LANE)
         try:
             applier.apply_plans(store.lane(PLANS_LANE))
-            applier.apply_lanes(store.lanes(after=PLANS_LANE))
+            if loads_in_bulk(self.settings.load_method, store.counts["create", "customer", False]):
+                imports = JsonImports(client, wire, after=int(ledger.get("imports") or 0))
+                with BulkLoader(client, wire, journal, imports, self._intake.folder / "bulk.sqlite") as loader:
+                    loader.load(lanes)
+                    applier.apply_lanes(loader.leftovers(store.lane))
+            else:
+                applier.apply_lanes(lanes)
+        except errors.StoppedError:
+            return None
         except errors.ChartMogulError as error:
             return _translate(error)
         return None
