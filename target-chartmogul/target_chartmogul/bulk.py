@@ -12,10 +12,11 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
+from target_chartmogul.apply import Lane
 from target_chartmogul.bulk_body import Body, is_new
 from target_chartmogul.changes import Change, ChartMogulObject, Journal
 from target_chartmogul.chartmogul.client import ChartMogulClient
@@ -37,8 +38,6 @@ CREATE INDEX expected_lane ON expected(lane);
 CREATE TABLE lane(number INTEGER PRIMARY KEY, bulk INTEGER);
 BEGIN;
 """
-
-Lane = tuple[int, Sequence[Change]]
 
 
 def loads_in_bulk(method: str, new_customers: int) -> bool:
@@ -68,8 +67,10 @@ class BulkLoader:
         self._database = sqlite3.connect(path, isolation_level=None)
         self._database.executescript(_TABLES)
 
-    def close(self) -> None:
-        """Close the scratch file."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._database.close()
 
     def load(self, lanes: Iterable[Lane]) -> None:

@@ -46,11 +46,9 @@ class Load:
         imports = self.imports()
         imports.finish_earlier()
         self.sandbox.clear_requests("chartmogul")
-        loader = BulkLoader(self.client, self.wire, self.journal, imports, self.path)
-        loader.load(lanes)
-        by_number = dict(lanes)
-        left = list(loader.leftovers(by_number.__getitem__))
-        loader.close()
+        with BulkLoader(self.client, self.wire, self.journal, imports, self.path) as loader:
+            loader.load(lanes)
+            left = list(loader.leftovers(dict(lanes).__getitem__))
         self.applier.apply_lanes(left)
         return left
 

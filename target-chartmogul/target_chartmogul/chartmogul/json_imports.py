@@ -34,14 +34,15 @@ class JsonImports:
     Args:
         client: ChartMogul.
         wire: names the data source and the prefix.
+        after: the number of the last import that there is, as an earlier `finish_earlier` gave it.
     """
 
-    def __init__(self, client: ChartMogulClient, wire: Wire) -> None:
+    def __init__(self, client: ChartMogulClient, wire: Wire, *, after: int = 0) -> None:
         self._client = client
         self._path = f"/data_sources/{wire.data_source_uuid}/json_imports"
         self._prefix = wire.outer("load-")
         self._under_way: list[int] = []
-        self._next = 1
+        self._next = after + 1
         self._polled = float("-inf")
 
     def finish_earlier(self, known: int = 0) -> int:
