@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import islice
 
 from target_chartmogul.changes import Kind
@@ -19,13 +19,7 @@ MOST_LOOKUPS = 200
 _BATCH = 500
 
 
-def bring_up_to_date(
-    ledger: Ledger,
-    listing: Listing | None,
-    source: str | None,
-    settings: Settings,
-    before_reading: Callable[[], object] = lambda: None,
-) -> bool:
+def bring_up_to_date(ledger: Ledger, listing: Listing | None, source: str | None, settings: Settings) -> bool:
     """Make the ledger hold what ChartMogul holds.
 
     Args:
@@ -33,7 +27,6 @@ def bring_up_to_date(
         listing: of the data source; None if there is no source yet.
         source: uuid of the data source, None if there is none yet.
         settings: of the run; a changed prefix or `resend` makes the ledger worthless.
-        before_reading: called before ChartMogul is asked.
 
     Returns:
         Whether everything was listed anew.
@@ -47,14 +40,12 @@ def bring_up_to_date(
     opened = ledger.intents() if trusted else []
     if trusted and len(opened) <= MOST_LOOKUPS:
         if opened and listing is not None:
-            before_reading()
             logger.info("Looking up %d changes that an earlier run left open", len(opened))
             _look_up(ledger, listing, opened)
         return False
     ledger.put("complete", None)
     ledger.clear_objects()
     if listing is not None:
-        before_reading()
         number = _record(ledger, listing.everything())
         logger.info("Read %d objects from ChartMogul", number)
     ledger.put("data_source_uuid", source)
