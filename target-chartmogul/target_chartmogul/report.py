@@ -38,6 +38,7 @@ KINDS: dict[Kind, str] = {
     "transaction": "transactions",
     "event": "cancellations",
 }
+_ABOUT_NO_RECORD = {"zero_decimal_currencies"}
 MRR_IS = (
     "Computed by this target from the invoices and cancellations of its own data source, unconverted, in hundredths;"
     " not ChartMogul's own figure."
@@ -80,6 +81,7 @@ class ReportBuilder:
         self._lock = threading.Lock()
         self._sections: dict[str, Any] = {}
         self._changes: Counter[Action] = Counter()
+        self._said: set[tuple[str, str]] = set()
         self._known_rejects: set[tuple[str, str, str, str]] = set()
         self.guards: list[str] = []
         """Sentences of the guards of rule 1.7 that stopped the run, or would have without `force`."""
@@ -89,7 +91,11 @@ class ReportBuilder:
     # planning
 
     def note(self, note: Note) -> None:
-        """An entry of a list, by its kind."""
+        """An entry of a list, by its kind. What is said of a currency is said once, however many groups use it."""
+        if note.kind in _ABOUT_NO_RECORD:
+            if (note.kind, note.id) in self._said:
+                return
+            self._said.add((note.kind, note.id))
         self._spool.add(note.kind, {"id": note.id, "rule": note.rule, **note.detail})
 
     def reject(self, reject: Reject) -> None:
