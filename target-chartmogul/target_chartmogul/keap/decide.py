@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 import msgspec
 
@@ -36,6 +37,8 @@ from target_chartmogul.keap.records import InvalidRecordError, ItemProduct, Orde
 from target_chartmogul.keap.settings import MappingSettings
 from target_chartmogul.keap.settlement import InvoiceShell, OrderToSettle, Settlement, Settlements
 from target_chartmogul.keap.transactions import settle
+
+_Value = TypeVar("_Value")
 
 
 def decide(group: Group, catalog: Catalog, arrived: Arrived, settings: MappingSettings, now: datetime) -> Decision:
@@ -140,6 +143,7 @@ class _Run:
             self.settings,
             self.now,
             unreadable_payments=self.group.unreadable.get("payments", frozenset()),
+            unsent_orders=self.group.orders.keys() - self.drafts.orders.keys(),
         )
         self._take(settlements)
         self._due_at(settlements.next_due)
@@ -320,15 +324,18 @@ class _Run:
         self.out.notes.extend(decided.notes)
         self.remembered.refused_emails = decided.refused_emails
 
+    def _undecided(self, remembered: Mapping[str, _Value]) -> dict[str, _Value]:
+        """By `<order id>-<item id>`: what is remembered of orders that this run does not decide."""
+        return {key: each for key, each in remembered.items() if key.partition("-")[0] not in self.drafts.decided}
+
     def _remember(self, invoices: dict[str, Invoice], events: EventsDecision) -> None:
         """What the next run may want to know, of what is still there."""
         before, now = self.group.remembered, self.remembered
         now.cancellation_sources = events.sources
         now.cancellation_rules = events.rules
         now.ended_by_refund = self.ended_by_refund
-        unlinked = {
-            key: item for key, item in before.unlinked_items.items() if key.partition("-")[0] not in self.drafts.decided
-        } | self.drafts.unlinked
+        now.inferred_links = {**self._undecided(before.inferred_links), **self.drafts.inferred}
+        unlinked = {**self._undecided(before.unlinked_items), **self.drafts.unlinked}
         if unlinked:
             present = _one_time_keys(invoices)
             now.unlinked_items = {key: item for key, item in unlinked.items() if key in present}

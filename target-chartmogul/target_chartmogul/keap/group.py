@@ -89,6 +89,8 @@ class Remembered(msgspec.Struct, kw_only=True):
 
     A subscription that appears later can still be linked (rule 4.3), though the order does not arrive again.
     """
+    inferred_links: dict[str, str] = {}
+    """`<order id>-<item id>` -> subscription id, as rule 4.3 paired them: one order creates one subscription."""
     voided_payments: tuple[str, ...] = ()
     """Payments of which a VOID said that they never were: that row is not read again with every run (rule 5.1)."""
     attempts: dict[str, list[Attempt]] = {}

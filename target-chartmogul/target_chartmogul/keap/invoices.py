@@ -25,6 +25,8 @@ from target_chartmogul.keap.records import InvalidRecordError, Order, OrderItem
 
 ADJUSTMENT = "Keap order adjustment"
 DRAFT = "DRAFT"
+FIRST_YEAR = 1900
+"""Earlier dates are typing errors, and have no neighbours in every zone and calendar."""
 
 
 class DraftInvoice(msgspec.Struct, kw_only=True):
@@ -50,11 +52,14 @@ def date_of(order: Order) -> datetime:
     """The invoice's date (rule 4.1).
 
     Raises:
-        InvalidRecordError: the order has neither an order time nor a creation time.
+        InvalidRecordError: the order has neither an order time nor a creation time, or one that is a typing error.
     """
     date = order.order_time or order.creation_time
     if date is None:
         raise InvalidRecordError("orders", order.id, "order_time", "is missing, and so is creation_time")
+    for field, moment in (("order_time", date), ("due_time", order.due_time)):
+        if moment is not None and moment.year < FIRST_YEAR:
+            raise InvalidRecordError("orders", order.id, field, f"is before the year {FIRST_YEAR}")
     return date
 
 

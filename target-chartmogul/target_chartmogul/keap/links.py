@@ -39,9 +39,9 @@ class Linked(msgspec.Struct, frozen=True, kw_only=True):
     subscription_id: str
 
 
-def held_customers(invoices: Iterable[Invoice]) -> dict[str, set[str]]:
-    """Subscription id -> the contacts under whom ChartMogul has lines of it."""
-    found: dict[str, set[str]] = defaultdict(set)
+def held_customers(invoices: Iterable[Invoice]) -> defaultdict[str, set[str]]:
+    """Subscription id -> the contacts under whom ChartMogul has lines of it; empty for any other."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
     for invoice in invoices:
         for line in invoice.line_items:
             if line.type == SUBSCRIPTION and line.subscription_external_id:
@@ -72,10 +72,17 @@ class Linker:
                 days = self._trial_days.get(trial.subscription_plan_id, 0)
                 self._trial_days[trial.subscription_plan_id] = max(days, trial.free_trial_days or 0)
 
-    def infer(self, unlinked: Iterable[Unlinked], linked: Iterable[Linked]) -> dict[tuple[str, str], str]:
+    def infer(
+        self, unlinked: Iterable[Unlinked], linked: Iterable[Linked], paired: Iterable[str]
+    ) -> dict[tuple[str, str], str]:
         """(order id, item id) -> subscription id, one to one.
 
         The smallest distance comes first, then the lower order id, then the lower subscription id.
+
+        Args:
+            unlinked: the items to pair.
+            linked: orders that name a subscription.
+            paired: subscriptions that an earlier run paired.
         """
         first_link: dict[str, tuple[datetime, int]] = {}
         named_by: set[tuple[str, str]] = set()
@@ -97,7 +104,7 @@ class Linker:
                     pairs.append((distance, int(item.order_id), int(subscription_id), item.position, item))
         pairs.sort(key=lambda pair: pair[:4])
         links: dict[tuple[str, str], str] = {}
-        taken: set[int] = set()
+        taken = {int(subscription_id) for subscription_id in paired}
         for _, _, number, _, item in pairs:
             key = (item.order_id, item.item_id)
             if number not in taken and key not in links:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import datetime
 
 import msgspec
@@ -42,6 +42,8 @@ class Drafts(msgspec.Struct, kw_only=True):
     """Orders whose invoices are what this run says, be it none. Those of all others stay as they are."""
     relinked: dict[str, str] = msgspec.field(default_factory=dict)
     """`<order id>-<item id>` -> subscription id, of orders that did not arrive (rule 4.3)."""
+    inferred: dict[str, str] = msgspec.field(default_factory=dict)
+    """`<order id>-<item id>` -> subscription id, paired in this run or an earlier one."""
     unlinked: dict[str, UnlinkedItem] = msgspec.field(default_factory=dict)
     """`<order id>-<item id>` -> item, of orders that arrived."""
     notes: list[Note] = msgspec.field(default_factory=list)
@@ -99,10 +101,6 @@ class OrderDrafter:
             ready.append((order, date))
         links = self._links(ready)
         for order, date in ready:
-            for item in order.order_items or ():
-                if subscription := item.subscription_id or links.get(order.id or "", {}).get(item.id or ""):
-                    self._owners.see_order(order.id or "", date, contact_of(order), subscription)
-        for order, date in ready:
             try:
                 drafted = self._draft_one(order, date, links.get(order.id or "", {}), without_owners)
             except InvalidRecordError as error:
@@ -133,22 +131,31 @@ class OrderDrafter:
                 if item.product is not None and item.product.id in self._without_subscription:
                     continue
                 line = held.get(item.id)
-                if withdrawn := self._group.remembered.withdrawn_links.get(f"{order.id}-{item.id}"):
-                    links.setdefault(order.id or "", {})[item.id] = withdrawn
-                elif line is not None and line.type == SUBSCRIPTION and line.subscription_external_id:
-                    links.setdefault(order.id or "", {})[item.id] = line.subscription_external_id
-                else:
+                key = f"{order.id}-{item.id}"
+                known = self._group.remembered.withdrawn_links.get(key)
+                if line is not None and line.type == SUBSCRIPTION:
+                    known = line.subscription_external_id
+                if known is None:
                     unlinked.append(_unlinked(order, date, position, item))
-        arrived = {order.id for order, _ in ready}
-        unlinked.extend(self._remembered_unlinked(arrived))
-        if not unlinked:
-            return links
+                else:
+                    links.setdefault(order.id or "", {})[item.id] = known
+                    self.out.inferred[key] = known
+        arrived = {order.id: order for order, _ in ready}
         linked = [
             Linked(order_id=order.id or "", date=date, subscription_id=subscription)
             for order, date in ready
             for item in order.order_items or ()
-            if (subscription := item.subscription_id or links.get(order.id or "", {}).get(item.id or ""))
+            if (subscription := self._subscription_of(item, links.get(order.id or "", {})))
         ]
+        for each in linked:
+            self._owners.see_order(each.order_id, each.date, contact_of(arrived[each.order_id]), each.subscription_id)
+        unlinked.extend(self._remembered_unlinked(arrived))
+        if not unlinked:
+            return links
+        customers = held_customers(self._group.existing.invoices.values())
+        for each in linked:
+            if owner := self._owners.of_line(each.subscription_id, contact_of(arrived[each.order_id])):
+                customers[each.subscription_id].add(owner)
         for order_id, parts in self._held.items():
             if order_id not in arrived:
                 linked.extend(
@@ -156,28 +163,39 @@ class OrderDrafter:
                     for part in parts
                     for line in carry_over.subscription_lines(part)
                 )
-        linker = Linker(
-            self._catalog,
-            self._settings.zone,
-            self._group.subscriptions,
-            held_customers(self._group.existing.invoices.values()),
-        )
-        inferred = linker.infer(unlinked, linked)
-        for each in unlinked:
-            key, found = f"{each.order_id}-{each.item_id}", inferred.get((each.order_id, each.item_id))
+        linker = Linker(self._catalog, self._settings.zone, self._group.subscriptions, customers)
+        paired = {
+            subscription
+            for key, subscription in self._group.remembered.inferred_links.items()
+            if key.partition("-")[0] not in arrived
+        }
+        inferred = linker.infer(unlinked, linked, paired.union(self.out.inferred.values()))
+        for about in unlinked:
+            order_id, item_id = about.order_id, about.item_id
+            found = inferred.get((order_id, item_id))
             if found is None:
-                if each.order_id in arrived:
-                    self.out.unlinked[key] = each.item
-                    self._note("unlinked_orders", each.order_id, "4.3", item=each.item_id)
+                if order_id in arrived:
+                    self.out.unlinked[f"{order_id}-{item_id}"] = about.item
+                    self._note("unlinked_orders", order_id, "4.3", item=item_id)
                 continue
-            self._note("inferred_links", each.order_id, "4.3", item=each.item_id, subscription=found)
-            if each.order_id in arrived:
-                links.setdefault(each.order_id, {})[each.item_id] = found
+            self._note("inferred_links", order_id, "4.3", item=item_id, subscription=found)
+            self.out.inferred[f"{order_id}-{item_id}"] = found
+            if order_id in arrived:
+                links.setdefault(order_id, {})[item_id] = found
+                self._owners.see_order(order_id, about.date, about.contact_id, found)
             else:
-                self.out.relinked[key] = found
+                self.out.relinked[f"{order_id}-{item_id}"] = found
         return links
 
-    def _remembered_unlinked(self, arrived: set[str | None]) -> list[Unlinked]:
+    def _subscription_of(self, item: OrderItem, links: Mapping[str, str]) -> str | None:
+        """The subscription that an item's line will be for."""
+        if item.product is not None and item.product.id in self._without_subscription:
+            return None
+        if item_type(item) not in {"SUBSCRIPTION", "PROGRAM"}:
+            return None
+        return item.subscription_id or links.get(item.id or "")
+
+    def _remembered_unlinked(self, arrived: Container[str | None]) -> list[Unlinked]:
         found = []
         for key, item in self._group.remembered.unlinked_items.items():
             order_id, _, item_id = key.partition("-")

@@ -343,6 +343,8 @@ def test_rule_4_1_currency(fields: Row, settings: dict[str, Any], expected: str)
         ([SUBSCRIPTION], {"total": money(4900, "ZZZ")}, "total.currency_code"),
         ([{**SUBSCRIPTION, "price_per_unit": None}], {"total": {"amount": 4900}}, "total.currency_code"),
         ([SUBSCRIPTION], {"order_time": None, "creation_time": None}, "order_time"),
+        ([SUBSCRIPTION], {"order_time": "0001-01-01T00:00:00Z"}, "order_time"),
+        ([SUBSCRIPTION], {"due_time": "0002-01-01T00:00:00Z"}, "due_time"),
         ([{**SUBSCRIPTION, "id": None}], {}, "order_items[0].id"),
         ([SUBSCRIPTION, SUBSCRIPTION], {}, "order_items[1].id"),
         ([GIFT], {"contact": None}, "contact.id"),

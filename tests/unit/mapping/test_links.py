@@ -169,3 +169,21 @@ def test_rule_8_items_that_are_one_time_by_setting_are_neither_linked_nor_missed
     )
     assert links(decision) == {}
     assert noted(decision, "unlinked_orders") == noted(decision, "inferred_links") == []
+
+
+@pytest.mark.parametrize("arrives_again", [["9000"], ["9000", "9001"]], ids=["alone", "both"])
+def test_rule_4_3_a_subscription_that_has_its_order_is_paired_with_no_other(arrives_again: list[str]) -> None:
+    orders = {"9000": unlinked("9000", "2026-01-09"), "9001": unlinked("9001", "2026-01-10")}
+    accounts: dict[str, list[Row]] = {"contacts": CONTACTS, "subscriptions": [subscription()]}
+    first = decided(**accounts, orders=list(orders.values()))
+    assert links(first) == {"9001": "501"}
+    assert links(decided(first, **accounts, orders=[orders[key] for key in arrives_again])) == {"9001": "501"}
+
+
+@pytest.mark.parametrize("settings", [{}, {"subscription_owner": "order"}])
+def test_rules_4_3_and_1_3_contacts_that_this_very_run_makes_its_customers(settings: dict[str, Any]) -> None:
+    accounts: dict[str, list[Row]] = {"contacts": CONTACTS, "subscriptions": [subscription(contact_id=None)]}
+    orders = [named("9001", "2026-02-10"), unlinked("9000", "2026-01-10")]
+    first = decided(settings=settings, **accounts, orders=orders)
+    assert links(first) == {"9001": "501", "9000": "501"}
+    assert decided(first, settings=settings, **accounts, orders=orders).invoices == first.invoices
