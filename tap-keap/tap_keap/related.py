@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from tap_keap.client import Listing
 from tap_keap.errors import RefusedRequestError
 from tap_keap.id_set import IdSet
+from tap_keap.instants import parse_instant
 from tap_keap.rows import Page, Row
 
 if TYPE_CHECKING:
@@ -53,6 +54,18 @@ class RelatedRecords:
         for order_id in row.get("order_ids") or ():
             if order_id:
                 self._orders[order_id] = None
+
+    def note_subscription(self, row: Row) -> None:
+        """A subscription is written: if it changed, its contact belongs to it.
+
+        It may have moved to that contact, or be the first thing of theirs that is billed.
+        """
+        contacts = self._streams.get("contacts")
+        if contacts is None or contacts.plan.since is None or not row.get("contact_id"):
+            return
+        changed = row.get("modification_time")
+        if changed is None or parse_instant(changed) >= contacts.plan.since:
+            self._contacts[row["contact_id"]] = None
 
     def close(self) -> None:
         """Look up and write what is missing, and what that brings with it, until nothing is."""

@@ -396,6 +396,15 @@ class OrderPaymentStream(KeapStream):
                 self.logger.info("Order %s of a payment is gone from Keap.", order_id)
 
 
+class SubscriptionStream(KeapStream):
+    """Subscriptions."""
+
+    def note(self, row: Row) -> None:
+        """The contact of one that changed belongs to it."""
+        if self.keap.related is not None:
+            self.keap.related.note_subscription(row)
+
+
 class OrderStream(KeapStream):
     """Orders, with their items."""
 
@@ -425,6 +434,7 @@ def is_later(moment: str | None, other: str | None) -> bool:
 STREAM_CLASSES: dict[str, type[KeapStream]] = {
     "products": ProductStream,
     "subscription_plans": SubscriptionPlanStream,
+    "subscriptions": SubscriptionStream,
     "orders": OrderStream,
     "payments": PaymentStream,
     "order_payments": OrderPaymentStream,

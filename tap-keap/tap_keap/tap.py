@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -49,15 +50,24 @@ class TapKeap(Tap):
     def __init__(self, *, config: Any = None, validate_config: bool = True, **more: Any) -> None:
         if isinstance(config, Mapping):
             check_settings(config, whole=validate_config)
-        self.stop = StopWatch((config or {}).get("max_run_minutes") if isinstance(config, Mapping) else None)
         self.product_of_plan: dict[str, str | None] = {}
         self._shared_orders: dict[str, None] = {}
         self._shared_seen = IdSet()
         super().__init__(config=config, validate_config=validate_config, **more)
         if validate_config:
             check_settings(self.config, whole=True)
-        self.now = run_clock(self.config)
         self.version = self.initialized_at
+
+    @cached_property
+    def now(self) -> datetime:
+        """The instant that stands for now in this run."""
+        return run_clock(self.config)
+
+    @cached_property
+    def stop(self) -> StopWatch:
+        """Knows when the run shall end."""
+        longest = self.config.get("max_run_minutes")
+        return StopWatch(float(longest) if longest else None)
 
     def discover_streams(self) -> list[KeapStream]:
         """All streams, in the order of `stream_specs`."""
@@ -94,7 +104,7 @@ class TapKeap(Tap):
             authenticator,
             budget,
             self.stop,
-            timeout=self.config["request_timeout"],
+            timeout=float(self.config["request_timeout"]),
             user_agent=self.config.get("user_agent"),
         )
 
