@@ -57,6 +57,11 @@ LISTS: dict[str, ListWords] = {
         warns=True,
     ),
     "customers_without_contact": ListWords("Customers made from an order, since their contact is gone from Keap"),
+    "unknown_contacts": ListWords(
+        "Contacts of subscriptions of which no record arrived: not sent",
+        "Look the contact up in Keap; `related_records` of the tap brings it along.",
+        warns=True,
+    ),
     "payments_without_order": ListWords(
         "Payments that name no order: not sent", "Attach the payment to an order in Keap.", warns=True
     ),

@@ -139,6 +139,24 @@ def test_groups_stay_open_where_the_user_wants_it(keap: Sandbox, tmp_path: Path)
     assert run.ids("contacts") == []
 
 
+def test_a_changed_subscription_brings_its_contact(keap: Sandbox, tmp_path: Path) -> None:
+    def subscription(number: str, contact_id: str, changed: str) -> dict[str, Any]:
+        return {"id": number, "contact_id": contact_id, "active": True, "modification_time": changed}
+
+    def read(state: dict[str, Any] | None = None) -> TapRun:
+        config = key_config(keap, now=NOW, lookback_days=0)
+        run = run_tap(tmp_path, config, state=state, streams=(*GROUP, "subscriptions"))
+        assert run.code == 0, run.stderr
+        return run
+
+    keap.put("subscriptions", *(subscription(number, number, "2025-01-10T10:00:00Z") for number in "12"))
+    first = read()
+    keap.put("subscriptions", subscription("1", "3", "2026-02-20T08:00:00Z"))
+    second = read(quiet(first.state))
+    assert second.ids("subscriptions") == ["1", "2"]
+    assert second.ids("contacts") == ["3"]
+
+
 def test_each_row_once_a_run(keap: Sandbox, tmp_path: Path) -> None:
     first = sync(keap, tmp_path)
     for number in (11, 12):

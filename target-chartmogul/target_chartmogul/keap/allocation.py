@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -50,6 +50,8 @@ class Rooms(msgspec.Struct, kw_only=True):
     order_of_invoice: dict[str, str]
     voided_parts: frozenset[tuple[str, str | None]]
     settings: MappingSettings
+    unsent: Collection[str] = frozenset()
+    """Orders that arrived and are not sent: drafts, filtered ones, those of the future."""
 
     def of(self, order_ids: Iterable[str]) -> list[Room]:
         """The known ones among orders, in order of date."""
@@ -150,6 +152,8 @@ def note_missing_orders(entry: Entry, rooms: Rooms, notes: list[Note]) -> None:
         notes.append(Note(kind="payments_without_order", id=entry.payment_id, rule="9.8"))
     for this in entry.order_ids:
         room = rooms.by_order.get(this)
+        if this in rooms.unsent:
+            continue
         if room is None or (room.held is not None and not room.held.has(entry.payment_id)):
             detail = {"order": this}
             notes.append(Note(kind="payments_without_order", id=entry.payment_id, rule="9.8", detail=detail))

@@ -53,7 +53,7 @@ def decide_customers(
     for contact_id in sorted(_in_scope(group, invoices_after, settings), key=lambda each: (len(each), each)):
         customer = _customer(contact_id, known, decision)
         if customer is None:
-            decision.notes.append(Note(kind="customers_without_contact", id=contact_id, rule="1.8"))
+            decision.notes.append(Note(kind="unknown_contacts", id=contact_id, rule="1.8"))
         else:
             decision.customers[contact_id] = customer
     trials: dict[str, datetime] = {}
@@ -105,6 +105,7 @@ def _customer(contact_id: str, known: _Known, decision: CustomersDecision) -> Cu
     if contact_id in known.blocks and not (held and _knows_better(contact_id, held, known)):
         block = known.blocks[contact_id][1]
         email = _told(contact_id, email_of_order(block, refused, settings), decision)
+        decision.notes.append(Note(kind="customers_without_contact", id=contact_id, rule="3.1"))
         return customer_of_order(block, email)
     if refused and held:
         decision.refused_emails[contact_id] = refused

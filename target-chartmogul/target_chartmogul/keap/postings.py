@@ -49,7 +49,7 @@ def post(account: Account, failed: Iterable[Movement]) -> Settlement:
         _post_attempts(account, failed, tills[0].transactions)
         asked = account.order.total_before_exclusion_in_cents
         credited = sum(each.amount_in_cents for each in account.credits)
-        whole = asked != account.sent_total_in_cents and account.cash_in_cents >= asked - credited
+        whole = account.cash_in_cents >= asked - credited
         _post(account, account.payments, tills, _pay_in, whole=whole)
         refunded_whole = account.refunded_in_cents == account.paid_in_cents
         _post(account, account.refunds, tills, _pay_back, whole=refunded_whole)
@@ -123,8 +123,8 @@ def _post(
 ) -> None:
     """Spread movements over the invoices.
 
-    Where they settle the whole (`whole`) of an order with excluded items, the last takes what rounding left of it: an
-    order paid in full is an invoice paid in full.
+    Where they settle the whole (`whole`), the last takes what rounding left of it (§8): an order paid in full is an
+    invoice paid in full.
     """
     kind = PAYMENT if take is _pay_in else REFUND
     for at, movement in enumerate(movements):

@@ -114,8 +114,7 @@ class Refunder:
         if entry.payment_id in self._ledgered.refunded_by:
             return True
         if entry.order_ids and not rooms:
-            self._note("payments_without_order", entry, {"order": entry.order_ids[0]})
-            return True
+            return True  # none of them is sent, which is noted where it is news
         return any(
             self._accounts[room.order_id].cash_in_cents > 0 if room.held is None else room.held.total(PAYMENT) > 0
             for room in rooms

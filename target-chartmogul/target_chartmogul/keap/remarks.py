@@ -38,7 +38,10 @@ _ABOUT: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "billed_subscriptions": ("subscription", ("interval_conflicts", "interval_unknown")),
     "subscriptions": ("subscription", ("stale_end_dates", "overlaps")),
-    "contacts": ("contact", ("dropped_emails", "refused_emails", "customers_without_contact", "filtered_contacts")),
+    "contacts": (
+        "contact",
+        ("dropped_emails", "refused_emails", "customers_without_contact", "unknown_contacts", "filtered_contacts"),
+    ),
 }
 _BATCH_OF = {kind: (batch, subject) for batch, (subject, kinds) in _ABOUT.items() for kind in kinds}
 

@@ -32,6 +32,7 @@ def settle(  # noqa: PLR0917 - the parts of a group, in its order
     now: datetime,
     *,
     unreadable_payments: Collection[str] = frozenset(),
+    unsent_orders: Collection[str] = frozenset(),
 ) -> Settlements:
     """What settles each order that arrived (§5).
 
@@ -48,6 +49,7 @@ def settle(  # noqa: PLR0917 - the parts of a group, in its order
         settings: `non_cash_payment_types`, `credits` and `zero_decimal_amounts` count here.
         now: the run's clock.
         unreadable_payments: ids of rows that arrived and could not be decoded.
+        unsent_orders: orders that arrived and are not among `orders`: no news that their payments are not sent.
     """
     by_payment: dict[str, list[OrderPayment]] = defaultdict(list)
     for row in order_payments:
@@ -65,6 +67,7 @@ def settle(  # noqa: PLR0917 - the parts of a group, in its order
     rows = read_rows(transactions, remembered.attempts, now)
     held = held_orders(existing.values())
     rooms = rooms_of(orders, held, ledgered, by_payment, settings)
+    rooms.unsent = unsent_orders
     answer = Settlements(
         orders={},
         notes=ledgered.notes,

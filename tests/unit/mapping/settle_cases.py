@@ -124,6 +124,7 @@ def settled(
     existing: Mapping[str, Invoice] | None = None,
     voided: tuple[str, ...] = (),
     unreadable: frozenset[str] = frozenset(),
+    unsent: frozenset[str] = frozenset(),
     settings: MappingSettings | None = None,
 ) -> Settlements:
     """`settle` on these rows."""
@@ -137,6 +138,7 @@ def settled(
         settings or MappingSettings(),
         NOW,
         unreadable_payments=unreadable,
+        unsent_orders=unsent,
     )
 
 

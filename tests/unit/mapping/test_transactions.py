@@ -130,6 +130,12 @@ def test_rule_5_2_a_payment_over_several_orders_is_shared(rows, order_payments, 
     assert amounts(answer.orders["1"]) | amounts(answer.orders["2"]) == expected
 
 
+def test_rule_5_2_what_no_order_has_room_for_is_the_last_ones_excess():
+    answer = settled(TWO, [payment("9", "120.00", ("1", "2"))])
+    assert amounts(answer.orders["1"]) | amounts(answer.orders["2"]) == {"9-1": 4900, "9-2": 6000}
+    assert [answer.orders[each].excess_in_cents for each in ("1", "2")] == [0, 1100]
+
+
 def test_rule_5_2_an_order_that_is_sent_in_no_part_uses_its_part_up():
     excluded = order("1", 4900, invoices=())
     answer = settled([excluded, TWO[1]], [payment("9", "88.00", ("1", "2"))])
@@ -196,6 +202,14 @@ def test_rule_5_4_a_refund_is_set_against_the_excess_first(rows, expected, exces
     assert answer.orders["1"].excess_in_cents == excess
 
 
+def test_rule_5_4_what_was_paid_is_paid_back_once():
+    answer = settled([order()], [payment("9", "20"), payment("10", "-15", at=2), payment("11", "-15", at=3)])
+    assert amounts(answer.orders["1"]) == {"9-1": 2000, "10-1": -1500, "11-1": -500}
+    assert [(note.kind, note.id, note.detail) for note in answer.notes] == [
+        ("refunds_above_payments", "11", {"amount_in_cents": 1000})
+    ]
+
+
 def test_rule_5_4_a_refund_over_several_orders_goes_by_their_date():
     rows = [payment("8", "49.00"), payment("9", "60.00", ("2",)), payment("10", "-70.00", ("2", "1"), at=3)]
     answer = settled(TWO, rows)
@@ -240,6 +254,13 @@ def test_rule_5_4_a_refund_of_a_payment_that_never_was_does_not_wait():
             [row("REFUND", "15.00", at=5.1), row("REFUND", "20.00", at=6)],
             [1500, 2000],
             id="one of two found",
+        ),
+        pytest.param(
+            3000,
+            [payment("10", "-15.00", at=5)],
+            [row("REFUND", "15.00", at=5.1), row("REFUND", "20.00", at=6)],
+            [1500, 1500],
+            id="one of two found, the rest up to refund_total",
         ),
     ],
 )
@@ -352,6 +373,7 @@ def test_rule_5_6_what_is_dated_in_the_future_waits_for_its_day():
         pytest.param([("20", "Card"), ("28", "Write Off")], [], 2000, False, id="9.9 they do not"),
         pytest.param([("20", "Credit"), ("29", "Write Off")], [], 0, False, id="9.9 not alone"),
         pytest.param([("49", "Card"), ("49", "Write Off")], [], 4900, False, id="9.9 nothing is left"),
+        pytest.param([("49", "Credit"), ("49", "Write Off")], [-4900], 0, False, id="9.9 credits settled it"),
     ],
 )
 def test_rule_5_7_credits_and_write_offs(rows, lines, cash, written_off):
@@ -363,6 +385,7 @@ def test_rule_5_7_credits_and_write_offs(rows, lines, cash, written_off):
         (line.type, line.description, line.balance_transfer) == ("one_time", "Keap credit", True) for line in made
     )
     assert sum(amounts(settlement).values()) == cash
+    assert settlement.excess_in_cents == settlement.cash_in_cents - cash
     assert settlement.written_off is written_off
 
 
@@ -403,6 +426,15 @@ def test_rule_8_excluded_items_take_their_share_of_the_payments(rows, expected):
     assert amounts(settled([kept], rows).orders["1"]) == expected
 
 
+def test_rule_8_shares_that_are_rounded_down_leave_nothing_open():
+    kept = order("1", 3000, invoices=[("1", 1000)])
+    rows = [payment(str(at), "10", at=at) for at in (1, 2, 3)]
+    assert list(amounts(settled([kept], rows).orders["1"]).values()) == [333, 333, 334]
+    assert list(amounts(settled([kept], rows[:2]).orders["1"]).values()) == [333, 333]
+    back = payment("4", "-30", at=4)
+    assert list(amounts(settled([kept], [*rows, back]).orders["1"]).values()) == [333, 333, 334, -1000]
+
+
 @pytest.mark.parametrize(
     ("rows", "missing"),
     [
@@ -414,6 +446,17 @@ def test_rule_8_excluded_items_take_their_share_of_the_payments(rows, expected):
 def test_rule_9_8_a_payment_without_order_is_reported(rows, missing):
     answer = settled([order()], rows)
     assert [(note.id, note.detail) for note in answer.notes if note.kind == "payments_without_order"] == missing
+
+
+def test_rule_9_8_payments_of_orders_that_arrived_and_are_not_sent_are_no_news():
+    rows = [
+        payment("9", "49.00", ("5",), refunded_by="10"),
+        payment("10", "-49.00", ("5",)),
+        payment("11", "-1", ("5",)),
+    ]
+    answer = settled([order()], rows, unsent=frozenset({"5"}))
+    assert (answer.notes, answer.held) == ([], [])
+    assert len(settled([order()], rows).notes) == 3
 
 
 def test_rule_1_5_a_row_without_amount_or_time_costs_itself_alone():
