@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from target_chartmogul.keap.group import Remembered
 from target_chartmogul.keap.late_rows import with_late_rows
 from target_chartmogul.keap.settings import MappingSettings
 from tests.unit.mapping.settle_cases import (
@@ -70,7 +71,9 @@ def test_rule_5_1_a_setting_says_what_is_not_cash():
     ],
 )
 def test_rule_5_1_a_voided_payment_never_was(rows, order_payments, voided, expected):
-    answer = settled([order()], [payment("9", "49.00")], rows, order_payments, voided=voided)
+    answer = settled(
+        [order()], [payment("9", "49.00")], rows, order_payments, remembered=Remembered(voided_payments=voided)
+    )
     assert amounts(answer.orders["1"]) == expected
     assert ("9" in answer.voided_payments) is bool((rows and not expected) or voided)
 
@@ -328,6 +331,15 @@ def test_rule_5_5_an_attempt_for_several_orders_is_on_the_first():
     answer = settled(TWO, (), [row("CAPTURE", "109.00", ("2", "1"), good=False, status="FAILED")])
     assert len(answer.orders["1"].transactions["1"]) == 1
     assert answer.orders["2"].transactions["2"] == ()
+
+
+def test_rule_5_5_attempts_of_an_order_that_is_not_sent_are_kept_for_the_day_it_is():
+    attempt = row("CAPTURE", good=False, status="FAILED")
+    early = settled([], (), [attempt])
+    assert early.late_attempts == {}
+    later = settled([order()], remembered=Remembered(attempts=early.attempts))
+    assert later.orders == settled([order()], (), [attempt]).orders
+    assert len(later.orders["1"].transactions["1"]) == 1
 
 
 def test_rule_4_9_attempts_that_are_not_read_again_stay_under_the_invoices_new_id():
