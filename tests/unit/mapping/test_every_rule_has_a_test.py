@@ -17,6 +17,7 @@ SECTIONS = {"0": 8, "1": 10, "2": 4, "3": 8, "4": 10, "5": 7, "6": 9, "7": 3, "9
 
 RULE = re.compile(r"0[a-h]|[1-79]\.\d{1,2}|8")
 IN_NAME = re.compile(r"(?:^|_)(0[a-h]|[1-79]_\d{1,2}|8)(?=_|$)")
+IN_DOCSTRING = re.compile(r"\b(0[a-h]|[1-79]\.(?:1[01]|\d))\b")
 IN_ID = re.compile(r"(?:rule )?(0[a-h]|[1-79]\.(?:\d|1[01]))(?=[ :,_-]|$)")
 
 
@@ -31,11 +32,17 @@ def rules_of_accounts() -> Iterator[str]:
 
 
 def named_rules(source: str) -> Iterator[str]:
-    """Rules in the names of test functions and classes (`rule_4_3`, `rules_0b_and_3_5`), and in ids such as "4.3 …"."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and (
-            found := re.search(r"(?i)rules?_(.*)", re.sub(r"([a-z])([A-Z])", r"\1_\2", node.name))
-        ):
+    """Rules that a test file names.
+
+    In names of test functions (`test_rule_4_3_…`, `test_rules_0b_and_3_5_…`), in ids such as "4.3 …", and in
+    docstrings of the file or of a test, in brackets: "(rules 1.7, 9.11)".
+    """
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.FunctionDef):
+            for bracket in re.findall(r"\(([^()]*)\)", ast.get_docstring(node) or ""):
+                yield from IN_DOCSTRING.findall(bracket.replace("§0 ", "0"))
+        if isinstance(node, ast.FunctionDef) and (found := re.search(r"test_rules?_(.*)", node.name)):
             yield from (each.replace("_", ".") for each in IN_NAME.findall(found[1]))
         elif (
             isinstance(node, ast.Constant)
@@ -73,5 +80,8 @@ def test_every_rule_is_named_by_a_test(rule: str, tested: set[str]) -> None:
 
 
 def test_naming_is_recognised() -> None:
-    source = 'def test_rules_4_3_and_9_7_of_links(): pass\nCASES = [("3.7 names", 1), ("3.85", 2), ("about 6.1", 3)]'
-    assert set(named_rules(source)) == {"4.3", "9.7", "3.7"}
+    source = '''"""Of 5.1 (§0 a, rule 1.10)."""
+def test_rules_4_3_and_9_7_of_links(): pass
+CASES = [("3.7 names", 1), ("3.85", 2), ("about 6.1", 3)]
+'''
+    assert set(named_rules(source)) == {"0a", "1.10", "4.3", "9.7", "3.7"}

@@ -121,6 +121,7 @@ def test_rule_8_one_time_products_make_no_mrr() -> None:
         ("2026-01-10", "Europe/Berlin", datetime(2026, 1, 9, 23, tzinfo=UTC)),
         ("2026-01-10T12:00:00Z", "Europe/Berlin", datetime(2026, 1, 10, 12, tzinfo=UTC)),
         ("2026-01-10T12:00:00", "Europe/Berlin", datetime(2026, 1, 10, 12, tzinfo=UTC)),
+        ("2026-01-10T12:00:00+02:00", "UTC", datetime(2026, 1, 10, 10, tzinfo=UTC)),
         (None, "UTC", None),
     ],
 )
