@@ -39,6 +39,8 @@ KINDS: dict[Kind, str] = {
     "event": "cancellations",
 }
 _ABOUT_NO_RECORD = {"zero_decimal_currencies"}
+_ONCE = frozenset({"zero_decimal_currencies"})
+"""Lists about the whole account, which every group would fill anew."""
 MRR_IS = (
     "Computed by this target from the invoices and cancellations of its own data source, unconverted, in hundredths;"
     " not ChartMogul's own figure."
@@ -82,6 +84,7 @@ class ReportBuilder:
         self._sections: dict[str, Any] = {}
         self._changes: Counter[Action] = Counter()
         self._said: set[tuple[str, str]] = set()
+        self._told: set[tuple[str, str]] = set()
         self._known_rejects: set[tuple[str, str, str, str]] = set()
         self.guards: list[str] = []
         """Sentences of the guards of rule 1.7 that stopped the run, or would have without `force`."""

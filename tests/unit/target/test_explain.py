@@ -46,7 +46,7 @@ def test_what_is_no_subject(text):
     ("name", "subject", "phrases"),
     [
         ("09-late", "subscription:591", ["591-cancelled-2026-04-10", "6.4", "paid late", "now: 0.00"]),
-        ("10-came", "subscription:601", ["601-cancelled-2026-03-01", "6.5", "the subscription's end date", "now: 49.00 USD"]),
+        ("10-came", "subscription:601", ["601-cancelled-2026-03-01", "6.5", "'s end date", "now: 49.00 USD"]),
         ("06-inactive", "subscription:561", ["6.1", "its next bill date"]),
         ("05-end-date", "subscription:553", ["6.2", "End dates before the latest order", "2026-02-20"]),
         ("22-plan", "subscription:721", ["Plan changes that count twice", "followed by 722"]),

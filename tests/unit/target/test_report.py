@@ -264,3 +264,12 @@ def test_rule_7_1_the_documentation_names_every_key_and_every_list(builder, tmp_
     assert document(builder(dry_run=True), tmp_path).keys() - rows == set()
     for name, about in LISTS.items():
         assert f"| `{name}` | {about.title}." in text
+
+
+def test_rule_7_1_what_is_of_the_whole_account_is_listed_once(builder, tmp_path):
+    report = builder()
+    for order_id in ("1", "2"):
+        report.note(Note(kind="zero_decimal_currencies", id="JPY", rule="4", detail={"order": order_id}))
+    report.note(Note(kind="zero_decimal_currencies", id="KRW", rule="4"))
+    entries = document(report, tmp_path)["lists"]["zero_decimal_currencies"]["entries"]
+    assert [each["id"] for each in entries] == ["JPY", "KRW"]
