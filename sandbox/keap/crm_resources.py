@@ -96,13 +96,13 @@ TAGS = (
     ),
     Resource(
         "tags_of_contacts", "contacts/-/tags", "tags", "Tag",
-        filters={"contact_ids": ids("contact_id"),
+        filters={"contact_ids": ids("contact_id", most=100),
                  **times("since_applied_time", "until_applied_time", column="applied_at")},
         id_field=None, gettable=False, derived=True,
     ),
     Resource(
         "contacts_of_tags", "tags/-/contacts", "contacts", "Contact",
-        filters={"tag_ids": ids("tag_id"),
+        filters={"tag_ids": ids("tag_id", most=100),
                  **times("since_applied_time", "until_applied_time", column="applied_at")},
         id_field=None, gettable=False, derived=True,
     ),
@@ -139,7 +139,8 @@ ACTIVITY = (
         filters={
             "stage_id": one_id("stage.id"), "user_id": one_id("user.id"), "contact_id": one_id("contact.id"),
             "opportunity_title": prefix("opportunity_title"), "lead_source_name": prefix("lead_source"),
-            "affiliate_id": one_id("affiliate_id"), "opportunity_id": one_id("id", compares=True), "ids": ids("id"),
+            "affiliate_id": one_id("affiliate_id"), "opportunity_id": one_id("id", compares=True),
+            "ids": ids("id", most=100),
             "contact_phone": prefix("contact.phone_number"), "contact_city": prefix("contact.city"),
             "contact_state": prefix("contact.state"), "projected_revenue_high": number("projected_revenue_high"),
             "projected_revenue_low": number("projected_revenue_low"),

@@ -46,6 +46,11 @@ def fault(status: int, message: str, code: str) -> Response:
     return JSONResponse({"fault": {"faultstring": message, "detail": {"errorcode": code}}}, status)
 
 
+def request_line_too_long() -> Response:
+    """Return what Apigee says to a request line of more than 7,168 bytes."""
+    return fault(414, "request line size exceeding 7,168", "protocol.http.TooBigLine")
+
+
 def not_found_page() -> Response:
     """Return what an unknown path gives to somebody who may ask."""
     return HTMLResponse(

@@ -33,11 +33,13 @@ class Field:
     address (its kind and part), contains (text anywhere, or a prefix with ``*``),
     present (whether there is a value), ignored (taken, changes nothing).
     ``paths``: where in the row; the first that fits decides. ``compares``: all operators, not only ``==``.
+    ``most``: so many values of a list at most.
     """
 
     kind: str
     paths: tuple[str, ...]
     compares: bool = False
+    most: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +66,9 @@ def one_id(path: str, *, compares: bool = False) -> Field:
     return Field("id", (path,), compares)
 
 
-def ids(path: str) -> Field:
-    """Return a list of ids."""
-    return Field("ids", (path,))
+def ids(path: str, *, most: int = 1000) -> Field:
+    """Return a list of ids; more than ``most`` are refused."""
+    return Field("ids", (path,), most=most)
 
 
 def number(path: str) -> Field:
@@ -160,6 +162,8 @@ def _ids(field: Field, name: str, sign: str, value: str) -> Clause:
     wanted = frozenset(part.strip() for part in value.split(",") if part.strip())
     if not wanted:
         raise KeapError(400, f"Invalid filter: {name} is empty")
+    if len(wanted) > field.most:
+        raise KeapError(400, f"Invalid filter: {name} takes {field.most} values at most")
     return Clause(_is_one_of(field.paths[0], wanted), field.paths[0], wanted)
 
 

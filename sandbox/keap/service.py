@@ -15,7 +15,7 @@ from sandbox.clock import Clock
 from sandbox.control import refusing
 from sandbox.keap import tagging
 from sandbox.keap.auth import Gateway, Tokens
-from sandbox.keap.errors import KeapError, body_on_get_page, not_found_page
+from sandbox.keap.errors import KeapError, body_on_get_page, not_found_page, request_line_too_long
 from sandbox.keap.filters import Clause, since, until
 from sandbox.keap.filters import names as filter_names
 from sandbox.keap.limits import KeapLimits
@@ -29,6 +29,7 @@ from sandbox.keap.tables import Table
 from sandbox.keap.writes import SubscriptionWrites
 
 _METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE"]
+_MAX_REQUEST_LINE = 7168  # Apigee's, in bytes
 _SINGLE_PATHS = {
     "oauth/connect/userinfo": "userinfo",
     "businessProfile": "business_profile",
@@ -96,6 +97,8 @@ class KeapService:
             return error.response()
 
     def _answer(self, request: Request, path: str, body: bytes) -> Response:
+        if _line_size(request) > _MAX_REQUEST_LINE:
+            return request_line_too_long()
         if request.method == "GET" and body:
             return body_on_get_page()
         version, _, rest = path.partition("/")
@@ -231,6 +234,11 @@ class KeapService:
 
 def _same(path: str, value: str) -> Clause:
     return Clause(lambda _: True, path, frozenset({value}))
+
+
+def _line_size(request: Request) -> int:
+    target = len(request.scope["raw_path"]) + 1 + len(request.scope["query_string"])
+    return len(f"{request.method}  HTTP/1.1\r\n") + target
 
 
 def _fields(request: Request) -> str | None:

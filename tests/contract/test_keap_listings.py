@@ -138,6 +138,14 @@ def test_related_rows_are_found_by_lists_of_ids(keap: KeapCalls) -> None:
     assert {row["id"] for row in again} == set(orders)
 
 
+@pytest.mark.parametrize("order", ["update_time asc", "update_time desc", "id asc"])
+def test_lists_of_ids_have_pages_too(keap: KeapCalls, order: str) -> None:
+    keap.sandbox.load({"contacts": people(40)})
+    wanted = [str(number) for number in range(3, 26)]
+    rows = keap.rows("contacts", "contacts", filter=f"ids=={','.join(wanted)}", order_by=order, page_size=4)
+    assert sorted(int(row["id"]) for row in rows) == list(range(3, 26))
+
+
 def test_orders_changed_since(keap: KeapCalls) -> None:
     bound = "2026-11-01T00:00:00.000Z"
     rows = keap.rows(

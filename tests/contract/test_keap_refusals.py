@@ -68,6 +68,7 @@ def test_both_headers_take_a_key(sandbox: Sandbox) -> None:
         ("subscriptions", {"filter": "modification_time>=2026-01-01T00:00:00Z"}, "unknown field modification_time"),
         ("products", {"filter": "active==true"}, "unknown field active"),
         ("contacts/-/tags", {}, "contact_ids is required"),
+        ("tags/-/contacts", {"filter": f"tag_ids=={','.join(map(str, range(101)))}"}, "100 values at most"),
     ],
 )
 def test_parameters_that_make_no_sense(keap: KeapCalls, path: str, query: dict[str, str], message: str) -> None:
@@ -94,6 +95,14 @@ def test_unknown_paths_give_a_page(keap: KeapCalls, path: str) -> None:
     answer = keap.get(path)
     assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
     assert keap.session.get(f"{keap.sandbox.keap_url}/v1/contacts", timeout=20).status_code == 404
+
+
+def test_a_request_line_that_is_too_long(keap: KeapCalls) -> None:
+    many = ",".join(str(number) for number in range(1_000_000, 1_000_800))
+    assert keap.get("orders", filter=f"ids=={many[:5199]}").status_code == 200
+    answer = keap.get("orders", filter=f"ids=={many}")
+    assert answer.status_code == 414
+    assert answer.json()["fault"]["detail"]["errorcode"] == "protocol.http.TooBigLine"
 
 
 def test_other_methods(keap: KeapCalls) -> None:
