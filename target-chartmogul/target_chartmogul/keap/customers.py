@@ -20,7 +20,7 @@ from target_chartmogul.keap.group import Group, Note
 from target_chartmogul.keap.ids import parse_invoice_id
 from target_chartmogul.keap.records import Order, OrderContact
 from target_chartmogul.keap.settings import MappingSettings
-from target_chartmogul.keap.trials import contacts_with_subscription, trials_of_subscriptions
+from target_chartmogul.keap.trials import contacts_with_subscription, own_subscription_orders, trials_of_subscriptions
 
 
 class CustomersDecision(msgspec.Struct, kw_only=True):
@@ -30,6 +30,8 @@ class CustomersDecision(msgspec.Struct, kw_only=True):
     notes: list[Note]
     refused_emails: dict[str, str]
     """What `Remembered.refused_emails` is to be from now on (rule 9.9)."""
+    unsent_subscription_orders: dict[str, str] = {}
+    """Likewise."""
 
 
 def decide_customers(
@@ -65,6 +67,10 @@ def decide_customers(
         started = past(trials.get(contact_id), now)
         if customer.free_trial_started_at != started:
             decision.customers[contact_id] = msgspec.structs.replace(customer, free_trial_started_at=started)
+    sent = {parsed[0] for each in invoices_after if (parsed := parse_invoice_id(each))}
+    for contact_id, orders in own_subscription_orders(group).items():
+        if unsent := set(orders) - sent:
+            decision.unsent_subscription_orders[contact_id] = min(unsent, key=lambda each: (len(each), each))
     return decision
 
 

@@ -323,6 +323,7 @@ class _Run:
         self.out.customers = decided.customers
         self.out.notes.extend(decided.notes)
         self.remembered.refused_emails = decided.refused_emails
+        self.remembered.unsent_subscription_orders = decided.unsent_subscription_orders
 
     def _undecided(self, remembered: Mapping[str, _Value]) -> dict[str, _Value]:
         """By `<order id>-<item id>`: what is remembered of orders that this run does not decide."""

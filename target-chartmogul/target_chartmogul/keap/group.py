@@ -93,6 +93,8 @@ class Remembered(msgspec.Struct, kw_only=True):
     """`<order id>-<item id>` -> subscription id, as rule 4.3 paired them: one order creates one subscription."""
     voided_payments: tuple[str, ...] = ()
     """Payments of which a VOID said that they never were: that row is not read again with every run (rule 5.1)."""
+    unsent_subscription_orders: dict[str, str] = {}
+    """Contact id -> one of its own orders with a SUBSCRIPTION item that is not sent: it stands for a trial (§0 b)."""
     attempts: dict[str, list[Attempt]] = {}
     """Order id -> failed attempts, where no invoice of the order has them: it is not sent, or not yet (rule 5.5).
 

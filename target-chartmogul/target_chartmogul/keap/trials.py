@@ -24,11 +24,7 @@ def contacts_with_subscription(group: Group, invoices: Mapping[str, Invoice]) ->
         invoices: all invoices of the group after this run.
     """
     found = {each.contact_id for each in group.subscriptions.values() if each.contact_id}
-    for order in group.orders.values():
-        if order.contact and order.contact.id and order.status != "DRAFT":
-            items = order.order_items or ()
-            if order.contact.id not in found and any(item.item_type == "SUBSCRIPTION" for item in items):
-                found.add(order.contact.id)
+    found |= own_subscription_orders(group).keys()
     latest: dict[str, tuple[_Turn, str]] = {}
     for invoice in invoices.values():
         for subscription in _subscriptions(invoice):
@@ -36,6 +32,23 @@ def contacts_with_subscription(group: Group, invoices: Mapping[str, Invoice]) ->
                 turn = (_turn(invoice), invoice.customer_external_id)
                 latest[subscription] = max(latest.get(subscription, turn), turn)
     return found | {owner for _, owner in latest.values()}
+
+
+def own_subscription_orders(group: Group) -> dict[str, list[str]]:
+    """Contact id -> its own orders with a SUBSCRIPTION item, drafts left out (9.9): those that arrived.
+
+    Of those that did not, one that is remembered; it has no invoice that could be asked.
+    """
+    found: dict[str, list[str]] = {}
+    for order_id, order in group.orders.items():
+        if order.contact and order.contact.id and order.status != "DRAFT":
+            items = order.order_items or ()
+            if any(item.item_type == "SUBSCRIPTION" for item in items):
+                found.setdefault(order.contact.id, []).append(order_id)
+    for contact_id, order_id in group.remembered.unsent_subscription_orders.items():
+        if order_id not in group.orders:
+            found.setdefault(contact_id, []).append(order_id)
+    return found
 
 
 def trials_of_subscriptions(

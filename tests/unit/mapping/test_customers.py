@@ -295,6 +295,17 @@ def test_rule_0b_a_trial_starts_when_the_contact_was_created(given, invoices, tr
     assert one(given, invoices, trial_source="none").free_trial_started_at is None
 
 
+def test_rule_0b_an_order_that_is_not_sent_still_stands_for_a_trial_when_it_does_not_arrive_again():
+    first = decided(group(contacts=[contact()], orders=[order("1", items=["SUBSCRIPTION"]), order("2")]))
+    assert first.unsent_subscription_orders == {"7": "1"}
+    again = group(contacts=[contact()], orders=[order("2")], unsent_subscription_orders={"7": "1"})
+    assert decided(again) == first
+    again.orders["1"] = order("1")
+    assert decided(again).customers["7"].free_trial_started_at is None
+    sent = decided(group(contacts=[contact()], orders=[order("1", items=["SUBSCRIPTION"])]), [invoice("1")])
+    assert sent.unsent_subscription_orders == {}
+
+
 TRIAL_ORDER = order(items=["SUBSCRIPTION", "DISCOUNT_FREE_TRIAL"])
 
 
@@ -387,6 +398,8 @@ def test_rule_9_3_a_gone_contact_is_what_its_latest_order_says():
     assert decision.customers == {"7": Customer(external_id="7", name="Patricia")}
     assert kinds(decision) == [("dropped_emails", "7"), ("customers_without_contact", "7")]
     assert decided(group(orders=orders[:1])).customers["7"].email == "pat@example.com"
+    draft = order("11", at=NOW, name="Draft", status="DRAFT")
+    assert decided(group(orders=[*orders, draft])).customers["7"].name == "Patricia"
     assert decided(group(orders=orders[:1]), email_fields=("EMAIL2",)).customers["7"].email is None
 
 
