@@ -1,0 +1,104 @@
+"""Rows: what Keap may send, and what leaves."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from tap_keap.rows import RowReader, load_schema, page_token
+
+
+def reader(stream: str = "orders", **options: bool) -> RowReader:
+    envelope = {"orders": "orders", "payments": "payments", "contacts": "contacts"}[stream]
+    return RowReader(load_schema(stream), envelope, **options)
+
+
+def body(rows: list[Any], token: str | None = "", envelope: str = "orders") -> bytes:
+    return json.dumps({envelope: rows, "next_page_token": token}).encode()
+
+
+@pytest.mark.parametrize(
+    ("value", "token"),
+    [
+        (None, None),
+        ("", None),
+        ("eyJpZCI6OTF9", "eyJpZCI6OTF9"),
+        ("https://api.infusionsoft.com/crm/rest/v2/tags/?page_size=1&page_token=91", "91"),
+        ("https://api.infusionsoft.com/crm/rest/v2/tags/?page_size=1", None),
+    ],
+)
+def test_page_tokens_in_both_forms(value: str | None, token: str | None) -> None:
+    assert page_token(value) == token
+
+
+def test_missing_token_and_missing_list_are_the_last_page() -> None:
+    page = reader().read(b"{}")
+    assert (page.rows, page.next_token) == ([], None)
+
+
+@pytest.mark.parametrize("text", [b"", b"<html>", b'{"orders": [{"id": "1"}, {"i', b"[]"])
+def test_what_is_no_answer_is_an_error(text: bytes) -> None:
+    with pytest.raises((msgspec.DecodeError, AttributeError)) as caught:
+        reader().read(text)
+    assert isinstance(caught.value, msgspec.DecodeError)
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "value"),
+    [
+        ({"id": 7}, "id", "7"),
+        ({"id": "7", "total": {"amount": "4900"}}, "total", {"amount": 4900}),
+        ({"id": "7", "total": ""}, "total", None),
+        ({"id": "7", "order_items": ""}, "order_items", None),
+        ({"id": "7", "allow_payment": "true"}, "allow_payment", True),
+        ({"id": "7", "order_time": ""}, "order_time", None),
+        ({"id": "7", "order_time": "2024-11-20T18:34:12.000+0000"}, "order_time", "2024-11-20T18:34:12.000Z"),
+        ({"id": "7", "order_time": "2019-03-27T12:36:11.000-04:00"}, "order_time", "2019-03-27T16:36:11.000Z"),
+        ({"id": "7", "order_time": "2024-05-21T14:30:00Z"}, "order_time", "2024-05-21T14:30:00Z"),
+    ],
+)
+def test_conversions_that_lose_nothing(row: dict[str, Any], field: str, value: Any) -> None:
+    page = reader().read(body([row]))
+    assert page.rejected == []
+    assert page.rows[0][field] == value
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"id": "7", "total": 5}, "field total: expected an object"),
+        ({"id": "7", "total": {"amount": 49.5}}, "field total.amount: expected integer"),
+        ({"id": "7", "order_items": {"id": "1"}}, "field order_items: expected a list"),
+        ({"id": "7", "order_items": [{"quantity": "two"}]}, "field order_items[].quantity: expected integer"),
+        ({"id": "7", "order_time": "soon"}, "field order_time: expected a date-time"),
+        ({"id": "7", "allow_payment": "perhaps"}, "field allow_payment: expected boolean"),
+    ],
+)
+def test_a_row_that_does_not_fit_is_named_without_its_value(row: dict[str, Any], reason: str) -> None:
+    page = reader().read(body([row, {"id": "8"}]))
+    assert page.rejected == [("7", reason)]
+    assert [kept["id"] for kept in page.rows] == ["8"]
+
+
+def test_null_rows_cost_only_themselves() -> None:
+    page = reader().read(body([None, {"id": "8"}]))
+    assert [kept["id"] for kept in page.rows] == ["8"]
+    assert page.rejected == [(None, "the row is null")]
+
+
+def test_unknown_fields_go_at_every_depth_unless_wanted() -> None:
+    row = {"id": "7", "x": 1, "total": {"amount": 1, "y": 2}, "order_items": [{"id": "1", "z": 3}]}
+    assert reader().read(body([row])).rows == [{"id": "7", "total": {"amount": 1}, "order_items": [{"id": "1"}]}]
+    assert reader(keep_unknown=True).read(body([row])).rows == [row]
+
+
+@pytest.mark.parametrize("text", ["123.34", "0.1", "1e2", "-5", "12345678901234.56"])
+def test_amounts_are_exact(text: str) -> None:
+    page = reader("payments").read(f'{{"payments": [{{"id": "1", "amount": {text}}}]}}'.encode())
+    amount = page.rows[0]["amount"]
+    assert isinstance(amount, Decimal)
+    assert amount == Decimal(text)
