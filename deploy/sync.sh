@@ -30,5 +30,5 @@ if [ -n "${AWS_ENDPOINT_URL:-}" ]; then
     export MELTANO_STATE_BACKEND_S3_ENDPOINT_URL="${MELTANO_STATE_BACKEND_S3_ENDPOINT_URL:-$AWS_ENDPOINT_URL}"
 fi
 
-meltano install --log-level=warning
+meltano --log-level=warning install
 exec meltano run "$@" keap-to-chartmogul
