@@ -171,6 +171,7 @@ def test_rule_1_5_odd_records_cost_themselves_at_most(drawn: Drawn) -> None:
         settled = decide(again, catalog, Arrived(subscriptions_whole=True), case.mapping, now)
         assert settled.invoices == decision.invoices
         assert settled.customers == decision.customers
+        assert settled.events == decision.events
         before = decision
 
 

@@ -73,12 +73,14 @@ def test_rule_8_hard_delete_removes_a_filtered_contact() -> None:
     assert content(second) == ({"1207"}, {"9000"}, set())
 
 
-def test_rule_8_a_contact_that_did_not_arrive_is_not_filtered_if_chartmogul_holds_it() -> None:
-    first = decided(**ACCOUNT)
-    second = decided(
-        first, settings={"include_contact_tags": ["5"]}, **{**ACCOUNT, "contacts": ACCOUNT["contacts"][:1]}
-    )
-    assert second.invoices == first.invoices
+def test_rule_8_of_a_contact_that_did_not_arrive_no_tags_are_known() -> None:
+    changed = [order("9001", [subscription_item("2", "502", 5900)], 5900, "1300")]
+    only_others = {**ACCOUNT, "contacts": ACCOUNT["contacts"][:1], "orders": changed}
+    settings = {"include_contact_tags": ["5"]}
+    held = decided(decided(**ACCOUNT), settings=settings, **only_others)
+    assert line(held, "9001-2").amount_in_cents == 5900
+    assert decided(settings=settings, **only_others).invoices == {}
+    assert set(decided(settings={"exclude_contact_tags": ["9"]}, **only_others).invoices) == {"9001"}
 
 
 BOOK = item("3", "PRODUCT", 2100, product={"id": "54", "taxable": True})
