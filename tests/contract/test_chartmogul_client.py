@@ -1,326 +1,319 @@
-"""ChartMogul's official Python client drives every resource that the project uses."""
+"""The client against odd answers, the limits of several processes, and what may reach a log."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import Any
+import http.server
+import json
+import logging
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime, timedelta
 
-import chartmogul
 import pytest
-from promise import Promise
+import requests
+import responses
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
-from tests.contract.chartmogul_calls import invoice, line, payment
-from tests.sandbox_process import Sandbox
+from target_chartmogul.apply import Applier
+from target_chartmogul.chartmogul import creation
+from target_chartmogul.chartmogul.client import ChartMogulClient
+from target_chartmogul.chartmogul.data_source import create_data_source
+from target_chartmogul.chartmogul.errors import (
+    CredentialsError,
+    LostAnswerError,
+    RefusedError,
+    StoppedError,
+    UnreachableError,
+)
+from target_chartmogul.chartmogul.gate import RequestGate
+from target_chartmogul.chartmogul.listing import Listing
+from target_chartmogul.chartmogul.wire import Wire
+from tests.billing_objects import PLAN, customer, invoice
+from tests.memory_journal import MemoryJournal, create
 
-NOW = "2026-06-15T12:00:00Z"
+URL = "https://api.chartmogul.test/v1"
+KEY = "key-that-nobody-may-see"
 
 
 @pytest.fixture
-def config(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[chartmogul.Config]:
-    monkeypatch.setenv("NO_PROXY", "*")
-    sandbox.clock(NOW)
-    sandbox.limits("chartmogul", enabled=False)
-    made = chartmogul.Config(sandbox.chartmogul_api_key, request_timeout=10, max_retries=0)
-    made.uri = sandbox.chartmogul_url
-    return made
+def quick(monkeypatch):
+    monkeypatch.setattr("backoff.full_jitter", lambda _: 0.001)
+    monkeypatch.setattr("target_chartmogul.chartmogul.gate.SHORTEST_PAUSE", 0.001)
+    monkeypatch.setattr("target_chartmogul.chartmogul.gate.LONGEST_PAUSE", 0.002)
 
 
 @pytest.fixture
-def source(config: chartmogul.Config) -> str:
-    return ask(chartmogul.DataSource.create(config, data={"name": "Keap"})).uuid
+def client(quick):
+    made = ChartMogulClient(KEY, URL)
+    yield made
+    made.close()
 
 
-def ask(promise: Promise) -> Any:
-    return promise.get()
+@responses.activate
+def test_key_and_form_of_a_request(client):
+    responses.post(f"{URL}/things", json={"uuid": "x"}, status=201)
+    client.post("/things", {"name": "Ada"})
+    request = responses.calls[0].request
+    assert request.headers["Authorization"].startswith("Basic ")
+    assert KEY not in request.headers["Authorization"]
+    assert request.headers["Content-Type"] == "application/json"
+    assert json.loads(request.body) == {"name": "Ada"}
 
 
-def customer(config: chartmogul.Config, source: str, external_id: str = "c1", **fields: Any) -> Any:
-    data = {"data_source_uuid": source, "external_id": external_id, **fields}
-    return ask(chartmogul.Customer.create(config, data=data))
+@responses.activate
+def test_pages_by_cursor_until_has_more_is_false(client):
+    """`cursor` is often there on the last page, and a page may be empty: `has_more` alone counts."""
+    for rows, cursor, more in (([1], "a", True), ([], "b", True), ([2, 3], "c", False)):
+        responses.get(f"{URL}/plans", json={"plans": rows, "cursor": cursor, "has_more": more})
+    assert list(client.pages("/plans", "plans", {"x": "1"})) == [[1], [], [2, 3]]
+    assert [call.request.params.get("cursor") for call in responses.calls] == [None, "a", "b"]
+    assert {call.request.params["per_page"] for call in responses.calls} == {"200"}
 
 
-def plan(config: chartmogul.Config, source: str, external_id: str = "p1") -> Any:
-    data = {
-        "data_source_uuid": source, "external_id": external_id, "name": "Gold", "interval_count": 1,
-        "interval_unit": "month",
-    }  # fmt: skip
-    return ask(chartmogul.Plan.create(config, data=data))
+@responses.activate
+@pytest.mark.parametrize("cursor", [None, "a"])
+def test_a_listing_that_does_not_go_on_ends_in_an_error(client, cursor):
+    responses.get(f"{URL}/plans", json={"plans": [], "cursor": "a", "has_more": True})
+    responses.get(f"{URL}/plans", json={"plans": [], "cursor": cursor, "has_more": True})
+    with pytest.raises(UnreachableError, match="there is more"):
+        list(client.pages("/plans", "plans"))
 
 
-def imported(config: chartmogul.Config, uuid: str, *invoices: dict[str, Any]) -> Any:
-    return ask(chartmogul.Invoice.create(config, uuid=uuid, data={"invoices": list(invoices)})).invoices
+@responses.activate
+def test_an_answer_without_the_list(client):
+    responses.get(f"{URL}/plans", json={"data": []})
+    with pytest.raises(UnreachableError, match="plans"):
+        list(client.pages("/plans", "plans"))
 
 
-def test_ping_and_account(config: chartmogul.Config) -> None:
-    assert ask(chartmogul.Ping.ping(config)).data == "pong!"
-    account = ask(chartmogul.Account.retrieve(config, include="churn_recognition,refund_handling"))
-    assert account.churn_recognition == "churn_at_time_of_cancelation"
-    assert account.refund_handling == "refund_ignore"
-    assert account.currency == "USD"
-    assert not hasattr(account, "auto_churn_subscription")
+@responses.activate
+def test_a_redirect_is_not_followed_with_the_key(client):
+    responses.get(f"{URL}/ping", status=302, headers={"Location": "https://elsewhere.test/"})
+    with pytest.raises(UnreachableError, match="redirect"):
+        client.get("/ping")
+    assert len(responses.calls) == 1
 
 
-def test_a_wrong_key_is_refused(config: chartmogul.Config) -> None:
-    config.auth = ("wrong", "")
-    with pytest.raises(chartmogul.APIError) as refusal:
-        ask(chartmogul.Ping.ping(config))
-    assert b"No valid API key provided" in refusal.value.args[0]
+@responses.activate
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 524, 429])
+def test_reads_and_changes_are_repeated(client, status):
+    for method in (responses.GET, responses.PATCH, responses.DELETE, responses.PUT):
+        responses.add(method, f"{URL}/x", status=status, body="<html>busy</html>")
+        responses.add(method, f"{URL}/x", json={"ok": 1})
+    assert client.get("/x") == client.patch("/x", {}) == client.put("/x", {}) == {"ok": 1}
+    client.delete("/x")
+    assert client.traffic.retries == 4
+    assert client.traffic.throttled == (4 if status in {429, 503} else 0)
 
 
-def test_data_sources(config: chartmogul.Config, source: str) -> None:
-    listed = ask(chartmogul.DataSource.all(config, name="Keap", with_invoice_handling_setting=True))
-    assert [s.uuid for s in listed.data_sources] == [source]
-    handling = listed.data_sources[0].invoice_handling_setting
-    assert handling["manual"]["prevent_subscription_for_invoice_voided"] is True
-    flags = {"with_processing_status": True, "with_auto_churn_subscription_setting": True}
-    one = ask(chartmogul.DataSource.retrieve(config, uuid=source, **flags))
-    assert one.processing_status.pending == 0
-    assert one.auto_churn_subscription_setting.enabled is False
-    assert one.system == "Custom"
-    assert ask(chartmogul.DataSource.destroy(config, uuid=source)) is None
-    assert ask(chartmogul.DataSource.all(config)).data_sources == []
+@responses.activate
+@pytest.mark.parametrize(("status", "lost"), [(500, True), (502, True), (503, True), (504, True), (429, False)])
+def test_a_post_is_repeated_only_where_it_was_surely_not_done(client, status, lost):
+    responses.post(f"{URL}/x", status=status)
+    responses.post(f"{URL}/x", json={"uuid": "1"}, status=201)
+    if lost:
+        with pytest.raises(LostAnswerError):
+            client.post("/x", {})
+    else:
+        assert client.post("/x", {}) == {"uuid": "1"}
 
 
-def test_customers(config: chartmogul.Config, source: str) -> None:
-    made = customer(
-        config, source, name="Mara Quill", company="Quill & Co", email="mara@example.com", country="US",
-        state="US-AZ", city="Tempe", zip="85281", lead_created_at="2025-03-04 16:21:09 UTC",
-        attributes={"tags": ["gold"], "custom": [{"type": "Integer", "key": "age", "value": 7}]},
-    )  # fmt: skip
-    assert made.uuid.startswith("cus_")
-    assert (made.state, made.address.state, made.address.country) == ("AZ", "Arizona", "United States")
-    assert made.lead_created_at == datetime(2025, 3, 4, 16, 21, 9, tzinfo=UTC)
-    assert made.attributes.tags == ["gold"]
-    assert made.attributes.custom == {"age": 7}
-    found = ask(chartmogul.Customer.all(config, data_source_uuid=source, external_id="c1")).entries
-    assert [c.uuid for c in found] == [made.uuid]
-    changed = ask(chartmogul.Customer.modify(config, uuid=made.uuid, data={"company": None, "zip": "1"}))
-    assert (changed.company, changed.zip, changed.name) == ("", "1", "Mara Quill")
-    assert ask(chartmogul.Customer.search(config, email="MARA@example.com")).entries[0].uuid == made.uuid
-    ask(chartmogul.Customer.destroy(config, uuid=made.uuid))
-    with pytest.raises(chartmogul.APIError) as refusal:
-        ask(chartmogul.Customer.retrieve(config, uuid=made.uuid))
-    assert f'Customer \\"{made.uuid[4:]}\\" does not exist'.encode() in refusal.value.args[0]
+@responses.activate
+@pytest.mark.parametrize("status", [400, 402, 404, 405, 422])
+def test_refusals_are_not_repeated(client, status):
+    responses.get(f"{URL}/x", status=status, json={"error": "no"})
+    with pytest.raises(RefusedError) as caught:
+        client.get("/x")
+    assert caught.value.status == status
+    assert len(responses.calls) == 1
 
 
-def test_tags_and_custom_attributes(config: chartmogul.Config, source: str) -> None:
-    uuid = customer(config, source, email="mara@example.com").uuid
-    assert ask(chartmogul.Tags.add(config, uuid=uuid, data={"tags": ["a", "b", "a"]})).tags == ["a", "b"]
-    assert ask(chartmogul.Tags.remove(config, uuid=uuid, data={"tags": ["a"]})).tags == ["b"]
-    typed = {"custom": [{"type": "String", "key": "channel", "value": "web"}]}
-    assert ask(chartmogul.CustomAttributes.add(config, uuid=uuid, data=typed)).custom == {"channel": "web"}
-    put = ask(chartmogul.CustomAttributes.update(config, uuid=uuid, data={"custom": {"channel": "shop"}}))
-    assert put.custom == {"channel": "shop"}
-    attributes = ask(chartmogul.Attributes.retrieve(config, uuid=uuid))
-    assert attributes is not None
-    by_email = {"email": "mara@example.com", "tags": ["vip"]}
-    assert ask(chartmogul.Tags.add_by_email(config, data=by_email)).entries[0].attributes.tags == ["b", "vip"]
-    assert ask(chartmogul.CustomAttributes.remove(config, uuid=uuid, data={"custom": ["channel"]})).custom == {}
+@responses.activate
+@pytest.mark.parametrize("status", [401, 403])
+def test_credentials_are_not_tried_again(client, status):
+    responses.get(f"{URL}/x", status=status, json={"message": KEY})
+    with pytest.raises(CredentialsError) as caught:
+        client.get("/x")
+    assert KEY not in str(caught.value)
+    assert len(responses.calls) == 1
 
 
-def test_plans(config: chartmogul.Config, source: str) -> None:
-    made = plan(config, source)
-    assert ask(chartmogul.Plan.retrieve(config, uuid=made.uuid)).name == "Gold"
-    # The client drops the body of a 202.
-    assert ask(chartmogul.Plan.modify(config, uuid=made.uuid, data={"name": "Silver"})) is None
-    listed = ask(chartmogul.Plan.all(config, data_source_uuid=source, external_id="p1"))
-    assert [(p.uuid, p.name) for p in listed.plans] == [(made.uuid, "Silver")]
-    ask(chartmogul.Plan.destroy(config, uuid=made.uuid))
-    assert ask(chartmogul.Plan.all(config, data_source_uuid=source)).plans == []
+@responses.activate
+@pytest.mark.parametrize("body", [b"<html>maintenance</html>", b'{"uuid": "cus_', b"\xff\xfe"])
+def test_a_success_that_is_no_json_does_not_count(client, body):
+    responses.get(f"{URL}/x", body=body)
+    responses.get(f"{URL}/x", json={"ok": 1})
+    assert client.get("/x") == {"ok": 1}
+    responses.post(f"{URL}/x", body=body, status=201)
+    with pytest.raises(LostAnswerError):
+        client.post("/x", {})
 
 
-def test_invoices(config: chartmogul.Config, source: str) -> None:
-    owner, gold = customer(config, source).uuid, plan(config, source).uuid
-    first = invoice(gold) | {"transactions": [payment("t1", 1000)], "due_date": "2026-01-12"}
-    one, two = imported(config, owner, first, invoice(gold, "i2", "2026-02-05"))
-    assert one.line_items[0].subscription_uuid == two.line_items[0].subscription_uuid
-    assert one.transactions[0].amount_in_cents == 1000
-    assert one.due_date == datetime(2026, 1, 12, tzinfo=UTC)
-    of_customer = ask(chartmogul.Invoice.all(config, uuid=owner))
-    assert of_customer.customer_uuid == owner
-    assert {i.external_id for i in of_customer.invoices} == {"i1", "i2"}
-    by_id = ask(chartmogul.Invoice.retrieve(config, data_source_uuid=source, external_id="i1"))
-    assert (by_id.uuid, by_id.status, by_id.customer_external_id) == (one.uuid, "paid", "c1")
-    # The client's own `Invoice.modify` goes to a path below the customer, which does not exist.
-    modify = chartmogul.Invoice._method("modify", "patch", "/invoices{/uuid}").__get__(None, chartmogul.Invoice)
-    changed = ask(modify(config, data_source_uuid=source, external_id="i1", data={"due_date": None}))
-    assert changed.due_date is None
-    status = chartmogul.Invoice.update_status(
-        config, data_source_uuid=source, external_id="i2", data={"status": "written_off"}
+@responses.activate
+def test_a_creation_that_says_nothing_is_looked_up(client, monkeypatch):
+    monkeypatch.setattr(creation, "_AFTER_LOST_ANSWER", (0.0, 0.001))
+    responses.post(f"{URL}/x", status=201)
+    assert creation.create(client, "/x", {}, lambda: "found") == (None, "found")
+
+
+@responses.activate
+def test_a_duplicate_that_the_list_does_not_show_yet_is_looked_up_again(client, monkeypatch):
+    monkeypatch.setattr(creation, "_AFTER_DUPLICATE", (0.0, 0.001, 0.001))
+    taken = {"errors": {"external_id": "has already been taken"}}
+    responses.post(f"{URL}/x", status=422, json=taken)
+    answers = iter([None, None, "found"])
+    assert creation.create(client, "/x", {}, lambda: next(answers)) == (None, "found")
+    with pytest.raises(RefusedError):
+        creation.create(client, "/x", {}, lambda: None)
+
+
+@responses.activate
+def test_a_wrong_address_is_told_soon_and_a_known_one_tried_longer(client):
+    responses.get(f"{URL}/x", body=requests.exceptions.ConnectionError())
+    with pytest.raises(UnreachableError, match="5 tries"):
+        client.get("/x")
+    responses.get(f"{URL}/ping", json={})
+    client.get("/ping")
+    with pytest.raises(UnreachableError, match="9 tries"):
+        client.get("/x")
+
+
+@responses.activate
+def test_retry_after_is_waited_for():
+    client = ChartMogulClient(KEY, URL)
+    responses.get(f"{URL}/x", status=429, headers={"Retry-After": "1"})
+    responses.get(f"{URL}/x", json={})
+    begun = time.monotonic()
+    client.get("/x")
+    assert time.monotonic() - begun >= 1
+
+
+@responses.activate
+def test_waiting_ends_when_the_run_does():
+    client = ChartMogulClient(KEY, URL, stop=threading.Event())
+    responses.get(f"{URL}/x", status=429, headers={"Retry-After": "60"})
+    threading.Timer(0.2, client.stop.set).start()
+    begun = time.monotonic()
+    with pytest.raises(StoppedError):
+        client.get("/x")
+    assert time.monotonic() - begun < 10
+
+
+@pytest.fixture
+def untrusted(tmp_path):
+    """An HTTPS server of our own on loopback, with a certificate that nobody signed."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
     )
-    ask(status)
-    assert ask(chartmogul.Invoice.retrieve(config, uuid=two.uuid)).status == "written_off"
-    ask(chartmogul.Invoice.destroy(config, uuid=one.uuid))
-    ask(chartmogul.Invoice.destroy_all(config, data_source_uuid=source, customer_uuid=owner))
-    assert ask(chartmogul.Invoice.all(config)).invoices == []
-
-
-def test_line_items(config: chartmogul.Config, source: str) -> None:
-    owner, gold = customer(config, source).uuid, plan(config, source).uuid
-    uuid = imported(config, owner, invoice(gold))[0].uuid
-    extra = line(gold, external_id="l2", subscription_external_id="s2", tax_amount_in_cents=100)
-    made = ask(chartmogul.LineItem.create(config, uuid=uuid, data=extra))
-    assert (made.uuid[:3], made.tax_amount_in_cents, made.quantity) == ("li_", 100, 1)
-    by_id = {"data_source_uuid": source, "external_id": "l2"}
-    assert ask(chartmogul.LineItem.retrieve(config, **by_id)).uuid == made.uuid
-    changed = ask(chartmogul.LineItem.modify(config, **by_id, data={"amount_in_cents": 2000}))
-    assert (changed.amount_in_cents, changed.tax_amount_in_cents) == (2000, 100)
-    ask(chartmogul.LineItem.destroy(config, uuid=made.uuid))
-    with pytest.raises(chartmogul.APIError):
-        ask(chartmogul.LineItem.retrieve(config, uuid=made.uuid))
-
-
-def test_transactions(config: chartmogul.Config, source: str) -> None:
-    owner, gold = customer(config, source).uuid, plan(config, source).uuid
-    uuid = imported(config, owner, invoice(gold))[0].uuid
-    made = ask(chartmogul.Transaction.create(config, uuid=uuid, data=payment("t1", 400)))
-    assert (made.uuid[:3], made.amount_in_cents, made.result) == ("tr_", 400, "successful")
-    by_id = {"data_source_uuid": source, "external_id": "t1"}
-    changed = ask(chartmogul.Transaction.modify(config, **by_id, data={"result": "failed"}))
-    assert (changed.result, changed.amount_in_cents) == ("failed", 400)
-    assert ask(chartmogul.Transaction.retrieve(config, uuid=made.uuid)).result == "failed"
-    ask(chartmogul.Transaction.destroy(config, **by_id))
-    assert ask(chartmogul.Invoice.retrieve(config, uuid=uuid)).transactions == []
-
-
-def test_subscriptions_and_their_cancellation(config: chartmogul.Config, source: str) -> None:
-    owner, gold = customer(config, source).uuid, plan(config, source).uuid
-    imported(config, owner, invoice(gold, quantity=5))
-    active = ask(chartmogul.Customer.subscriptions(config, uuid=owner)).entries[0]
-    assert (active.mrr, active.arr, active.status, active.quantity) == (1000, 12000, "active", 5)
-    assert (active.plan, active.billing_cycle, active.billing_cycle_count) == ("Gold", "month", 1)
-    assert active.end_date == datetime(2026, 2, 5, tzinfo=UTC)
-    with pytest.warns(DeprecationWarning, match="list_imported"):
-        known = ask(chartmogul.CustomerSubscription.list_imported(config, uuid=owner)).subscriptions[0]
-    assert known.uuid != active.uuid
-    ask(chartmogul.CustomerSubscription.cancel(config, uuid=known.uuid, data={"cancelled_at": "2026-03-01"}))
-    ended = ask(chartmogul.Customer.subscriptions(config, uuid=owner)).entries[0]
-    assert (ended.mrr, ended.status, ended.end_date) == (0, "inactive", datetime(2026, 3, 1, tzinfo=UTC))
-    assert ask(chartmogul.Customer.retrieve(config, uuid=owner)).status == "Cancelled"
-    ask(chartmogul.CustomerSubscription.modify(config, uuid=known.uuid, data={"cancellation_dates": []}))
-    assert ask(chartmogul.Customer.subscriptions(config, uuid=owner)).entries[0].status == "active"
-
-
-def test_subscription_events(config: chartmogul.Config, source: str) -> None:
-    customer(config, source)
-    event = {
-        "data_source_uuid": source, "customer_external_id": "c1", "subscription_external_id": "s1",
-        "event_type": "subscription_cancelled", "event_date": "2026-05-18T09:48:34Z",
-        "effective_date": "2026-05-18T00:01:00Z", "external_id": "e1",
-    }  # fmt: skip
-    made = ask(chartmogul.SubscriptionEvent.create(config, data={"subscription_event": event}))
-    assert made.effective_date == datetime(2026, 5, 18, 0, 1, tzinfo=UTC)
-    changed = ask(
-        chartmogul.SubscriptionEvent.modify_with_params(
-            config, external_id="e1", data_source_uuid=source, data={"effective_date": "2026-05-01"}
-        )
+    path = tmp_path / "server.pem"
+    path.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
     )
-    assert (changed.id, changed.effective_date) == (made.id, datetime(2026, 5, 1, tzinfo=UTC))
-    listed = ask(chartmogul.SubscriptionEvent.all(config, data_source_uuid=source, external_id="e1"))
-    assert [e.id for e in listed.subscription_events] == [made.id]
-    ask(chartmogul.SubscriptionEvent.destroy_with_params(config, data={"id": made.id}))
-    assert ask(chartmogul.SubscriptionEvent.all(config)).subscription_events == []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.handle_error = lambda *_: None
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield f"https://localhost:{server.server_port}/v1"
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
-def test_merging_and_splitting(config: chartmogul.Config, source: str) -> None:
-    gold = plan(config, source).uuid
-    one, two = customer(config, source, "c1").uuid, customer(config, source, "c2", name="Li Ma").uuid
-    imported(config, one, invoice(gold))
-    sides = {"from": {"customer_uuid": one}, "into": {"data_source_uuid": source, "external_id": "c2"}}
-    ask(chartmogul.Customer.merge(config, data=sides))
-    with pytest.raises(chartmogul.APIError):
-        ask(chartmogul.Customer.retrieve(config, uuid=one))
-    merged = ask(chartmogul.Customer.all(config, data_source_uuid=source, external_id="c1")).entries[0]
-    assert (merged.uuid, merged.mrr, merged.external_ids) == (two, 1000, ["c2", "c1"])
-    assert merged.attributes.tags == ["merged-customer"]
-    later = invoice(gold, "i2", "2026-02-05") | {"customer_external_id": "c1"}
-    imported(config, two, later)
-    ask(
-        chartmogul.Customer.unmerge(
-            config, data={"customer_uuid": two, "data_source_uuid": source, "external_id": "c1"}
-        )
+@pytest.mark.usefixtures("quick")
+def test_an_untrusted_certificate_is_refused_at_once(untrusted, monkeypatch):
+    """TLS verification cannot be switched off: the variables that other programs know do nothing."""
+    for name in ("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("PYTHONHTTPSVERIFY", "0")
+    client = ChartMogulClient(KEY, untrusted)
+    with pytest.raises(UnreachableError, match="certificate") as caught:
+        client.get("/ping")
+    assert KEY not in str(caught.value)
+    assert client.traffic.requests == 1
+
+
+PROCESS = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from target_chartmogul.chartmogul.client import ChartMogulClient
+from target_chartmogul.chartmogul.gate import RequestGate
+url, key, folder = sys.argv[1:]
+client = ChartMogulClient(key, url, gate=RequestGate(Path(folder), url + key))
+with ThreadPoolExecutor(12) as pool:
+    list(pool.map(lambda _: client.get("/ping"), range(50)))
+print(client.traffic.throttled)
+"""
+
+
+def test_three_processes_together_stay_within_the_limits(sandbox, tmp_path):
+    """Issue: never more than 40 requests in any second nor 20 connections, when they share a ledger folder."""
+    sandbox.faults("chartmogul", latency_ms=150)
+    arguments = [sandbox.chartmogul_url, sandbox.chartmogul_api_key, str(tmp_path)]
+    running = [
+        subprocess.Popen([sys.executable, "-c", PROCESS, *arguments], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    throttled = [int(process.communicate(timeout=60)[0]) for process in running]
+    entries = sandbox.requests("chartmogul")
+    assert throttled == [0, 0, 0]
+    assert [entry["status"] for entry in entries] == [200] * 150
+    summary = sandbox.summary("chartmogul")
+    assert summary["max_per_second"] <= 40
+    assert summary["max_parallel"] <= 20
+
+
+@pytest.mark.usefixtures("quick")
+def test_nothing_secret_or_personal_in_any_log_or_error(sandbox, caplog):
+    caplog.set_level(logging.DEBUG)
+    sandbox.no_limits(("chartmogul",))
+    client = ChartMogulClient(
+        sandbox.chartmogul_api_key, sandbox.chartmogul_url, gate=RequestGate(per_second=10_000), read_timeout=0.5
     )
-    split = ask(chartmogul.Customer.all(config, data_source_uuid=source, external_id="c1")).entries[0]
-    assert split.uuid not in {one, two}
-    assert split.mrr == 1000
-    assert {i.external_id for i in ask(chartmogul.Invoice.all(config, uuid=split.uuid)).invoices} == {"i1", "i2"}
-    assert ask(chartmogul.Customer.retrieve(config, uuid=two)).mrr == 0
-
-
-def test_metrics_and_activities(config: chartmogul.Config, source: str) -> None:
-    gold = plan(config, source).uuid
-    one, two = customer(config, source, "c1").uuid, customer(config, source, "c2").uuid
-    imported(config, one, invoice(gold), invoice(gold, "i2", "2026-02-05", amount_in_cents=1500))
-    imported(config, two, invoice(gold, "i3", "2026-02-10", subscription_external_id="s2"))
-    ended = {
-        "data_source_uuid": source, "customer_external_id": "c1", "subscription_external_id": "s1",
-        "event_type": "subscription_cancelled", "event_date": "2026-03-03", "effective_date": "2026-03-03",
-    }  # fmt: skip
-    ask(chartmogul.SubscriptionEvent.create(config, data={"subscription_event": ended}))
-    imported(config, one, invoice(gold, "i4", "2026-04-04", amount_in_cents=700))
-    span = {"start_date": "2026-01-01", "end_date": "2026-04-30", "interval": "month"}
-    mrr = ask(chartmogul.Metrics.mrr(config, **span))
-    assert [(str(e.date), e.mrr) for e in mrr.entries] == [
-        ("2026-01-31", 1000), ("2026-02-28", 2500), ("2026-03-31", 1000), ("2026-04-30", 1700),
-    ]  # fmt: skip
-    assert [e.mrr_new_business for e in mrr.entries] == [1000, 1000, 0, 0]
-    assert [e.mrr_expansion for e in mrr.entries] == [0, 500, 0, 0]
-    assert [e.mrr_churn for e in mrr.entries] == [0, 0, -1500, 0]
-    assert [e.mrr_reactivation for e in mrr.entries] == [0, 0, 0, 700]
-    assert (mrr.summary.current, mrr.summary.previous, mrr.summary.percentage_change) == (1700, 1000, 70)
-    whole = ask(chartmogul.Metrics.all(config, **span)).entries
-    assert [e.customers for e in whole] == [1, 2, 1, 2]
-    assert [e.customer_churn_rate for e in whole] == [0, 0, 50, 0]
-    assert [e.arpa for e in whole] == [1000, 1250, 1000, 850]
-    assert whole[3].mrr_churn_rate == -70
-    counted = ask(chartmogul.Metrics.customer_count(config, **span)).entries
-    assert [e.customers for e in counted] == [1, 2, 1, 2]
-    page = ask(chartmogul.Activity.all(config, per_page=3))
-    rest = ask(chartmogul.Activity.all(config, per_page=3, cursor=page.cursor))
-    assert (page.has_more, rest.has_more) == (True, False)
-    kinds = [(a.type, a.activity_mrr_movement, a.activity_mrr) for a in [*page.entries, *rest.entries]]
-    assert kinds == [
-        ("new_biz", 1000, 1000), ("expansion", 500, 1500), ("new_biz", 1000, 1000),
-        ("churn", -1500, 0), ("reactivation", 700, 700),
-    ]  # fmt: skip
-    of_one = ask(chartmogul.CustomerActivity.all(config, uuid=one)).entries
-    assert [a.type for a in of_one] == ["reactivation", "churn", "expansion", "new_biz"]
-
-
-def test_bulk_import(config: chartmogul.Config, source: str, sandbox: Sandbox) -> None:
-    sandbox.control("PUT", "chartmogul/settings", {"import_queued": 0, "import_processing": 0})
-    data = {
-        "external_id": "load-1",
-        "customers": [{"external_id": "c1", "name": "Mara Quill"}],
-        "plans": [{"external_id": "p1", "name": "Gold", "interval_count": 1, "interval_unit": "month"}],
-        "invoices": [{"external_id": "i1", "date": "2026-01-05", "currency": "USD", "customer_external_id": "c1"}],
-        "line_items": [
-            {**line("unused"), "plan_external_id": "p1", "invoice_external_id": "i1"},
-        ],
-        "transactions": [{**payment("t1", 1000), "invoice_external_id": "i1"}],
-    }
-    made = ask(chartmogul.JsonImport.create(config, data_source_uuid=source, data=data))
-    assert made.status == "queued"
-    done = ask(chartmogul.JsonImport.retrieve(config, data_source_uuid=source, id="load-1"))
-    assert (done.id, done.status) == (made.id, "completed")
-    assert done.status_details["c1"]["invoices"] == {"status": "imported"}
-    found = ask(chartmogul.Invoice.all(config, data_source_uuid=source)).invoices[0]
-    assert (found.status, found.line_items[0].plan_uuid[:3]) == ("paid", "pl_")
-    assert ask(chartmogul.Customer.all(config, data_source_uuid=source)).entries[0].mrr == 1000
-
-
-def test_lists_are_paged_by_cursor(config: chartmogul.Config, source: str) -> None:
-    names = [f"c{number}" for number in range(5)]
-    for name in names:
-        customer(config, source, name)
-    found: list[str] = []
-    query: dict[str, Any] = {"data_source_uuid": source, "per_page": 2}
-    for _ in range(3):
-        page = ask(chartmogul.Customer.all(config, **query))
-        found += [c.external_id for c in page.entries]
-        query["cursor"] = page.cursor
-    assert found == names
-    assert page.has_more is False
-    assert page.cursor is not None
-    assert ask(chartmogul.Customer.all(config, **query)).entries == []
+    wire = Wire("", create_data_source(client, "Keap").uuid)
+    journal = MemoryJournal()
+    applier = Applier(client, wire, journal)
+    applier.apply_plans([create("plan", PLAN)])
+    sandbox.faults(
+        "chartmogul", seed=1, rate=0.3, kinds=["500", "504_html", "429", "reset_before", "reset_after", "truncated"]
+    )
+    people = [
+        customer(1, name="Zebedee Quux"),
+        customer(2, name="Zebedee Quux", email="zebedee@quux"),
+        customer(3, name="Zebedee Quux" * 30),
+        customer(4, name="Zebedee Quux", country="Quuxland", city="Quuxton"),
+    ]
+    applier.apply_lanes(
+        [
+            (number, [create("customer", each), create("invoice", invoice(str(number), number, currency="ZQX"))])
+            for number, each in enumerate(people, 1)
+        ]
+    )
+    sandbox.faults("chartmogul")
+    list(Listing(client, wire).everything())
+    told = [record.getMessage() for record in caplog.records] + [str(refusal) for _, refusal in journal.refusals]
+    assert len(journal.refusals) >= 4
+    assert any("try 2" in text for text in told)
+    for secret in ("Zebedee", "Quux", "quux", sandbox.chartmogul_api_key, "example.com"):
+        assert not [text for text in told if secret in text]

@@ -147,6 +147,8 @@ class ChartMogulClient:
             yield rows
             if not answer.get("has_more"):
                 return
+            if answer.get("cursor") in {None, query.get("cursor")}:
+                raise UnreachableError(f"{self.host} said of GET {path} that there is more, but not where")
             query["cursor"] = answer["cursor"]
 
     def pause(self, seconds: float) -> None:

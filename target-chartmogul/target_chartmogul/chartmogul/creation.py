@@ -15,6 +15,8 @@ from target_chartmogul.chartmogul.wire import Json
 
 Found = TypeVar("Found")
 POSTS = 6
+_TELLING = frozenset({"uuid", "id", "invoices"})
+"""What the answer to a creation has at least one of."""
 _AFTER_LOST_ANSWER = (0.0, 1.0)
 _AFTER_DUPLICATE = (0.0, 1.0, 2.0, 4.0)
 """Seconds before each look-up."""
@@ -35,12 +37,15 @@ def create(
         RefusedError: ChartMogul does not take it; a duplicate that cannot be found is one too.
         UnreachableError: every try was lost.
     """
+    trouble = ""
     for _ in range(POSTS):
         try:
-            return client.post(path, body), None
+            answer = client.post(path, body)
+            if isinstance(answer, dict) and answer.keys() & _TELLING:
+                return answer, None
+            trouble = "it says nothing of what was created"
         except LostAnswerError as lost:
-            trouble = lost
-            waits = _AFTER_LOST_ANSWER
+            trouble = str(lost)
         except RefusedError as refusal:
             if not (refusal.duplicate or refusal.duplicate_part):
                 raise
@@ -48,7 +53,7 @@ def create(
             if found is None:
                 raise
             return None, found
-        if (found := _look(client, find, waits)) is not None:
+        if (found := _look(client, find, _AFTER_LOST_ANSWER)) is not None:
             return None, found
     raise UnreachableError(f"{client.host}: the answer was lost {POSTS} times ({trouble})")
 
