@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from target_chartmogul.inbox import ACCOUNT_STREAMS, STREAM_NUMBER, STREAMS, Inbox
+from target_chartmogul.inbox import ACCOUNT_STREAMS, STREAM_NUMBER, Inbox
 
 _TIES: Final = (
     # an order and the subscriptions of its items
@@ -54,6 +54,11 @@ _FIRST_ORDER: Final = "(SELECT min(o.contact) FROM contact_of_order o WHERE o.id
 _BY_PAYMENT: Final = (
     "(SELECT min(o.contact) FROM payments p JOIN contact_of_order o ON o.id = p.more ->> 0 WHERE p.id = {stream}.ref)"
 )
+_RECORDS: Final = {
+    stream: f"SELECT r.id, r.raw FROM member m CROSS JOIN {stream} r ON r.id = m.id"
+    f" WHERE m.grp = ? AND m.stream = {STREAM_NUMBER[stream]} ORDER BY m.id"
+    for stream in ACCOUNT_STREAMS
+}
 
 
 class Groups:
@@ -148,12 +153,11 @@ class Groups:
                 yield group
             last = found[-1][0]
 
-    def members(self, group: int) -> dict[str, list[int]]:
-        """Ids of a group's records that arrived, by stream, ascending."""
-        found: dict[str, list[int]] = {}
-        for number, record in self._database.execute("SELECT stream, id FROM member WHERE grp = ?", (group,)):
-            found.setdefault(STREAMS[number], []).append(record)
-        return found
+    def records(self, group: int) -> Iterator[tuple[str, int, bytes]]:
+        """Stream, id and JSON of a group's records that arrived; by stream, then id."""
+        for stream, query in _RECORDS.items():
+            for record, raw in self._database.execute(query, (group,)):
+                yield stream, record, raw
 
     def unreadable(self, group: int) -> list[tuple[str, int]]:
         """Stream and id of records that arrived but could not be taken, and that ChartMogul holds something of."""

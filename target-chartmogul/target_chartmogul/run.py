@@ -195,9 +195,10 @@ class Run:
         groups.gather()
         settling = Settling(inbox, ledger, lasting=self._store.lasting)
         planner = Planner(inbox, ledger, groups, store, self._report, mapping, arrived, self.now)
-        for outcome in planner.plan():
-            self._stop.check()
-            settling.take(outcome)
+        with inbox.transaction():
+            for outcome in planner.plan():
+                self._stop.check()
+                settling.take(outcome)
         return planner, settling, fingerprints
 
     def _is_steady(self, ledger: Ledger, fingerprints: Mapping[str, str]) -> bool:

@@ -1,0 +1,25 @@
+"""The SDK's standard suite for targets: streams that are not Keap's are passed over, and nothing breaks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from singer_sdk.testing import get_target_test_class
+from singer_sdk.testing.target_tests import TargetRecordMissingKeyProperty
+
+from target_chartmogul.target import TargetChartMogul
+
+StandardSuite: Any = get_target_test_class(
+    target_class=TargetChartMogul, config={"api_key": "key", "api_url": "http://127.0.0.1:9/v1"}
+)
+
+
+class TestTargetChartMogul(StandardSuite):
+    """All of it but one test, whose expectation is the opposite of rule 1.5."""
+
+    def test_target_record_missing_key_property(self, config: Any, resource: Any, runner: Any) -> None:
+        """The SDK ends the whole run over a record without its key; here it costs itself alone at most."""
+        template = TargetRecordMissingKeyProperty()
+        template.config, template.resource, template.runner = config, resource, runner
+        runner.input_filepath = template.singer_filepath
+        runner.sync_all()
