@@ -158,3 +158,26 @@ def test_rule_1_2_a_history_read_in_changes_is_a_history_read_whole(settings, se
         incremental = run(changed(keap, earlier, before), incremental, now, settings, whole=False)
         assert_same(content(incremental), content(whole), "invoices", "customers", "events", "plans")
         before = now
+
+
+@given(seed=st.integers(0, 10**6))
+@examples(max_examples=20, deadline=None, derandomize=True)
+def test_rule_1_8_nothing_belongs_to_a_contact_of_which_nothing_arrived(seed):
+    """A tap without `related_records` does not bring the contact that a subscription moved to."""
+    settings = MappingSettings()
+    keap = generate_account(seed, contacts=5, months=12, now=NOW)
+    whole = found = run(keap, Decision(), NOW, settings, whole=True)
+    before = NOW
+    for step in range(3):
+        now = before + timedelta(days=20)
+        earlier, keap = keap, evolve(keap, seed + step, before=before, now=now)
+        whole = run(keap, whole, now, settings, whole=True)
+        sent = changed(keap, earlier, before)
+        of_orders = {row["contact"]["id"] for row in sent["orders"]}
+        sent["contacts"] = [row for row in sent["contacts"] if row["id"] in of_orders]
+        found = run(sent, found, now, settings, whole=False)
+        owned = [*found.invoices.values(), *found.events.values()]
+        assert {each.customer_external_id for each in owned} <= found.customers.keys()
+        before = now
+    found = run(keap, found, before, settings, whole=True)
+    assert_same(content(found), content(whole), "invoices", "customers", "events")

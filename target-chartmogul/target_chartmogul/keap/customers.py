@@ -74,6 +74,11 @@ def decide_customers(
     return decision
 
 
+def known_contacts(group: Group) -> set[str]:
+    """Contacts of which a customer can be made, or is held: nothing can belong to another one (rule 1.8)."""
+    return {*group.contacts, *group.existing.customers, *_latest_blocks(group)}
+
+
 class _Known(msgspec.Struct, kw_only=True):
     """What every customer of the group is decided from."""
 

@@ -26,7 +26,7 @@ from target_chartmogul.chartmogul.objects import (
 from target_chartmogul.keap import carry_over, filters, remarks
 from target_chartmogul.keap.calendar import Interval, plus
 from target_chartmogul.keap.cancellations import EventsDecision, decide_events
-from target_chartmogul.keap.customers import decide_customers
+from target_chartmogul.keap.customers import decide_customers, known_contacts
 from target_chartmogul.keap.group import Arrived, Catalog, Decision, Group, Note, Reject, Remembered
 from target_chartmogul.keap.invoices import Settled, contact_of, invoice_of
 from target_chartmogul.keap.late_rows import with_late_rows
@@ -79,7 +79,9 @@ class _Run:
         if self.filtered and settings.hard_delete:
             group = msgspec.structs.replace(group, existing=filters.removed(group.existing, self.filtered))
         self.group = group
-        self.owners = Owners(group.subscriptions, group.existing.invoices.values(), settings.subscription_owner)
+        self.owners = Owners(
+            group.subscriptions, group.existing.invoices.values(), known_contacts(group), settings.subscription_owner
+        )
         self.remembered = Remembered()
         self.plans: dict[str, Plan] = {}
         self.out = Decision()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from target_chartmogul.chartmogul.objects import SUBSCRIPTION, Invoice
@@ -13,15 +13,25 @@ from target_chartmogul.keap.records import Subscription
 class Owners:
     """Answers by subscription id.
 
-    A subscription that did not arrive, or that names no contact, belongs to the contact of its latest order: as
-    ChartMogul holds that order's invoice, else the order's own (rule 6.7).
+    A subscription that did not arrive, or that names no contact, or one of which nothing is known (1.8), belongs to the
+    contact of its latest order: as ChartMogul holds that order's invoice, else the order's own (rule 6.7).
+
+    Args:
+        subscriptions: those that arrived, by id.
+        held: invoices that ChartMogul holds.
+        contacts: ids of those that are customers, or can be made one.
+        subscription_owner: the setting.
     """
 
     def __init__(
-        self, subscriptions: Mapping[str, Subscription], held: Iterable[Invoice], subscription_owner: str
+        self,
+        subscriptions: Mapping[str, Subscription],
+        held: Iterable[Invoice],
+        contacts: Collection[str],
+        subscription_owner: str,
     ) -> None:
         self._by_subscription = subscription_owner == "subscription"
-        self._contacts = {key: each.contact_id for key, each in subscriptions.items() if each.contact_id is not None}
+        self._contacts = {key: each.contact_id for key, each in subscriptions.items() if each.contact_id in contacts}
         self._latest: dict[str, tuple[datetime, int, bool, str]] = {}
         for invoice in held:
             parsed = parse_invoice_id(invoice.external_id)
