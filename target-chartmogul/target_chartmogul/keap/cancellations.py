@@ -310,7 +310,8 @@ class _Decider:
             external_id, kind = scheduled_id(subscription, churn.day), CANCELLATION_SCHEDULED
             held = self.existing.get(external_id)
             modified = record.modification_time if record is not None else None
-            event_date = held.event_date if held is not None else modified or facts.latest.start
+            # Keap's clock may be ahead of the run's, and an event may not come from the future.
+            event_date = held.event_date if held is not None else min(modified or facts.latest.start, self.now)
             self._due_at(churn.at)
         event = SubscriptionEvent(
             external_id=external_id,
