@@ -14,13 +14,26 @@ class Intake:
     """The receiving end of a run."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="target-chartmogul-")
-        self.folder = Path(self._folder.name)
-        self.inbox = Inbox(self.folder / "inbox.sqlite")
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._inbox: Inbox | None = None
         self.rejects: list[Reject] = []
         self.whole: set[str] = set()
         """Streams whose ACTIVATE_VERSION came: every record that Keap has of them arrived."""
         self.passed_over: set[str] = set()
+
+    @property
+    def folder(self) -> Path:
+        """A folder for scratch files, made when it is first asked for."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="target-chartmogul-")
+        return Path(self._folder.name)
+
+    @property
+    def inbox(self) -> Inbox:
+        """All records that arrived."""
+        if self._inbox is None:
+            self._inbox = Inbox(self.folder / "inbox.sqlite")
+        return self._inbox
 
     def reject(self, stream: str, record_id: Any, field: str, reason: str) -> None:
         """Note a record that can never be accepted, without its values."""
@@ -34,5 +47,7 @@ class Intake:
 
     def close(self) -> None:
         """Remove everything from the disk."""
-        self.inbox.close()
-        self._folder.cleanup()
+        if self._inbox is not None:
+            self._inbox.close()
+        if self._folder is not None:
+            self._folder.cleanup()

@@ -62,6 +62,7 @@ class KeapSink(Sink):
     ) -> None:
         super().__init__(target, stream_name, schema, key_properties)
         self._intake = target.intake
+        self._inbox = target.intake.inbox
         self._rust = RustValidator(self.schema) if self.validate_schema else None
         self.replication_key = target.replication_keys.get(stream_name)
 
@@ -100,9 +101,7 @@ class KeapSink(Sink):
             self._reject(record.get("id"), *complaint)
             return
         value = record.get(self.replication_key) if self.replication_key else None
-        number = self._intake.inbox.put(
-            self.stream_name, record, compact(raw), value if isinstance(value, str) else None
-        )
+        number = self._inbox.put(self.stream_name, record, compact(raw), value if isinstance(value, str) else None)
         if number is None:
             self._reject(record.get("id"), "id", "is missing or none of Keap's numeric ids")
 
@@ -110,7 +109,7 @@ class KeapSink(Sink):
         number = keap_id(record_id)
         self._intake.reject(self.stream_name, record_id, field, reason)
         if number is not None:
-            self._intake.inbox.put_unreadable(self.stream_name, number)
+            self._inbox.put_unreadable(self.stream_name, number)
 
 
 class PassedOverSink(Sink):
