@@ -124,7 +124,7 @@ class Machine:
             | keys
             | {
                 "PATH": f"{BIN}:{os.environ['PATH']}",
-                "UV_COMPILE_BYTECODE": "",
+                "UV_COMPILE_BYTECODE": "0",
                 "STORE": f"s3://{BUCKET}/keap",
                 "ACCOUNT": self.account,
                 "AWS_ACCESS_KEY_ID": "loads",
