@@ -182,6 +182,15 @@ def test_rule_4_9_invoices_of_orders_that_did_not_arrive_move_along_and_back(kee
         assert owned(arrived) == {"9000": "1207"}
 
 
+def test_rules_2_1_and_4_9_an_invoice_that_comes_home_without_its_order_has_the_plain_id_again() -> None:
+    rows = [order("9000", [subscription_item("1", "501")], 4900)]
+    away = decided(contacts=CONTACTS, subscriptions=[subscription(contact_id="1300")], orders=rows)
+    assert owned(away) == {"9000-c1300": "1300"}
+    home = decided(away, contacts=CONTACTS, subscriptions=[subscription()])
+    assert owned(home) == {"9000": "1207"}
+    assert home.invoices == decided(contacts=CONTACTS, subscriptions=[subscription()], orders=rows).invoices
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -222,8 +231,10 @@ def test_rule_6_7_a_gone_subscription_stays_with_the_owner_of_its_latest_order()
         order("9001", [subscription_item("4", "501")], 4900, "1300", time="2026-02-10T12:00:00Z"),
     ]
     assert owned(decided(contacts=CONTACTS, orders=rows)) == {"9000-c1300": "1300", "9001": "1300"}
-    moved = decided(contacts=CONTACTS, subscriptions=[subscription(contact_id="1400")], orders=rows)
-    assert owned(decided(moved, contacts=CONTACTS, orders=rows)) == owned(moved)
+    for owner in ("1207", "1400"):
+        moved = decided(contacts=CONTACTS, subscriptions=[subscription(contact_id=owner)], orders=rows)
+        assert set(owned(moved).values()) == {owner}
+        assert owned(decided(moved, contacts=CONTACTS, orders=rows)) == owned(moved)
 
 
 def test_rule_4_9_a_changed_order_is_edited_in_place() -> None:

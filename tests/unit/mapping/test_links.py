@@ -158,6 +158,9 @@ def test_rules_4_3_and_1_2_a_subscription_that_appears_after_its_order_was_sent(
     assert later.invoices == at_once.invoices
     assert later.plans == at_once.plans
     assert later.remembered.unlinked_items == {}
+    again = decided(first, **accounts, orders=orders)
+    assert again.invoices == at_once.invoices
+    assert noted(again, "inferred_links") == ["9000"]
 
 
 def test_rule_8_items_that_are_one_time_by_setting_are_neither_linked_nor_missed() -> None:
