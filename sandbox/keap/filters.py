@@ -31,7 +31,7 @@ class Field:
     ``kind``: text, prefix (a trailing ``*`` is allowed), id, ids (a list), flag, number, since, until,
     active (by a truth value), paid (by an order's status),
     address (its kind and part), contains (text anywhere, or a prefix with ``*``),
-    present (whether there is a value), ignored (taken, changes nothing).
+    present (whether there is a value), ignored (taken, changes nothing), after and before (see ``exclusive``).
     ``paths``: where in the row; the first that fits decides. ``compares``: all operators, not only ``==``.
     ``most``: so many values of a list at most.
     """
@@ -91,18 +91,23 @@ def until(path: str) -> Field:
     return Field("until", (path,))
 
 
-def parse(expression: str, fields: Mapping[str, Field], custom: Mapping[str, str]) -> list[Clause]:
+def parse(
+    expression: str, fields: Mapping[str, Field], custom: Mapping[str, str], *, lenient: bool = False
+) -> list[Clause]:
     """Read a filter.
 
     Args:
         expression: the ``filter`` parameter; an empty one has no clauses.
         fields: what may be filtered by.
         custom: ids of custom fields by their ``field_name``.
+        lenient: whether unknown fields are passed over.
 
     Raises:
         KeapError: 400, for a field, operator or value that Keap does not take.
     """
     parts = [part for part in expression.split(";") if part.strip()]
+    if lenient:
+        parts = [part for part in parts if names(part) & {*fields, *custom}]
     return [_clause(part, fields, {name.casefold(): row_id for name, row_id in custom.items()}) for part in parts]
 
 
@@ -215,6 +220,20 @@ def _until(field: Field, name: str, sign: str, value: str) -> Clause:
     return _bound(field, operator.le, instant(name, value))
 
 
+def _after(field: Field, name: str, sign: str, value: str) -> Clause:
+    return _bound(field, operator.gt, instant(name, value))
+
+
+def _before(field: Field, name: str, sign: str, value: str) -> Clause:
+    return _bound(field, operator.lt, instant(name, value))
+
+
+def exclusive(field: Field) -> Field:
+    """Return a bound of time that does not take the instant itself; other fields as they are."""
+    kinds = {"since": "after", "until": "before"}
+    return Field(kinds[field.kind], field.paths) if field.kind in kinds else field
+
+
 def _within(value: Any, compare: Callable[[Any, Any], bool], bound: float) -> bool:
     try:
         return bool(value) and compare(seconds(value), bound)
@@ -302,6 +321,8 @@ _BUILDERS: dict[str, Callable[[Field, str, str, str], Clause]] = {
     "number": _number,
     "since": _since,
     "until": _until,
+    "after": _after,
+    "before": _before,
     "active": _active,
     "address": _address,
     "paid": _paid,

@@ -54,7 +54,9 @@ def page_body(
     size = _page_size(query.get("page_size"), resource.max_page_size)
     order = _order(resource, query.get("order_by"))
     selected = selection(resource, query.get("fields"))
-    clauses = parse(query.get("filter", ""), resource.filters, store.custom_field_ids(resource.model))
+    lenient = store.behaviour.unknown_filters == "ignored"
+    custom = store.custom_field_ids(resource.model)
+    clauses = parse(query.get("filter", ""), resource.filters, custom, lenient=lenient)
     for name, other in resource.needs.items():
         if name in (given := names(query.get("filter", ""))) and other not in given:
             raise KeapError(400, f"Invalid filter: {name} needs {other}")

@@ -16,7 +16,7 @@ from sandbox.control import refusing
 from sandbox.keap import tagging
 from sandbox.keap.auth import Gateway, Tokens
 from sandbox.keap.errors import KeapError, body_on_get_page, not_found_page, request_line_too_long
-from sandbox.keap.filters import Clause, since, until
+from sandbox.keap.filters import Clause, exclusive, since, until
 from sandbox.keap.filters import names as filter_names
 from sandbox.keap.limits import KeapLimits
 from sandbox.keap.listing import page_body, selection
@@ -144,10 +144,12 @@ class KeapService:
         return b""
 
     def _as_behaved(self, resource: Resource) -> Resource:
-        if resource.stream == "payments" and self.store.behaviour.payments_since == "update_time":
-            times = {"since_time": since("update_time"), "until_time": until("update_time")}
-            return dataclasses.replace(resource, filters={**resource.filters, **times})
-        return resource
+        behaviour, filters = self.store.behaviour, dict(resource.filters)
+        if resource.stream == "payments" and behaviour.payments_since == "update_time":
+            filters |= {"since_time": since("update_time"), "until_time": until("update_time")}
+        if behaviour.since_bounds == "exclusive":
+            filters = {name: exclusive(field) for name, field in filters.items()}
+        return resource if filters == resource.filters else dataclasses.replace(resource, filters=filters)
 
     def _list_below(self, request: Request, resource: Resource, parents: dict[str, str]) -> Response:
         match resource.stream:

@@ -23,6 +23,7 @@ class Behaviour:
     ``token_form``: opaque or url. ``last_token``: what stands for no further page: empty, null or absent.
     ``edition``: current or old (``sales/*`` answers 404, young fields are missing). ``null_style``: null, omitted or
     empty. ``payments_since``: payment_time or update_time. ``order_payments_in_hundredths``: amounts in hundredths.
+    ``since_bounds``: inclusive or exclusive, of all bounds of time. ``unknown_filters``: refused or ignored.
     ``originating_orders_linked``: whether the order that created a subscription names it.
     """
 
@@ -31,6 +32,8 @@ class Behaviour:
     edition: str = "current"
     null_style: str = "null"
     payments_since: str = "payment_time"
+    since_bounds: str = "inclusive"
+    unknown_filters: str = "refused"
     order_payments_in_hundredths: bool = False
     originating_orders_linked: bool = True
 
@@ -66,6 +69,8 @@ _ALLOWED: dict[str, frozenset[Any]] = {
     "edition": frozenset({"current", "old"}),
     "null_style": frozenset({"null", "omitted", "empty"}),
     "payments_since": frozenset({"payment_time", "update_time"}),
+    "since_bounds": frozenset({"inclusive", "exclusive"}),
+    "unknown_filters": frozenset({"refused", "ignored"}),
     "order_payments_in_hundredths": frozenset({True, False}),
     "originating_orders_linked": frozenset({True, False}),
 }

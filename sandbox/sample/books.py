@@ -311,11 +311,12 @@ def minor(amount: float, currency: str) -> int:
 
 
 def total_of(items: list[Row]) -> int:
-    """Return the total of items in smallest units: all lines and taxes, less what discounts say in ``discount``."""
+    """Return the total of items in smallest units: all lines and taxes, less discounts."""
     total = 0
     for item in items:
-        if item["item_type"].startswith("DISCOUNT"):
-            total -= (item["discount"] or {"amount": 0})["amount"]
+        discount = (item["discount"] or {"amount": 0})["amount"]
+        if item["item_type"].startswith("DISCOUNT") and discount:
+            total -= discount
         else:
             total += item["price_per_unit"]["amount"] * item["quantity"]
     return total

@@ -190,7 +190,14 @@ def credits(books: Books) -> None:  # noqa: A001 - it is what Keap calls them
     books.adjust(_billed(books, "Lost", day), "Write Off", 4900, at(date(2026, 11, 6)))
 
 
+def negative_prices(books: Books) -> None:
+    """Show a discount that stands as a negative price, not in ``discount``."""
+    contact = books.contact("Minus", "Money", at(date(2026, 10, 8)))
+    coupon = rows.item("", "Five off", "DISCOUNT_ORDER_TOTAL", -500)
+    books.pay(books.order(contact, at(date(2026, 10, 8)), [books.line(shop.MUG), coupon]), at(date(2026, 10, 8), 13))
+
+
 STORIES: tuple[Story, ...] = (
     taxes_and_discounts, mixed_orders, not_sent, uneven_totals, failures, late_payments, refunds_and_voids,
-    shared_payments, credits,
+    shared_payments, credits, negative_prices,
 )  # fmt: skip

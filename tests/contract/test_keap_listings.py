@@ -213,6 +213,18 @@ def test_order_payments_in_hundredths_and_payments_by_update_time(keap: KeapCall
     assert keap.rows("sales/payments", "payments", filter=bound) == []
 
 
+def test_bounds_and_unknown_filters_as_they_might_be(keap: KeapCalls) -> None:
+    keap.sandbox.load({"contacts": people(30)})
+    bound = {"filter": "start_update_time==2026-03-28T00:00:27.000Z;shoe_size==43", "page_size": 1000}
+    assert keap.refusal("contacts", **bound)[0] == 400
+    keap.sandbox.behaviour(unknown_filters="ignored")
+    assert [row["id"] for row in keap.rows("contacts", "contacts", **bound)] == ["27"]
+    keap.sandbox.behaviour(since_bounds="exclusive")
+    assert keap.rows("contacts", "contacts", **bound) == []
+    until = {"filter": "end_update_time==2026-03-01T00:00:28Z", "page_size": 1000}
+    assert keap.rows("contacts", "contacts", **until) == []
+
+
 def test_behaviour_that_is_unknown_is_refused(sandbox: Sandbox) -> None:
     with pytest.raises(RuntimeError, match="unknown behaviour: shoe_size"):
         sandbox.behaviour(shoe_size=43)

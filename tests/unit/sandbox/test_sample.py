@@ -54,6 +54,7 @@ def test_every_kind_of_plan_and_item(account: dict[str, Any]) -> None:
     assert {order["total"]["currency_code"] for order in account["orders"]} == {"USD", "JPY"}
     assert {order["status"] for order in account["orders"]} == {"DRAFT", "SENT", "VIEWED", "PAID"}
     assert any(item["quantity"] > 1 and item["item_type"] == "SUBSCRIPTION" for item in items(account))
+    assert any(item["price_per_unit"]["amount"] < 0 and item["discount"] is None for item in items(account))
     assert any(item["special"] and not item["discount"]["amount"] for item in items(account) if item["discount"])
 
 
