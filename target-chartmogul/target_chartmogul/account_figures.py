@@ -10,7 +10,7 @@ import msgspec
 
 from target_chartmogul.chartmogul.objects import CANCELLATION_SCHEDULED, SubscriptionEvent
 from target_chartmogul.keap.group import Existing, Remembered
-from target_chartmogul.mrr import MrrTable, Step, current_step, subscription_steps
+from target_chartmogul.mrr import MrrTable, Paths, Step, current_step
 
 
 class Totals(msgspec.Struct, kw_only=True):
@@ -36,10 +36,13 @@ class AccountFigures:
         self.table = MrrTable(now)
         self.totals = Totals()
 
-    def add(self, existing: Existing) -> None:
-        """Count what ChartMogul holds of a customer, or of several with all that is theirs."""
-        totals, invoices, events = self.totals, existing.invoices.values(), existing.events.values()
-        self.table.add(invoices, events)
+    def add(self, existing: Existing) -> Paths:
+        """Count what ChartMogul holds of a customer, or of several with all that is theirs.
+
+        Returns:
+            The steps of their subscriptions' MRR.
+        """
+        totals, events = self.totals, existing.events.values()
         totals.customers += len(existing.customers)
         totals.invoices += len(existing.invoices)
         for event in events:
@@ -48,25 +51,32 @@ class AccountFigures:
             else:
                 totals.cancellations += 1
         paying = set()
-        for customer, _, steps in subscription_steps(invoices, events):
+        paths = self.table.add(existing.invoices.values(), events)
+        for customer, _, steps in paths:
             step = current_step(steps, self._now)
             if step is not None and step.mrr:
                 totals.subscriptions_with_mrr += 1
                 paying.add(customer)
         totals.customers_with_mrr += len(paying)
+        return paths
 
 
-def churn_entries(existing: Existing, remembered: Remembered) -> Iterator[dict[str, Any]]:
+def churn_entries(existing: Existing, remembered: Remembered, paths: Paths) -> Iterator[dict[str, Any]]:
     """Every cancellation, done or to come, of some customers: its rule, its source and the MRR that ends with it.
 
     `rule` and `source` are those of the last run that looked at it, `unknown` if the ledger was lost since.
+
+    Args:
+        existing: what ChartMogul holds of them.
+        remembered: rules and sources by event.
+        paths: what `AccountFigures.add` returned for them.
     """
-    paths = {
-        (customer, subscription): steps
-        for customer, subscription, steps in subscription_steps(existing.invoices.values(), ())
+    lines = {
+        (customer, subscription): [step for step in steps if step.invoice is not None]
+        for customer, subscription, steps in paths
     }
     for external_id, event in sorted(existing.events.items(), key=lambda item: (item[1].effective_date, item[0])):
-        step = _step_before(paths.get((event.customer_external_id, event.subscription_external_id), []), event)
+        step = _step_before(lines.get((event.customer_external_id, event.subscription_external_id), []), event)
         yield {
             "id": external_id,
             "subscription": event.subscription_external_id,

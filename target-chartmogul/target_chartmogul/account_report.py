@@ -15,10 +15,8 @@ from target_chartmogul.report import ReportBuilder
 
 def tell_account(ledger: Ledger, report: ReportBuilder, now: datetime) -> None:
     """MRR by month, totals and the list of cancellations, as ChartMogul holds them now."""
-    figures = figures_of(ledger, now)
+    figures = _figures_and_churn(ledger, report, now)
     report.mrr(figures.table)
-    report.section("account", {"as_of": now.isoformat(), **msgspec.to_builtins(figures.totals)})
-    _tell_churn(ledger, report)
 
 
 def tell_rehearsal(
@@ -37,29 +35,25 @@ def tell_rehearsal(
         memories: what planning would remember.
         now: the clock of the run.
     """
-    before = figures_of(ledger, now)
+    before = AccountFigures(now)
+    for existing in ledger.accounts():
+        before.add(existing)
     for _, changes in store.lanes():
         for change in changes:
             report.planned(change)
             ledger.acknowledged(change, {})
     for contacts, facts, due in memories:
         ledger.remember(contacts, facts, due)
-    after = figures_of(ledger, now)
-    report.mrr(after.table, before=before.table)
-    report.section("account", {"as_of": now.isoformat(), **msgspec.to_builtins(after.totals)})
-    _tell_churn(ledger, report)
+    report.mrr(_figures_and_churn(ledger, report, now).table, before=before.table)
 
 
-def figures_of(ledger: Ledger, now: datetime) -> AccountFigures:
-    """Figures over all that the ledger holds."""
+def _figures_and_churn(ledger: Ledger, report: ReportBuilder, now: datetime) -> AccountFigures:
     figures = AccountFigures(now)
-    for owner in ledger.owners():
-        figures.add(ledger.existing([owner]))
-    return figures
-
-
-def _tell_churn(ledger: Ledger, report: ReportBuilder) -> None:
     remembered = ledger.cancellation_facts()
-    for owner in ledger.owners(kind="event"):
-        for entry in churn_entries(ledger.existing([owner]), remembered):
-            report.churn(entry)
+    for existing in ledger.accounts():
+        steps = figures.add(existing)
+        if existing.events:
+            for entry in churn_entries(existing, remembered, steps):
+                report.churn(entry)
+    report.section("account", {"as_of": now.isoformat(), **msgspec.to_builtins(figures.totals)})
+    return figures

@@ -8,6 +8,8 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
@@ -177,36 +179,33 @@ class Ledger:
         for (payload,) in rows:
             yield _DECODERS[kind].decode(payload)
 
-    def owners(self, kind: Kind | None = None) -> Iterator[int]:
-        """Contacts that own anything, or an object of this kind, ascending."""
+    def accounts(self) -> Iterator[Existing]:
+        """What ChartMogul holds of each contact, one after the other, ascending."""
         last = -1
         while True:
             with self._lock:
                 rows = self._database.execute(
-                    "SELECT DISTINCT owner FROM object WHERE owner > ? AND (? IS NULL OR kind = ?)"
-                    " ORDER BY owner LIMIT 1000",
-                    (last, kind, kind),
+                    "SELECT owner, kind, id, payload FROM object WHERE owner > ? AND owner <= (SELECT max(owner) FROM"
+                    " (SELECT DISTINCT owner FROM object WHERE owner > ? ORDER BY owner LIMIT 200))"
+                    " ORDER BY owner, kind, id",
+                    (last, last),
                 ).fetchall()
             if not rows:
                 return
-            yield from (owner for (owner,) in rows)
             last = rows[-1][0]
+            for _, objects in groupby(rows, key=itemgetter(0)):
+                yield _existing(objects)
 
     def existing(self, contacts: Iterable[int]) -> Existing:
         """What ChartMogul holds of some contacts."""
-        found = Existing()
-        by_kind: dict[str, dict[str, Any]] = {
-            "customer": found.customers,
-            "invoice": found.invoices,
-            "event": found.events,
-        }
         with self._lock:
-            for contact in contacts:
-                for kind, external_id, payload in self._database.execute(
-                    "SELECT kind, id, payload FROM object WHERE owner = ? ORDER BY kind, id", (contact,)
-                ):
-                    by_kind[kind][external_id] = _DECODERS[kind].decode(payload)
-        return found
+            return _existing(
+                row
+                for contact in contacts
+                for row in self._database.execute(
+                    "SELECT owner, kind, id, payload FROM object WHERE owner = ? ORDER BY kind, id", (contact,)
+                )
+            )
 
     # what only the ledger remembers
 
@@ -490,6 +489,19 @@ class Ledger:
             "INSERT OR IGNORE INTO use_of_subscription VALUES (?, ?)",
             [(int(each), owner) for each in subscriptions if each.isdecimal()],
         )
+
+
+def _existing(rows: Iterable[tuple[int, str, str, bytes]]) -> Existing:
+    """Rows of `object` (owner, kind, id, payload), by kind."""
+    found = Existing()
+    shelves: dict[str, dict[str, Any]] = {
+        "customer": found.customers,
+        "invoice": found.invoices,
+        "event": found.events,
+    }
+    for _, kind, external_id, payload in rows:
+        shelves[kind][external_id] = _DECODERS[kind].decode(payload)
+    return found
 
 
 class _Transaction:

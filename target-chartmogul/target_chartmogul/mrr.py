@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -23,7 +24,7 @@ from target_chartmogul.chartmogul.objects import (
     SubscriptionEvent,
 )
 from target_chartmogul.keap.calendar import DAY, YEAR
-from target_chartmogul.keap.ids import parse_invoice_id, parse_plan_id
+from target_chartmogul.keap.ids import parse_plan_id
 from target_chartmogul.keap.subscription_facts import order_money
 
 _DAYS_PER_MONTH = (487, 16)
@@ -37,16 +38,23 @@ _UTC_ZONE = ZoneInfo("UTC")
 
 def line_mrr(line: LineItem) -> int:
     """(amount - tax) per month by the plan's interval, rounded half-up; 0 for a line without a plan of ours."""
-    parsed = parse_plan_id(line.plan_external_id or "")
-    if line.type != SUBSCRIPTION or parsed is None:
+    if line.type != SUBSCRIPTION or line.plan_external_id is None:
         return 0
+    multiplier, divisor = _per_month(line.plan_external_id)
     net = line.amount_in_cents - line.tax_amount_in_cents
+    return (2 * net * multiplier + divisor) // (2 * divisor)
+
+
+@lru_cache(maxsize=10_000)
+def _per_month(plan_external_id: str) -> tuple[int, int]:
+    """What an amount of a plan is multiplied with and divided by to be that of a month."""
+    parsed = parse_plan_id(plan_external_id)
+    if parsed is None or parsed[2] == 0:
+        return 0, 1
     _, _, count, unit = parsed
     if unit == DAY:
-        numerator, denominator = net * _DAYS_PER_MONTH[0], count * _DAYS_PER_MONTH[1]
-    else:
-        numerator, denominator = net, 12 * count if unit == YEAR else count
-    return (2 * numerator + denominator) // (2 * denominator) if denominator else 0
+        return _DAYS_PER_MONTH[0], count * _DAYS_PER_MONTH[1]
+    return 1, 12 * count if unit == YEAR else count
 
 
 class Step(NamedTuple):
@@ -90,6 +98,10 @@ def subscription_steps(
         yield customer, subscription, steps
 
 
+Paths = list[tuple[str, str, list[Step]]]
+"""Customer, subscription and the steps of its MRR, by time."""
+
+
 class MonthFigures(msgspec.Struct, kw_only=True):
     """MRR of one currency at a month's end, and what moved it since the month before."""
 
@@ -113,8 +125,12 @@ class MrrTable:
         self._moves: dict[tuple[int, str], MonthFigures] = {}
         self._unpaid: dict[str, dict[str, int]] = {}
 
-    def add(self, invoices: Iterable[Invoice], events: Iterable[SubscriptionEvent]) -> None:
-        """Count a group of customers with all that ChartMogul holds of them."""
+    def add(self, invoices: Iterable[Invoice], events: Iterable[SubscriptionEvent]) -> Paths:
+        """Count a group of customers with all that ChartMogul holds of them.
+
+        Returns:
+            Customer, subscription and the steps of its MRR, as `subscription_steps` tells them.
+        """
         kept = list(invoices)
         for invoice in kept:
             month = _month(invoice.date)
@@ -123,7 +139,8 @@ class MrrTable:
         steps = list(subscription_steps(kept, events))
         for (currency, _), months in _by_customer(steps, self._now).items():
             self._move(currency, months)
-        self._age(kept, steps)
+        self._age(steps)
+        return steps
 
     def months(self) -> dict[str, dict[str, MonthFigures]]:
         """Month (`YYYY-MM`) -> currency -> figures, from the first invoice's month to the running one."""
@@ -164,15 +181,12 @@ class MrrTable:
             ever = ever or after > 0
             before = after
 
-    def _age(self, invoices: list[Invoice], steps: list[tuple[str, str, list[Step]]]) -> None:
-        orders: dict[str, list[Invoice]] = {}
-        for invoice in invoices:
-            orders.setdefault(_order(invoice), []).append(invoice)
+    def _age(self, steps: Paths) -> None:
         for _, _, path in steps:
             current = current_step(path, self._now)
             if current is None or current.invoice is None or not current.mrr:
                 continue
-            if order_money(orders[_order(current.invoice)], _UTC_ZONE).paid:
+            if order_money([current.invoice], _UTC_ZONE).paid:
                 continue
             since = current.invoice.due_date or current.invoice.date
             ages = self._unpaid.setdefault(current.currency, {})
@@ -247,11 +261,6 @@ def _movement(before: int, after: int, *, ever: bool) -> str:
     if after <= 0:
         return "churn"
     return "expansion" if after > before else "contraction"
-
-
-def _order(invoice: Invoice) -> str:
-    parsed = parse_invoice_id(invoice.external_id)
-    return parsed[0] if parsed else invoice.external_id
 
 
 def _month(moment: datetime) -> int:

@@ -242,7 +242,7 @@ def test_rule_7_2_figures_of_the_whole_account_and_its_churn_list():
         },
     )
     figures = AccountFigures(NOW)
-    figures.add(existing)
+    paths = figures.add(existing)
     totals = figures.totals
     assert (totals.customers, totals.customers_with_mrr, totals.subscriptions_with_mrr, totals.invoices) == (2, 1, 1, 2)
     assert (totals.cancellations, totals.scheduled_cancellations) == (1, 1)
@@ -250,7 +250,7 @@ def test_rule_7_2_figures_of_the_whole_account_and_its_churn_list():
         cancellation_rules={"1-cancelled-2026-03-01": "6.1"},
         cancellation_sources={"1-cancelled-2026-03-01": "end_date"},
     )
-    entries = list(churn_entries(existing, remembered))
+    entries = list(churn_entries(existing, remembered, paths))
     assert [(each["id"], each["rule"], each["source"], each["mrr"], each["scheduled"]) for each in entries] == [
         ("1-cancelled-2026-03-01", "6.1", "end_date", 4900, False),
         ("2-scheduled-2026-09-01", "unknown", "unknown", 4900, True),
