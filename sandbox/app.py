@@ -39,22 +39,22 @@ def make_app(account: dict[str, Any], now: datetime | None = None, only: str | N
         keap = KeapService(clock)
         keap.start_with(account)
         controlled["keap"] = Controlled(RequestLog(), Faults(), keap.limits, keap.reset)
-        routes.append(_mount("/keap", keap, controlled["keap"], clock))
+        routes.append(_mount("/keap", keap, controlled["keap"]))
         own_control.append(Mount("/keap", routes=keap.control_routes()))
     if only in {None, "chartmogul"}:
         from sandbox.chartmogul import ChartMogulService
 
         chartmogul = ChartMogulService(clock)
         controlled["chartmogul"] = Controlled(RequestLog(), Faults(), ChartMogulLimits(), chartmogul.reset)
-        routes.append(_mount("/chartmogul/v1", chartmogul, controlled["chartmogul"], clock))
+        routes.append(_mount("/chartmogul/v1", chartmogul, controlled["chartmogul"]))
         own_control.append(Mount("/chartmogul", routes=chartmogul.control_routes()))
     control = Router([*Control(controlled, clock, now).routes(), *own_control])
     return Starlette(routes=[*routes, Mount("/control", app=control)])
 
 
-def _mount(path: str, service: KeapService | ChartMogulService, parts: Controlled, clock: Clock) -> Mount:
+def _mount(path: str, service: KeapService | ChartMogulService, parts: Controlled) -> Mount:
     router = Router(service.routes(), redirect_slashes=False)
     return Mount(
         path,
-        app=ServiceMiddleware(router, log=parts.log, faults=parts.faults, limits=parts.limits, clock=clock),
+        app=ServiceMiddleware(router, log=parts.log, faults=parts.faults, limits=parts.limits),
     )

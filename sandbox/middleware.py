@@ -9,7 +9,6 @@ from typing import Any
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandbox.clock import Clock
 from sandbox.faults import Faults
 from sandbox.limits import Headers, Limits
 from sandbox.requestlog import Entry, RequestLog
@@ -35,15 +34,13 @@ class ServiceMiddleware:
         log: notes every request.
         faults: says which request fails; asked after the limits, so a failed request has used up quota.
         limits: the API's own.
-        clock: unused by the faults themselves; day quotas end by it.
     """
 
-    def __init__(self, app: ASGIApp, *, log: RequestLog, faults: Faults, limits: Limits, clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, *, log: RequestLog, faults: Faults, limits: Limits) -> None:
         self.app = app
         self.log = log
         self.faults = faults
         self.limits = limits
-        self.clock = clock
         self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
