@@ -130,7 +130,7 @@ def run_tap(
     timeout: float = 120,
 ) -> TapRun:
     """Run the command to its end."""
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: PLW1510 - the code is what is tested
         arguments(directory, config, *more, state=state, streams=streams),
         cwd=ROOT,
         capture_output=True,

@@ -105,8 +105,9 @@ class RelatedRecords:
             try:
                 yield from client.wait(future)
             except RefusedRequestError as error:
-                if error.status != 404 or not self._tap.lacks(stream.name):
+                if not self._tap.lacks(stream.name, error):
                     raise
+                self._streams.pop(stream.name, None)
 
     @staticmethod
     def _listing(stream: KeapStream, condition: str, ids: Iterable[str]) -> Listing:

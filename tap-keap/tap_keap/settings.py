@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from jsonschema import Draft202012Validator, ValidationError
 from singer_sdk import typing as th
+from singer_sdk.helpers.capabilities import FLATTENING_CONFIG, STREAM_MAPS_CONFIG
 
 from tap_keap.errors import ConfigurationError
 from tap_keap.instants import parse_instant
@@ -175,16 +176,7 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
     ),
 ).to_dict()
 
-SDK_SETTINGS = frozenset(
-    {
-        "stream_maps",
-        "stream_map_config",
-        "faker_config",
-        "flattening_enabled",
-        "flattening_max_depth",
-        "flattening_max_key_length",
-    }
-)
+SDK_SETTINGS = frozenset(STREAM_MAPS_CONFIG["properties"]) | frozenset(FLATTENING_CONFIG["properties"])
 
 
 def check_settings(config: Mapping[str, Any], *, whole: bool) -> None:

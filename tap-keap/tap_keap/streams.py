@@ -87,6 +87,11 @@ class KeapStream(Stream):
             full_reread=timedelta(days=self.config["full_reread_days"]),
         )
 
+    @property
+    def reads_all(self) -> bool:
+        """Whether every row that Keap holds will be read in this run."""
+        return self.plan.complete
+
     @cached_property
     def reader(self) -> RowReader:
         """Reads the pages of this stream."""
@@ -108,7 +113,7 @@ class KeapStream(Stream):
         """
         del context
         plan = self.plan
-        activating = plan.complete and (self.spec.activates or self.replication_method == "FULL_TABLE")
+        activating = self.reads_all and (self.spec.activates or self.replication_method == "FULL_TABLE")
         self.schema_written = True
         if activating:
             self._stream_version = self.keap.version
@@ -130,7 +135,7 @@ class KeapStream(Stream):
                 self.plan = whole_plan(plan)
                 yield from self.get_records(None)
                 return
-            if error.status != 404 or not self.keap.lacks(self.name):
+            if not self.keap.lacks(self.name, error):
                 raise
         else:
             self.listed = True
@@ -366,10 +371,15 @@ class ContactTagStream(KeapStream):
         ):
             for tag in tag_page.rows:
                 listing = Listing(self.name, f"tags/{tag['id']}/contacts", self.query(self.plan))
-                for page in self.keap.client.pages(listing, self.reader):
-                    for row in page.rows:
-                        row["tag_id"] = tag["id"]
-                    yield page
+                try:
+                    for page in self.keap.client.pages(listing, self.reader):
+                        for row in page.rows:
+                            row["tag_id"] = tag["id"]
+                        yield page
+                except RefusedRequestError as error:
+                    if error.status != 404:
+                        raise
+                    self.logger.info("Tag %s was deleted meanwhile.", tag["id"])
 
 
 class OrderPaymentStream(KeapStream):
@@ -380,6 +390,12 @@ class OrderPaymentStream(KeapStream):
     """
 
     one_listing = False
+
+    @property
+    def reads_all(self) -> bool:
+        """Only after all payments: others may share orders too."""
+        payments = self.keap.streams["payments"]
+        return bool(payments.listed and payments.reads_all and not payments.rejected)
 
     def pages(self) -> Iterator[Page]:
         """The order payments of each order that shares a payment read in this run."""

@@ -15,7 +15,7 @@ from tap_keap.auth import authenticator_for
 from tap_keap.bookmarks import check_state
 from tap_keap.client import KeapClient, Listing
 from tap_keap.custom_fields import MODELS, CustomColumn, custom_columns
-from tap_keap.errors import RejectedRowsError
+from tap_keap.errors import ConfigurationError, RefusedRequestError, RejectedRowsError
 from tap_keap.id_set import IdSet
 from tap_keap.progress import ProgressLine
 from tap_keap.rate_budget import KeapLimits, RateBudget
@@ -53,6 +53,7 @@ class TapKeap(Tap):
         self.product_of_plan: dict[str, str | None] = {}
         self._shared_orders: dict[str, None] = {}
         self._shared_seen = IdSet()
+        self._lacking: set[str] = set()
         super().__init__(config=config, validate_config=validate_config, **more)
         if validate_config:
             check_settings(self.config, whole=True)
@@ -137,11 +138,21 @@ class TapKeap(Tap):
                 if not stream.listed:
                     stream.open_feed()
 
-    def lacks(self, stream: str) -> bool:
-        """Note that this account has no such stream: an older edition of Keap. True if the run can go on."""
-        self.logger.warning(
-            "This Keap account does not offer %s (404): its edition is older. Going on without.", stream
-        )
+    def lacks(self, stream: str, error: RefusedRequestError) -> bool:
+        """Whether the account does not offer a stream, so that the run goes on without it.
+
+        An older edition of Keap answers 404 or 403, and so does a token whose owner may not see the stream.
+        """
+        if error.status not in {403, 404}:
+            return False
+        if stream not in self._lacking:
+            self._lacking.add(stream)
+            self.logger.warning(
+                "This Keap account does not offer %s (%d): an older edition, or a token that may not see it. "
+                "Going on without.",
+                stream,
+                error.status,
+            )
         return True
 
     def note_shared_payment(self, order_ids: Iterable[str | None]) -> None:
@@ -168,6 +179,9 @@ class TapKeap(Tap):
             self.flush()
             self.progress.end()
             self.stop.end()
+        selected = {stream.name for stream in self.streams.values() if stream.selected} - {"order_payments"}
+        if selected and selected <= self._lacking:
+            raise ConfigurationError("Keap offers none of the selected streams: check `api_url` and the key's rights.")
         rejected = sum(stream.rejected for stream in self.streams.values())
         if rejected:
             raise RejectedRowsError(f"{rejected} records do not fit their schema and were left out; see the log.")

@@ -1,4 +1,4 @@
-"""Every stream's schema against the models of Keap's official SDK: each field is there, with a type that can hold it."""
+"""Every stream's schema against the models of Keap's official SDK: every field, of a type that can hold it."""
 
 from __future__ import annotations
 

@@ -55,6 +55,14 @@ def test_files_that_cannot_be_read(tmp_path: Path, text: str | None, code: int) 
     assert path.exists()
 
 
+def test_an_address_without_streams(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.no_limits(["keap"])
+    run = run_tap(tmp_path, key_config(sandbox, api_url=f"{sandbox.keap_url}/elsewhere"))
+    assert run.code == 2
+    assert "check `api_url`" in run.last_line
+    assert not run.activated
+
+
 def test_a_wrong_key(sandbox: Sandbox, tmp_path: Path) -> None:
     run = run_tap(tmp_path, key_config(sandbox, api_key="KeapAK-wrong"))
     assert run.code == 3
@@ -221,3 +229,23 @@ def test_oauth_without_token_path_is_said_so(sandbox: Sandbox, tmp_path: Path) -
     run = run_tap(tmp_path, config)
     assert run.code == 2
     assert "Missing: token_path" in run.last_line
+
+
+def test_the_reader_goes_away(sandbox: Sandbox, tmp_path: Path) -> None:
+    import subprocess
+
+    from tests.sandbox_process import ROOT
+    from tests.tap_process import arguments
+
+    sandbox.no_limits(["keap"])
+    command = arguments(tmp_path, key_config(sandbox))
+    with (tmp_path / "errors").open("w+") as errors:
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.stdout.close()
+            assert process.wait(timeout=60) == 1
+        errors.seek(0)
+        text = errors.read()
+    assert "The reader of this tap's output is gone." in text
+    assert "Traceback" not in text

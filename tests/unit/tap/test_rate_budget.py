@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -47,7 +48,7 @@ def test_headers_as_keap_writes_them(text: str, numbers: list[int | None]) -> No
 def test_requests_are_spaced_and_never_over_a_minutes_limit(clock: Clock) -> None:
     budget = RateBudget(KeapLimits(per_second=10, per_minute=30), sleep=clock.sleep)
     times = sent(budget, clock, 100)
-    assert min(later - earlier for earlier, later in zip(times, times[1:], strict=False)) >= 0.0999
+    assert min(later - earlier for earlier, later in pairwise(times)) >= 0.0999
     for start in times:
         assert sum(start <= moment < start + 60 for moment in times) <= 30
     assert times[-1] < 60 * 3 + 6, "and no slower than the limit asks for"
