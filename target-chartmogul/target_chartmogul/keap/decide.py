@@ -17,14 +17,12 @@ from target_chartmogul.chartmogul.objects import (
     ONE_TIME,
     PAYMENT,
     REFUND,
-    SUBSCRIPTION,
     SUCCESSFUL,
     Invoice,
     LineItem,
     Plan,
 )
 from target_chartmogul.keap import carry_over, filters, remarks
-from target_chartmogul.keap.calendar import Interval, plus
 from target_chartmogul.keap.cancellations import EventsDecision, decide_events
 from target_chartmogul.keap.customers import decide_customers, known_contacts
 from target_chartmogul.keap.group import Arrived, Catalog, Decision, Group, Note, Reject, Remembered
@@ -32,8 +30,8 @@ from target_chartmogul.keap.invoices import Settled, contact_of, invoice_of
 from target_chartmogul.keap.late_rows import with_late_rows
 from target_chartmogul.keap.order_drafts import Drafts, OrderDraft, OrderDrafter
 from target_chartmogul.keap.owners import Owners
-from target_chartmogul.keap.plans import PlanChooser
-from target_chartmogul.keap.records import InvalidRecordError, ItemProduct, OrderItem, SubscriptionPlan
+from target_chartmogul.keap.records import InvalidRecordError
+from target_chartmogul.keap.relink import Relinker
 from target_chartmogul.keap.settings import MappingSettings
 from target_chartmogul.keap.settlement import InvoiceShell, OrderToSettle, Settlement, Settlements
 from target_chartmogul.keap.transactions import settle
@@ -75,6 +73,8 @@ class _Run:
         self.arrived = arrived
         self.settings = settings
         self.now = now
+        held = msgspec.structs.replace(group.existing, invoices=carry_over.without_half_moves(group.existing.invoices))
+        group = msgspec.structs.replace(group, existing=held)
         self.filtered = filters.filtered_contacts(group, settings)
         if self.filtered and settings.hard_delete:
             group = msgspec.structs.replace(group, existing=filters.removed(group.existing, self.filtered))
@@ -207,6 +207,7 @@ class _Run:
         unreadable = self.group.unreadable.get("orders", frozenset())
         vanish = self.settings.hard_delete and self.arrived.orders_whole
         before = self.group.remembered
+        relinker = Relinker(self.group, self.catalog, self.settings, self.drafts.relinked)
         for order_id, parts in carry_over.by_order(self.group.existing.invoices).items():
             if order_id in self.drafts.decided:
                 continue
@@ -214,7 +215,7 @@ class _Run:
                 self._note("vanished_orders", order_id, "4.10")
                 continue
             contact = carry_over.own_contact(parts) or before.order_contacts.get(order_id)
-            now = self._relinked(order_id, parts)
+            now = relinker.linked(order_id, parts)
             if self.settings.subscription_owner == "subscription":
                 now = carry_over.moved(order_id, now, contact, partial(self._owner_now, order_id))
             late = self.settlements.late_attempts.get(order_id, ())
@@ -222,6 +223,7 @@ class _Run:
             carried.update((invoice.external_id, invoice) for invoice in now)
             if contact is not None and any(invoice.customer_external_id != contact for invoice in now):
                 self.remembered.order_contacts[order_id] = contact
+        self.plans.update(relinker.plans)
         return carried
 
     def _owner_now(self, order_id: str, line: LineItem) -> str | None:
@@ -233,46 +235,6 @@ class _Run:
             return None
         owner = self.owners.current(subscription)
         return None if owner in self.filtered else owner
-
-    def _relinked(self, order_id: str, parts: list[Invoice]) -> list[Invoice]:
-        """Lines of an order that did not arrive again, but whose subscription did (rule 4.3)."""
-        if not self.drafts.relinked:
-            return parts
-        return [
-            msgspec.structs.replace(
-                invoice,
-                line_items=tuple(
-                    self._linked(invoice, line, f"{order_id}-{carry_over.item_of(line, invoice.external_id)}")
-                    for line in invoice.line_items
-                ),
-            )
-            for invoice in parts
-        ]
-
-    def _linked(self, invoice: Invoice, line: LineItem, key: str) -> LineItem:
-        subscription_id = self.drafts.relinked.get(key)
-        if subscription_id is None or line.type != ONE_TIME:
-            return line
-        about = self.group.remembered.unlinked_items[key]
-        item = OrderItem(
-            name=line.description,
-            product=ItemProduct(id=about.product_id),
-            subscription_plan=SubscriptionPlan(id=about.plan_id, cycle_type=about.cycle, frequency=about.frequency),
-        )
-        chooser = PlanChooser(self.catalog, self.settings)
-        plan = chooser.choose(item, self.group.subscriptions.get(subscription_id), line.amount_in_cents, None)
-        if plan is None:
-            return line
-        self.plans[plan.external_id] = plan
-        return msgspec.structs.replace(
-            line,
-            type=SUBSCRIPTION,
-            description=None,
-            subscription_external_id=subscription_id,
-            plan_external_id=plan.external_id,
-            service_period_start=invoice.date,
-            service_period_end=plus(invoice.date, Interval(plan.interval_count, plan.interval_unit)),
-        )
 
     # -- what hangs on the invoices
 

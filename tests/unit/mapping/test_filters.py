@@ -83,6 +83,15 @@ def test_rule_8_of_a_contact_that_did_not_arrive_no_tags_are_known() -> None:
     assert set(decided(settings={"exclude_contact_tags": ["9"]}, **only_others).invoices) == {"9001"}
 
 
+def test_rule_8_orders_without_contact_are_filtered_by_their_subscription_s() -> None:
+    rows = [
+        order("9000", [subscription_item("1", "501")], 4900, None),
+        order("9001", [subscription_item("2", "502")], 4900, None),
+    ]
+    decision = decided(settings={"exclude_contact_tags": ["9"]}, **{**ACCOUNT, "orders": rows})
+    assert set(decision.invoices) == {"9000-c1207"}
+
+
 BOOK = item("3", "PRODUCT", 2100, product={"id": "54", "taxable": True})
 
 

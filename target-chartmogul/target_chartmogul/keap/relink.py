@@ -1,0 +1,70 @@
+"""Lines of orders that did not arrive again, but whose subscription appeared (rule 4.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from target_chartmogul.chartmogul.objects import ONE_TIME, SUBSCRIPTION, Invoice, LineItem, Plan
+from target_chartmogul.keap.calendar import Interval, plus
+from target_chartmogul.keap.carry_over import item_of
+from target_chartmogul.keap.group import Catalog, Group
+from target_chartmogul.keap.plans import PlanChooser
+from target_chartmogul.keap.records import ItemProduct, OrderItem, SubscriptionPlan
+from target_chartmogul.keap.settings import MappingSettings
+
+
+class Relinker:
+    """Turns `one_time` lines into subscription lines by what is remembered of their items."""
+
+    def __init__(self, group: Group, catalog: Catalog, settings: MappingSettings, relinked: Mapping[str, str]) -> None:
+        self._subscriptions = group.subscriptions
+        self._items = group.remembered.unlinked_items
+        self._relinked = relinked
+        self._chooser = PlanChooser(catalog, settings)
+        self.plans: dict[str, Plan] = {}
+        """Plans of the lines that were turned, by external id."""
+
+    def linked(self, order_id: str, parts: list[Invoice]) -> list[Invoice]:
+        """An order's invoices; the very same ones where no line of theirs is paired."""
+        if not self._relinked:
+            return parts
+        return [
+            msgspec.structs.replace(
+                invoice,
+                line_items=tuple(
+                    self._turned(invoice, line, f"{order_id}-{item_of(line, invoice.external_id)}")
+                    for line in invoice.line_items
+                ),
+            )
+            for invoice in parts
+        ]
+
+    def _turned(self, invoice: Invoice, line: LineItem, key: str) -> LineItem:
+        subscription_id = self._relinked.get(key)
+        if subscription_id is None or line.type != ONE_TIME:
+            return line
+        about = self._items[key]
+        item = OrderItem(
+            name=line.description,
+            product=ItemProduct(id=about.product_id),
+            subscription_plan=SubscriptionPlan(id=about.plan_id, cycle_type=about.cycle, frequency=about.frequency),
+        )
+        plan = self._chooser.choose(item, self._subscriptions.get(subscription_id), line.amount_in_cents, None)
+        if plan is None:
+            return line
+        try:
+            end = plus(invoice.date, Interval(plan.interval_count, plan.interval_unit))
+        except OverflowError:
+            return line
+        self.plans[plan.external_id] = plan
+        return msgspec.structs.replace(
+            line,
+            type=SUBSCRIPTION,
+            description=None,
+            subscription_external_id=subscription_id,
+            plan_external_id=plan.external_id,
+            service_period_start=invoice.date,
+            service_period_end=end,
+        )
