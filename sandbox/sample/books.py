@@ -79,6 +79,7 @@ class Books:
     def subscribe(self, contact: Row, product: Row, plan: Row | None, start: date, **changes: Any) -> Row:
         """Add a subscription that has not been billed yet."""
         row = rows.subscription(self._next("subscription"), contact["id"], product, plan, start, **changes)
+        row["modification_time"] = min(row["modification_time"], format_instant(self.now))
         self.subscriptions[row["id"]] = row
         return row
 
@@ -249,7 +250,7 @@ class Books:
         start = date.fromisoformat(subscription["start_date"])
         cycle, frequency = subscription["billing_cycle"], subscription["billing_frequency"]
         subscription["next_bill_date"] = next_billing_day(start, cycle, frequency, day).isoformat()
-        subscription["modification_time"] = format_instant(at(day, 18))
+        subscription["modification_time"] = format_instant(min(at(day, 18), self.now))
 
     def run(
         self, subscription: Row, plan: Row | None, product: Row, until: date | None = None, *, paid: bool = True

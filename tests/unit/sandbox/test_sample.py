@@ -167,6 +167,16 @@ def test_rows_have_all_fields_of_the_worked_accounts(account: dict[str, Any]) ->
                 assert {name for row in rows for name in row} <= own, (path.name, stream)
 
 
+def test_nothing_was_changed_in_the_future(account: dict[str, Any]) -> None:
+    latest = format_instant(NOW)
+    for stream, column in (
+        ("contacts", "update_time"), ("subscriptions", "modification_time"), ("orders", "modification_time"),
+        ("payments", "update_time"), ("payments", "payment_time"), ("transactions", "transaction_time"),
+    ):  # fmt: skip
+        late = [row.get("id") for row in account[stream] if (row[column] or "") > latest]
+        assert late == [], stream
+
+
 def test_a_seed_decides_an_account() -> None:
     one = generate_account(3, contacts=12, months=10)
     assert one == generate_account(3, contacts=12, months=10)
