@@ -13,12 +13,12 @@ import sqlite3
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from target_chartmogul.failures import LedgerError, LedgerInUseError
 from target_chartmogul.ledger import Ledger
+from target_chartmogul.ledger_remote import RemoteLedger
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class LedgerStore:
         self.location = location
         self.lasting = location is not None
         self._dry_run = dry_run
-        self._remote = _Remote(location) if location is not None and "://" in location else None
+        self._remote = RemoteLedger(location) if location is not None and "://" in location else None
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._lock: FileLock | None = None
         self.ledger: Ledger | None = None
@@ -154,64 +154,6 @@ class LedgerStore:
             return
         self.ledger.checkpoint()
         self._remote.upload(self.ledger.path)
-
-
-class _Remote:
-    """A ledger behind a URL that fsspec knows, with a lock object beside it."""
-
-    def __init__(self, url: str) -> None:
-        import fsspec  # noqa: PLC0415
-
-        self._locked = False
-        try:
-            self._files, self._path = fsspec.core.url_to_fs(url)
-        except (ImportError, ValueError) as error:
-            raise LedgerError(f"ledger_path: {error}") from None
-
-    def lock(self) -> None:
-        """Put a lock object there unless one is there already.
-
-        Stores without conditional writes leave a moment in which two runs may both believe to be the first.
-        """
-        name = self._path + ".lock"
-        with _store_errors("locked"):
-            if self._files.exists(name):
-                raise LedgerInUseError(
-                    "another run holds the ledger, or crashed while it did; if none is running, delete "
-                    f"{name.rpartition('/')[2]} beside it"
-                )
-            self._files.pipe_file(name, datetime.now(UTC).isoformat().encode())
-            self._locked = True
-
-    def unlock(self) -> None:
-        """Take the lock object away, if it is ours."""
-        if self._locked:
-            with contextlib.suppress(Exception):
-                self._files.rm_file(self._path + ".lock")
-            self._locked = False
-
-    def download(self, path: Path) -> None:
-        """Fetch the ledger, if there is one."""
-        with _store_errors("read"):
-            self._files.invalidate_cache()
-            if self._files.exists(self._path):
-                self._files.get_file(self._path, str(path))
-
-    def upload(self, path: Path) -> None:
-        """Replace the ledger."""
-        with _store_errors("written"):
-            self._files.put_file(str(path), self._path)
-
-
-@contextlib.contextmanager
-def _store_errors(what: str) -> Any:
-    try:
-        yield
-    except LedgerInUseError:
-        raise
-    except Exception as error:  # noqa: BLE001
-        # Whatever the library of the store raises: its text may hold a signed address.
-        raise LedgerError(f"the ledger's store could not be {what} ({type(error).__name__})") from None
 
 
 def _set_aside(path: Path) -> Path:

@@ -122,7 +122,7 @@ class Bridge:
         return len(self.sandbox.writes())
 
     def wait_for_writes(self, number: int) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while self.writes() < number:
             assert time.monotonic() < deadline
             time.sleep(0.02)
