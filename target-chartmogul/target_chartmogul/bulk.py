@@ -23,7 +23,7 @@ from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.json_imports import JsonImports
 from target_chartmogul.chartmogul.listing import Listed, Listing
 from target_chartmogul.chartmogul.normal import normal
-from target_chartmogul.chartmogul.objects import WRITTEN_OFF, Invoice
+from target_chartmogul.chartmogul.objects import Invoice
 from target_chartmogul.chartmogul.wire import Wire
 
 logger = logging.getLogger(__name__)
@@ -128,13 +128,14 @@ class BulkLoader:
             logger.info("Bulk import of %d customers, %.1f MB", body.customers, body.size / 1_000_000)
 
     def _expect(self, lane: int, change: Change) -> None:
-        """Remember what is to be found. An invoice to be written off is not: its status is set singly (rule 5.7)."""
-        desired = change.desired
-        assert desired is not None  # noqa: S101  only what is created is imported in bulk
-        later = isinstance(desired, Invoice) and desired.status == WRITTEN_OFF
+        """Remember what is to be found.
+
+        An invoice to be written off will differ: imports have no status, it is set singly (rule 5.7).
+        """
+        assert change.desired is not None  # noqa: S101  only what is created is imported in bulk
         self._database.execute(
             "INSERT INTO expected VALUES (?, ?, ?, ?, ?)",
-            (change.kind, change.external_id, lane, b"" if later else _digest(desired), change.rule),
+            (change.kind, change.external_id, lane, _digest(change.desired), change.rule),
         )
 
     def _verify(self) -> None:
