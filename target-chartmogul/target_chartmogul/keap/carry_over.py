@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import combinations
 
 import msgspec
 
@@ -34,6 +35,41 @@ def by_order(invoices: Mapping[str, Invoice]) -> dict[str, list[Invoice]]:
         if parsed is not None:
             found.setdefault(parsed[0], []).append(invoice)
     return found
+
+
+def without_half_moves(invoices: Mapping[str, Invoice]) -> dict[str, Invoice]:
+    """The invoices without the second copies that a move left which was broken off (rule 2.1).
+
+    A move writes all invoices of an order under their new ids before it deletes the old ones. If it was broken off,
+    either the old ones or the new ones are complete, and they say the same; the others would count everything twice.
+    Of two complete sets the one with the order's own id is taken: it tells the order's contact.
+    """
+    kept = dict(invoices)
+    for order_id, parts in by_order(invoices).items():
+        if len(parts) > 1:
+            chosen = _complete_set(order_id, parts)
+            for part in parts:
+                if part not in chosen:
+                    del kept[part.external_id]
+    return kept
+
+
+def _complete_set(order_id: str, parts: Sequence[Invoice]) -> Sequence[Invoice]:
+    """Invoices that have each item once; all of them where no item stands twice, or no such set is there."""
+    items = {part.external_id: {item_of(line, part.external_id) for line in part.line_items} for part in parts}
+    every = set().union(*items.values())
+    if sum(map(len, items.values())) == len(every):
+        return parts
+    ordered = sorted(parts, key=lambda part: (part.external_id != order_id, part.external_id))
+    for size in range(1, len(parts)):
+        for some in combinations(ordered, size):
+            if (
+                sum(len(items[part.external_id]) for part in some)
+                == len(every)
+                == len(set().union(*(items[part.external_id] for part in some)))
+            ):
+                return some
+    return parts
 
 
 def own_contact(parts: Iterable[Invoice]) -> str | None:

@@ -1,0 +1,98 @@
+"""Rule 1.2: killed at any point, any number of times, then one finished run: the same content, nothing doubled.
+
+Points are drawn from a seed: which of both commands, and after how many requests to which API, or after how long.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.clock import format_instant
+from sandbox.sample.evolve import evolve
+from sandbox.sample.generate import generate_account
+from tests.pipeline import Pipeline, RunningPipeline, differences, remove
+from tests.sandbox_process import Sandbox
+
+Account = dict[str, list[dict[str, Any]]]
+
+BEGIN = datetime.fromisoformat("2026-06-01T08:00:00Z")
+SECTIONS = ("customers", "plans", "invoices", "cancellations", "scheduled", "mrr")
+
+
+def history(seed: int, chance: random.Random) -> list[tuple[str, Account]]:
+    """An account, and how it looks later, when subscriptions have moved to other contacts."""
+    keap = generate_account(seed, contacts=6, months=8, now=BEGIN)
+    now = BEGIN + timedelta(days=chance.choice([2, 12, 40]))
+    later = evolve(keap, seed, before=BEGIN, now=now)
+    for held in chance.sample(later["subscriptions"], min(3, len(later["subscriptions"]))):
+        held["contact_id"] = chance.choice(later["contacts"])["id"]
+        held["modification_time"] = format_instant(now)
+    return [(BEGIN.isoformat(), keap), (now.isoformat(), later)]
+
+
+def kill_somewhere(running: RunningPipeline, sandbox: Sandbox, chance: random.Random) -> str:
+    """Kill one of both with SIGKILL; what was done, for the message of a failure."""
+    who = chance.choice(["tap", "target", "target", "target"])
+    process = running.tap if who == "tap" else running.target
+    assert process is not None
+    where = chance.choice(["keap", "chartmogul", "chartmogul", "chartmogul", "time"])
+    if where == "time":
+        moment = chance.uniform(0.0, 1.5)
+        time.sleep(moment)
+        told = f"{moment:.2f} s"
+    else:
+        number = chance.randint(1, 20 if where == "keap" else 60)
+        running.wait_until(lambda: int(sandbox.summary(where)["requests"]) >= number)
+        time.sleep(chance.uniform(0, 0.02))
+        told = f"{number} requests to {where}"
+    process.send_signal(signal.SIGKILL)
+    return f"{who} after {told}"
+
+
+def check_kills(sandbox: Sandbox, folder: Path, seed: int, kills: int) -> None:
+    """One history, each of its moments with kills before the run that finishes."""
+    sandbox.reset()
+    sandbox.no_limits()
+    chance = random.Random(seed)
+    settings: dict[str, Any] = {"force": True, "load_method": chance.choice(["auto", "single", "bulk"])}
+    lasting = chance.random() < 0.6
+    killed = Pipeline(sandbox, folder / "killed", target={**settings, **({} if lasting else {"ledger_path": None})})
+    whole = Pipeline(
+        sandbox, folder / "whole", target={"force": True, "data_source_name": "Whole", "ledger_path": None}
+    )
+    for now, keap in history(seed, chance):
+        sandbox.clock(now)
+        sandbox.load(keap)
+        for each in (killed, whole):
+            each.tap["now"] = each.target["now"] = now
+        points = []
+        for _ in range(kills):
+            sandbox.clear_requests()
+            running = killed.start()
+            points.append(kill_somewhere(running, sandbox, chance))
+            running.finish()
+        done = killed.run()
+        done.assert_fine()
+        whole.run(full=True).assert_fine()
+        found = differences(killed.content(now), whole.content(now), SECTIONS)
+        assert not found, f"seed {seed}, ledger {lasting}, {settings}, {points}, at {now}:\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_killed_and_run_again(sandbox_process: Sandbox, tmp_path: Path, seed: int) -> None:
+    check_kills(sandbox_process, tmp_path, seed, kills=1)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(100, 150))
+def test_killed_at_hundreds_of_points(sandbox_process: Sandbox, tmp_path: Path, seed: int) -> None:
+    """Four points each, two before and two while subscriptions move."""
+    check_kills(sandbox_process, tmp_path, seed, kills=2)
+    remove(tmp_path)
