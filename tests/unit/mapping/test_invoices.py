@@ -205,7 +205,7 @@ def test_rules_2_1_and_4_9_an_invoice_that_comes_home_without_its_order_has_the_
 def test_rules_4_9_and_4_8_an_order_of_two_owners_is_divided_anew_without_arriving(
     before: tuple[str, str], after: tuple[str, str]
 ) -> None:
-    payments = [payment("17", ["9000"], 60.0), payment("18", ["9000"], 20.0, time="2026-01-11T12:00:00Z")]
+    payments = [payment("17", ["9000"], 69.01), payment("18", ["9000"], 20.0, time="2026-01-11T12:00:00Z")]
 
     def whose(owners: tuple[str, str]) -> list[Row]:
         return [subscription("501", owners[0]), subscription("502", owners[1])]
