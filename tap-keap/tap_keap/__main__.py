@@ -49,11 +49,7 @@ def _run(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _fail("Stopped.", exit_codes.INTERRUPTED)
     except SystemExit as stop:
-        if isinstance(stop.__context__, BrokenPipeError):  # click turns it into an exit
-            return _reader_gone()
         return stop.code if isinstance(stop.code, int) else exit_codes.UNEXPECTED
-    except BrokenPipeError:
-        return _reader_gone()
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
         what = f"{error.filename}: {error.strerror}." if error.filename else str(error)
         return _fail(what, exit_codes.CONFIGURATION)
@@ -64,15 +60,6 @@ def _run(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback with data in it
         return _unexpected(error)
     return exit_codes.OK
-
-
-def _reader_gone() -> int:
-    """Point stdout elsewhere, so that nothing tries to flush into the broken pipe."""
-    from tap_keap import exit_codes  # noqa: PLC0415
-
-    with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return _fail("The reader of this tap's output is gone.", exit_codes.UNEXPECTED)
 
 
 def _unexpected(error: BaseException) -> int:

@@ -57,6 +57,10 @@ class TimeUpError(PlannedStopError):
     exit_code = exit_codes.TIME_UP
 
 
+class ReaderGoneError(TapKeapError):
+    """Whoever reads this tap's output has closed it."""
+
+
 class RejectedRowsError(TapKeapError):
     """Raised at the end of a complete run that left rows out."""
 

@@ -101,7 +101,7 @@ class KeapStream(Stream):
 
     def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
         """The SDK's log, without its line about an error that ends the run with a message of its own."""
-        if level >= logging.ERROR and isinstance(sys.exc_info()[1], TapKeapError):
+        if level >= logging.ERROR and isinstance(sys.exc_info()[1], (TapKeapError, BrokenPipeError)):
             return
         super().log(message, *args, level=level, **kwargs)
 

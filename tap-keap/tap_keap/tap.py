@@ -15,7 +15,7 @@ from tap_keap.auth import authenticator_for
 from tap_keap.bookmarks import check_state
 from tap_keap.client import KeapClient, Listing
 from tap_keap.custom_fields import MODELS, CustomColumn, custom_columns
-from tap_keap.errors import ConfigurationError, RefusedRequestError, RejectedRowsError
+from tap_keap.errors import ConfigurationError, ReaderGoneError, RefusedRequestError, RejectedRowsError
 from tap_keap.id_set import IdSet
 from tap_keap.progress import ProgressLine
 from tap_keap.rate_budget import KeapLimits, RateBudget
@@ -174,9 +174,13 @@ class TapKeap(Tap):
         """
         self.stop.listen_to_signals()
         try:
-            self.sync_all()
+            try:
+                self.sync_all()
+            finally:
+                self.flush()
+        except BrokenPipeError:
+            raise ReaderGoneError("The reader of this tap's output is gone.") from None
         finally:
-            self.flush()
             self.progress.end()
             self.stop.end()
         selected = {stream.name for stream in self.streams.values() if stream.selected} - {"order_payments"}
