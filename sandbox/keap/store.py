@@ -117,7 +117,8 @@ class Store:
         """Sort the large streams by the times that they are asked for by, before anybody waits for it."""
         for stream, resource in self.resources.items():
             for path, kind in resource.orders.values():
-                if kind in {"time", "id"} and len(self.tables[stream]) > _LARGE:
+                wanted = kind == "time" or path == resource.id_field
+                if wanted and len(self.tables[stream]) > _LARGE:
                     self.tables[stream].prepare(path, kind)
 
     def put(self, stream: str, rows: list[Row]) -> list[str]:
