@@ -52,6 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     on_churn_setting_mismatch: str = "warn"
     accepted_rejects: frozenset[str] = frozenset()
     max_run_minutes: float | None = None
+    request_timeout: float = 60.0
     load_method: str = "auto"
     now: datetime | None = None
     mapping: MappingSettings = MappingSettings()

@@ -114,6 +114,7 @@ class Run:
             self.settings.api_url,
             gate=RequestGate(self._store.folder, f"{self.settings.api_url} {self.settings.api_key}"),
             stop=self._stop.event,
+            read_timeout=self.settings.request_timeout,
         )
         preflight.check_key(client)
         try:

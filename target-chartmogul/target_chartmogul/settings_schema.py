@@ -68,7 +68,13 @@ PROPERTIES: Final[dict[str, dict[str, Any]]] = {
         "(rule 1.5).",
     },
     "max_run_minutes": _setting(
-        "number", "Stop cleanly after so many minutes and go on in the next run (§8).", minimum=0
+        "number", "Stop cleanly when the target has worked for so many minutes on a complete input, and go on in the next run (§8).", minimum=0
+    ),
+    "request_timeout": _setting(
+        "number",
+        "Seconds to wait for an answer of ChartMogul's before a request is tried again.",
+        default=60,
+        minimum=1,
     ),
     "load_method": _choice(
         "How customers that ChartMogul does not have yet are written: in bulk (from 500 on), singly, always in bulk.",
