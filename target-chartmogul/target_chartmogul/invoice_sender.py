@@ -141,7 +141,7 @@ class InvoiceSender:
 def _needs_new_import(held: object, invoice: Invoice) -> bool:
     """ChartMogul can neither move an invoice to another customer nor take back that it was written off."""
     return isinstance(held, Invoice) and (
-        held.customer_external_id != invoice.customer_external_id
+        held.customer_external_id not in {"", invoice.customer_external_id}
         or (held.status == WRITTEN_OFF and invoice.status != WRITTEN_OFF)
     )
 

@@ -377,6 +377,33 @@ def test_a_customer_that_was_merged_away_is_found_by_its_id(target):
     assert target.journal.refused_ids() == ["2"]
 
 
+def test_older_answers_without_external_ids(target, monkeypatch):
+    """Answers that name an invoice's customer and plans by uuid only read the same."""
+    target.start(members=2)
+    target.run([create("invoice", invoice("500")), create("invoice", invoice("600", 2))])
+    pages = target.client.pages
+
+    def older(path, key, params=None):
+        for rows in pages(path, key, params):
+            for row in rows:
+                row.pop("customer_external_id", None) if key == "invoices" else None
+                for part in row.get("line_items", ()):
+                    part.pop("plan_external_id", None)
+            yield rows
+
+    monkeypatch.setattr(target.client, "pages", older)
+    listing = Listing(target.client, target.wire)
+    assert [normal(each.content) for each in listing.invoices()] == [
+        normal(invoice("600", 2)),
+        normal(invoice("500")),
+    ]
+    assert same(Listing(target.client, target.wire).find("invoice", "500").content, invoice("500"))
+    target.sandbox.clear_requests("chartmogul")
+    target.journal.uuids.pop(("invoice", "500"))
+    target.run([create("invoice", invoice("500"))])
+    assert [method for method, _ in target.writes()] == ["POST"]
+
+
 def test_a_disabled_invoice_is_left_alone(target):
     target.start()
     target.run([create("invoice", invoice("500"))])

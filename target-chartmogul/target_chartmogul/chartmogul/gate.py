@@ -90,12 +90,11 @@ class RequestGate:
         self._connection_locks: list[Path] = []
         if folder is not None:
             digest = hashlib.sha256(account.encode()).hexdigest()[:8]
-            folder.mkdir(parents=True, exist_ok=True)
-            self._file = folder / f".chartmogul-{digest}.pace"
-            self._file_lock = FileLock(f"{self._file}.lock", thread_local=False)
-            self._connection_locks = [
-                folder / f".chartmogul-{digest}.connection-{number}.lock" for number in range(connections)
-            ]
+            place = folder / f".chartmogul-{digest}"
+            place.mkdir(parents=True, exist_ok=True)
+            self._file = place / "pace"
+            self._file_lock = FileLock(place / "pace.lock", thread_local=False)
+            self._connection_locks = [place / f"connection-{number}.lock" for number in range(connections)]
 
     @contextmanager
     def passing(self, sleep: Callable[[float], None] = time.sleep) -> Iterator[float]:

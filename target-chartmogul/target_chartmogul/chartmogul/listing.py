@@ -42,13 +42,15 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 class Listing:
     """Lists and finds what a data source holds of ours.
 
-    List plans before invoices: an older form of ChartMogul's answers names plans by uuid only.
+    An older form of ChartMogul's answers names an invoice's customer and plans by uuid only: then plans and customers
+    are listed once more, and their ids kept.
     """
 
     def __init__(self, client: ChartMogulClient, wire: Wire) -> None:
         self._client = client
         self._wire = wire
         self._plans: dict[str, str] = {}
+        self._customers: dict[str, str] = {}
 
     def everything(self) -> Iterator[Listed]:
         """Plans, customers, invoices and events, in this order; raises as `ChartMogulClient.get`."""
@@ -93,7 +95,11 @@ class Listing:
         if self._names_unknown_plan(row):
             for _ in self.plans():
                 continue
-        invoice = self._wire.read_invoice(row, plans=self._plans)
+        if self._names_unknown_customer(row):
+            for listed in self.customers():
+                if "merged" not in listed.marks:
+                    self._customers[listed.uuid] = listed.content.external_id
+        invoice = self._wire.read_invoice(row, plans=self._plans, customers=self._customers)
         if invoice is None:
             return None
         return Listed(
@@ -105,6 +111,9 @@ class Listing:
             line.get("plan_uuid") and not line.get("plan_external_id") and line["plan_uuid"] not in self._plans
             for line in row.get("line_items") or ()
         )
+
+    def _names_unknown_customer(self, row: Json) -> bool:
+        return not row.get("customer_external_id") and row.get("customer_uuid") not in self._customers
 
     def uuids_of_invoice(self, row: Json) -> dict[tuple[Kind, str], str]:
         """Uuids of an invoice, its lines and its transactions, those of ours."""

@@ -133,7 +133,7 @@ def test_a_damaged_file_does_not_count(tmp_path):
     gate = RequestGate(tmp_path, "account", clock=clock)
     with gate.passing(clock.sleep):
         pass
-    next(tmp_path.glob("*.pace")).write_bytes(b"xx")
+    next(tmp_path.glob("*/pace")).write_bytes(b"xx")
     with gate.passing(clock.sleep) as left:
         assert left == 1000.0
 
@@ -142,7 +142,7 @@ def test_neither_key_nor_address_is_in_the_file_names(tmp_path):
     clock = Clock()
     with RequestGate(tmp_path, "https://example.org|secret-key", clock=clock).passing(clock.sleep):
         pass
-    names = " ".join(path.name for path in tmp_path.iterdir())
+    names = " ".join(path.name for path in tmp_path.rglob("*"))
     assert "secret" not in names
     assert "example" not in names
 
