@@ -99,6 +99,12 @@ def test_rule_7_2_a_second_subscription_of_a_customer_is_expansion():
     assert found["2026-02"] == {"mrr": 5900, "customers": 1, "expansion": 1000}
 
 
+def test_rule_7_2_two_subscriptions_that_change_in_one_month():
+    found = months([order("2026-01-10"), order("2026-01-20", of="2", amount=1000)], [written("2026-02-10")])
+    assert found["2026-01"] == {"mrr": 5900, "customers": 1, "new": 5900}
+    assert found["2026-02"] == {"mrr": 1000, "customers": 1, "contraction": -4900}
+
+
 def test_rule_7_2_a_cancellation_at_the_instant_of_a_line_wins():
     at_start = msgspec.structs.replace(written("2026-03-10"), effective_date=order("2026-03-10").date)
     assert months([order("2026-01-10"), order("2026-03-10")], [at_start])["2026-03"]["churn"] == -4900
