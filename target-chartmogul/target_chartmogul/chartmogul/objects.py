@@ -99,8 +99,9 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class SubscriptionEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """A cancellation (`subscription_cancelled`) or a scheduled one (`subscription_cancellation_scheduled`), rules
-    6.2 and 6.3.
+    """A cancellation or a scheduled one (rules 6.2, 6.3).
+
+    `event_type` is `subscription_cancelled` or `subscription_cancellation_scheduled`.
     """
 
     external_id: str

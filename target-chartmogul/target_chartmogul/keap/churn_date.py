@@ -39,11 +39,15 @@ class ChurnDate(NamedTuple):
     """`end_date`, `next_bill_date`, … ; None: written earlier, from a source that is not known any more."""
 
 
+_Day = date
+"""The type, where a field is called `date`."""
+
+
 class ChurnDecision(NamedTuple):
     """The churn date, if any, and what is to be said about it."""
 
     date: ChurnDate | None
-    stale_end_date: date | None = None
+    stale_end_date: _Day | None = None
     """An `end_date` before the day of the latest line (rule 6.2)."""
 
 
@@ -77,6 +81,7 @@ def decide_churn_date(
     inactive = record.active is False
     if inactive and refunded is not None and refunded[1] >= facts.latest.start_day:
         return ChurnDecision(_on_lines(refunded[1], "8", FULL_REFUND, facts, zone))
+    source: str | None
     if record.end_date is not None:
         day, source, rule = record.end_date, END_DATE, "6.1"
     elif inactive:
