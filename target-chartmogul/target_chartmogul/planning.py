@@ -136,6 +136,10 @@ class Planner:
         for each in decision.rejects:
             rejected.add((each.stream, int(each.id) if each.id.isdecimal() else 0))
         changes = group_changes(decision, existing, self._marks)
+        for change in changes:
+            if "edited" in self._marks.get((change.kind, change.external_id), ()) and not change.moved:
+                detail = {"kind": change.kind, "action": change.action}
+                self._listener.note(Note(kind="edits_overwritten", id=change.external_id, rule="6.8", detail=detail))
         self.vanished += _cancelled_as_vanished(decision, changes)
         self._plans.update(decision.plans)
         self._remember(contacts, group.remembered, decision)

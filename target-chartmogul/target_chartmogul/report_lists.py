@@ -115,6 +115,9 @@ LISTS: dict[str, ListWords] = {
     "merged": ListWords("Customers that were merged in ChartMogul: their fields were left as they are there"),
     "disabled": ListWords("Objects that a person disabled in ChartMogul: left so"),
     "edited": ListWords("Objects that a person changed in ChartMogul: left so until Keap's record changes"),
+    "edits_overwritten": ListWords(
+        "Objects that a person changed in ChartMogul: written as Keap has them, since no ledger tells what was sent"
+    ),
     "adopted": ListWords("Objects that ChartMogul had already: brought to what they should be"),
     "status_refused": ListWords(
         "Invoices that ChartMogul does not let be written off", "Write the invoice off in ChartMogul.", warns=True

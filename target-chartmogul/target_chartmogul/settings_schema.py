@@ -68,7 +68,9 @@ PROPERTIES: Final[dict[str, dict[str, Any]]] = {
         "(rule 1.5).",
     },
     "max_run_minutes": _setting(
-        "number", "Stop cleanly when the target has worked for so many minutes on a complete input, and go on in the next run (§8).", minimum=0
+        "number",
+        "Stop cleanly after so many minutes of work on a complete input, and go on in the next run (§8).",
+        minimum=0,
     ),
     "request_timeout": _setting(
         "number",

@@ -15,7 +15,8 @@ class StopSwitch:
     """Asked at safe points whether to go on.
 
     Args:
-        max_minutes: longest run; None for no limit.
+        max_minutes: how long a run may work once its input is complete; None for no limit. Reading does not count: a
+            run that had read for too long would end without having done anything, and so would the next.
     """
 
     def __init__(self, max_minutes: float | None = None) -> None:
@@ -25,7 +26,7 @@ class StopSwitch:
         """While nothing was written yet, a signal ends the run at once instead of at a safe point."""
         self._signal: int | None = None
         self._minutes = max_minutes
-        self._deadline = None if max_minutes is None else time.monotonic() + 60 * max_minutes
+        self._deadline: float | None = None
         self._timer: threading.Timer | None = None
 
     def on_signal(self, signum: int) -> None:
@@ -42,9 +43,10 @@ class StopSwitch:
             raise self._stopped()
 
     def start_clock(self) -> None:
-        """From now on the event is set when time is up."""
-        if self._deadline is not None:
-            self._timer = threading.Timer(max(0.0, self._deadline - time.monotonic()), self.event.set)
+        """The time begins to run; when it is up, the event is set."""
+        if self._minutes is not None:
+            self._deadline = time.monotonic() + 60 * self._minutes
+            self._timer = threading.Timer(60 * self._minutes, self.event.set)
             self._timer.daemon = True
             self._timer.start()
 
