@@ -9,6 +9,7 @@ import logging
 import queue
 import threading
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from target_chartmogul.apply_order import ordered
@@ -57,12 +58,19 @@ class Applier:
         self._failure: BaseException | None = None
 
     def apply_plans(self, changes: Iterable[Change]) -> None:
-        """Create and rename plans; raises as `apply_lanes`."""
+        """Create and rename plans, which need nothing of each other; raises as `apply_lanes`."""
         refused: set[tuple[Kind, str]] = set()
+        with ThreadPoolExecutor(self._workers) as pool:
+            begun = [pool.submit(self._carry_out_plan, change, refused) for change in changes]
+            try:
+                for each in begun:
+                    each.result()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _carry_out_plan(self, change: Change, refused: set[tuple[Kind, str]]) -> None:
         with suppress(StoppedError):
-            for change in changes:
-                if self._client.stop.is_set():
-                    return
+            if not self._client.stop.is_set():
                 self._carry_out(change, refused)
 
     def apply_lanes(self, lanes: Iterable[Lane]) -> None:
