@@ -112,7 +112,7 @@ def test_two_processes_at_once_rotate_once(keap: Sandbox, tmp_path: Path) -> Non
     assert rotations(keap) - before == 1
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.05, 0.1, 0.2, 0.3, 0.5])
+@pytest.mark.parametrize("delay", [0.0, 0.2, 0.5])
 def test_kill_9_during_a_rotation_strands_nobody(keap: Sandbox, tmp_path: Path, delay: float) -> None:
     path = tmp_path / "tokens.json"
     config = oauth_config(keap, path)
