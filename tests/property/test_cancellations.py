@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from target_chartmogul.chartmogul.objects import CANCELLATION_SCHEDULED, CANCELLED, Invoice
 from target_chartmogul.keap.calendar import day_of, midnight
-from target_chartmogul.keap.cancellations import EventsDecision, decide_events
+from target_chartmogul.keap.cancellations import decide_events
 from target_chartmogul.keap.churn_date import ONE_SECOND
+from target_chartmogul.keap.events_decision import EventsDecision
 from target_chartmogul.keap.group import Arrived, Remembered
 from target_chartmogul.keap.ids import parse_event_id
 from target_chartmogul.keap.records import Subscription

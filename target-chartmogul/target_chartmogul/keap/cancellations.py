@@ -23,6 +23,7 @@ from target_chartmogul.keap.churn_date import (
     decide_gone,
     decide_override,
 )
+from target_chartmogul.keap.events_decision import EventCollector, EventsDecision
 from target_chartmogul.keap.group import Arrived, Note, Reject, Remembered
 from target_chartmogul.keap.ids import cancellation_id, parse_event_id, parse_invoice_id, scheduled_id
 from target_chartmogul.keap.late_payment import LATE_PAYMENT
@@ -35,21 +36,6 @@ from target_chartmogul.mrr import line_mrr
 FIRST_YEAR, LAST_YEAR = 1900, 9998
 """Calendar dates outside these years are typing errors, and have no midnight in every zone."""
 _DATES = ("end_date", "next_bill_date", "last_bill_date")
-
-
-class EventsDecision(msgspec.Struct, kw_only=True):
-    """All cancellations of a group as they are to be after the run.
-
-    `sources` are those of the events whose source is known, for `Remembered.cancellation_sources`; `rules` are the
-    rules that decided each event in this run, for `Remembered.cancellation_rules`.
-    """
-
-    events: dict[str, SubscriptionEvent] = {}
-    notes: list[Note] = []
-    rejects: list[Reject] = []
-    sources: dict[str, str] = {}
-    rules: dict[str, str] = {}
-    next_due: datetime | None = None
 
 
 class _Earlier(msgspec.Struct, frozen=True):
@@ -123,7 +109,7 @@ class _Decider:
             if parsed is not None:
                 source = remembered.cancellation_sources.get(external_id)
                 self.earlier.setdefault(parsed[0], []).append(_Earlier(event, parsed[2], source))
-        self.out = EventsDecision()
+        self.out = EventCollector(existing_events)
         contacts: dict[str, list[tuple[Subscription, SubscriptionFacts]]] = {}
         for each, record in subscriptions.items():
             if each in self.facts and record.contact_id is not None:
@@ -135,10 +121,10 @@ class _Decider:
             facts = self.facts.get(subscription)
             if facts is None:
                 for earlier in self.earlier[subscription]:
-                    self._removed(earlier.event, Verdict(stays=False, rule="9.10", reason="no_lines"), None)
+                    self.out.removed(earlier.event, Verdict(stays=False, rule="9.10", reason="no_lines"), None)
             else:
                 self._decide_one(subscription, facts)
-        return self.out
+        return self.out.decision
 
     def _decide_one(self, subscription: str, facts: SubscriptionFacts) -> None:
         record = self.subscriptions.get(subscription)
@@ -157,7 +143,7 @@ class _Decider:
             return
         impossible = _impossible_date(record)
         if impossible is not None:
-            self.out.rejects.append(
+            self.out.decision.rejects.append(
                 Reject(
                     stream="subscriptions",
                     id=subscription,
@@ -174,7 +160,9 @@ class _Decider:
         self._write(subscription, facts, None, owner, churn)
         if not any(each.day == churn.day for each in self.earlier.get(subscription, ())):
             detail = {"churn_date": churn.day.isoformat()}
-            self.out.notes.append(Note(kind="vanished_subscriptions", id=subscription, rule="6.7", detail=detail))
+            self.out.decision.notes.append(
+                Note(kind="vanished_subscriptions", id=subscription, rule="6.7", detail=detail)
+            )
 
     def _is_gone(self, subscription: str) -> bool:
         return self.arrived.subscriptions_whole and subscription not in self.arrived.invalid_subscriptions
@@ -191,7 +179,7 @@ class _Decider:
         )
         if decision.stale_end_date is not None:
             replaced = decision.date.day.isoformat() if decision.date else None
-            self.out.notes.append(
+            self.out.decision.notes.append(
                 Note(
                     kind="stale_end_dates",
                     id=subscription,
@@ -211,7 +199,7 @@ class _Decider:
 
     def _overlap(self, facts: SubscriptionFacts, follower: Follower, churn: ChurnDate) -> None:
         latest = facts.latest
-        self.out.notes.append(
+        self.out.decision.notes.append(
             Note(
                 kind="overlaps",
                 id=facts.subscription_id,
@@ -288,11 +276,11 @@ class _Decider:
                 self._stays(earlier, owner, verdict)
             elif self._fell_due(earlier, verdict):
                 self._stays(_due(earlier), owner, verdict)
-                self._removed(event, Verdict(stays=False, rule="6.3", reason="due"), None)
+                self.out.removed(event, Verdict(stays=False, rule="6.3", reason="due"), None)
             else:
                 if verdict.stays:
                     verdict = Verdict(stays=False, rule="6.3", reason="due")
-                self._removed(event, verdict, current)
+                self.out.removed(event, verdict, current)
 
     def _current(
         self,
@@ -312,7 +300,7 @@ class _Decider:
             modified = record.modification_time if record is not None else None
             # Keap's clock may be ahead of the run's, and an event may not come from the future.
             event_date = held.event_date if held is not None else min(modified or facts.latest.start, self.now)
-            self._due_at(churn.at)
+            self.out.due_at(churn.at)
         event = SubscriptionEvent(
             external_id=external_id,
             event_type=kind,
@@ -321,7 +309,7 @@ class _Decider:
             event_date=event_date,
             effective_date=churn.at,
         )
-        self._add(event, churn.rule, churn.source)
+        self.out.add(event, churn.rule, churn.source)
         return external_id
 
     @staticmethod
@@ -336,48 +324,16 @@ class _Decider:
             if event.event_type == CANCELLATION_SCHEDULED:
                 if event.effective_date <= self.now:
                     due = _due(earlier)
-                    self._add(_owned(due.event, owner), "6.3", due.source)
-                    self._removed(event, Verdict(stays=False, rule="6.3", reason="due"), None)
+                    self.out.add(_owned(due.event, owner), "6.3", due.source)
+                    self.out.removed(event, Verdict(stays=False, rule="6.3", reason="due"), None)
                     continue
-                self._due_at(event.effective_date)
+                self.out.due_at(event.effective_date)
             known = self.remembered.cancellation_rules.get(event.external_id, "1.8")
-            self._add(_owned(event, owner), known, earlier.source)
-        self.out.notes.append(Note(kind="undecided_subscriptions", id=subscription, rule="1.8"))
+            self.out.add(_owned(event, owner), known, earlier.source)
+        self.out.decision.notes.append(Note(kind="undecided_subscriptions", id=subscription, rule="1.8"))
 
     def _stays(self, earlier: _Earlier, owner: str, verdict: Verdict) -> None:
-        self._add(_owned(earlier.event, owner), verdict.rule, earlier.source, verdict.reason)
-
-    def _due_at(self, moment: datetime) -> None:
-        if self.out.next_due is None or moment < self.out.next_due:
-            self.out.next_due = moment
-
-    def _add(self, event: SubscriptionEvent, rule: str, source: str | None, reason: str = "current") -> None:
-        self.out.events[event.external_id] = event
-        self.out.rules[event.external_id] = rule
-        if source is not None:
-            self.out.sources[event.external_id] = source
-        detail = {
-            "subscription": event.subscription_external_id,
-            "customer": event.customer_external_id,
-            "source": source or "unknown",
-            "effective_date": event.effective_date.isoformat(),
-            "event_type": event.event_type,
-            "reason": reason,
-        }
-        scheduled = event.event_type == CANCELLATION_SCHEDULED
-        kind = "scheduled_cancellations" if scheduled else "cancellations"
-        self.out.notes.append(Note(kind=kind, id=event.external_id, rule=rule, detail=detail))
-        if event.external_id not in self.existing:
-            self.out.notes.append(Note(kind=f"{kind}_added", id=event.external_id, rule=rule, detail=detail))
-
-    def _removed(self, event: SubscriptionEvent, verdict: Verdict, current: str | None) -> None:
-        scheduled = event.event_type == CANCELLATION_SCHEDULED
-        kind = "scheduled_cancellations" if scheduled else "cancellations"
-        detail = {"subscription": event.subscription_external_id, "reason": verdict.reason}
-        self.out.notes.append(Note(kind=f"{kind}_removed", id=event.external_id, rule=verdict.rule, detail=detail))
-        if current is not None and verdict.reason != "due":
-            moved = {**detail, "to": current}
-            self.out.notes.append(Note(kind=f"{kind}_moved", id=event.external_id, rule=verdict.rule, detail=moved))
+        self.out.add(_owned(earlier.event, owner), verdict.rule, earlier.source, verdict.reason)
 
 
 def _impossible_date(record: Subscription) -> str | None:

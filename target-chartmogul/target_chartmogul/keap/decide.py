@@ -23,8 +23,9 @@ from target_chartmogul.chartmogul.objects import (
     Plan,
 )
 from target_chartmogul.keap import carry_over, filters, remarks
-from target_chartmogul.keap.cancellations import EventsDecision, decide_events
+from target_chartmogul.keap.cancellations import decide_events
 from target_chartmogul.keap.customers import decide_customers, known_contacts
+from target_chartmogul.keap.events_decision import EventsDecision
 from target_chartmogul.keap.group import Arrived, Catalog, Decision, Group, Note, Reject, Remembered
 from target_chartmogul.keap.invoices import Settled, contact_of, invoice_of
 from target_chartmogul.keap.late_rows import with_late_rows

@@ -18,7 +18,8 @@ from target_chartmogul.chartmogul.objects import (
     SubscriptionEvent,
     Transaction,
 )
-from target_chartmogul.keap.cancellations import EventsDecision, decide_events
+from target_chartmogul.keap.cancellations import decide_events
+from target_chartmogul.keap.events_decision import EventsDecision
 from target_chartmogul.keap.group import Arrived, Remembered
 from target_chartmogul.keap.records import decode
 from target_chartmogul.keap.settings import MappingSettings
