@@ -25,8 +25,9 @@ from tap_keap.errors import ConfigurationError, CredentialsError, ServiceError, 
 from tap_keap.instants import format_instant
 from tap_keap.token_store import TokenPair, open_token_store
 
-TRIES = 5
-TIMEOUT = (10.0, 30.0)
+TRIES = 3
+TIMEOUT = (5.0, 15.0)
+"""Seconds to connect, and to wait for an answer; all tries together stay well within `token_store.LEASE`."""
 LOG_IN_AGAIN = (
     "Keap refuses the refresh token: it was used elsewhere, revoked, or not used for 45 days. "
     "Log in again: tap-keap auth login --config CONFIG."

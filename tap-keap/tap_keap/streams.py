@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -302,7 +303,8 @@ class SubscriptionPlanStream(KeapStream):
 
     def add_fields(self, row: Row) -> None:
         """The product that lists the plan, where `products` was read in this run."""
-        row.setdefault("product_id", self.keap.product_of_plan.get(row.get("id", "")))
+        if not row.get("product_id"):
+            row["product_id"] = self.keap.product_of_plan.get(row.get("id", ""))
 
 
 class ProductStream(KeapStream):
@@ -320,15 +322,7 @@ class TransactionStream(KeapStream):
 
     def add_fields(self, row: Row) -> None:
         """A key made of what tells attempts apart; two rows that agree in all of it are one attempt."""
-        parts = (
-            row.get("payment_id"),
-            row.get("transaction_method"),
-            row.get("transaction_time"),
-            row.get("external_reference_id"),
-            row.get("amount"),
-        )
-        text = "|".join("" if part is None else str(part) for part in parts)
-        row["transaction_key"] = hashlib.sha256(text.encode()).hexdigest()[:32]
+        row["transaction_key"] = transaction_key(row)
 
 
 class DiscountStream(KeapStream):
@@ -440,6 +434,19 @@ class PaymentStream(KeapStream):
             self.keap.note_shared_payment(order_ids)
         if self.keap.related is not None:
             self.keap.related.note_payment(row)
+
+
+def transaction_key(row: Row) -> str:
+    """Digest over payment, method, instant, reference and amount, whatever their spelling."""
+    moment, amount = row.get("transaction_time"), row.get("amount")
+    parts = (
+        row.get("payment_id"),
+        row.get("transaction_method"),
+        format_instant(parse_instant(moment)) if moment else None,
+        row.get("external_reference_id"),
+        None if amount is None else f"{Decimal(amount).normalize():f}",
+    )
+    return hashlib.sha256("|".join(str(part or "") for part in parts).encode()).hexdigest()[:32]
 
 
 def is_later(moment: str | None, other: str | None) -> bool:
