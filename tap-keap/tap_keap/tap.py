@@ -22,9 +22,10 @@ from tap_keap.rate_budget import KeapLimits, RateBudget
 from tap_keap.related import RelatedRecords
 from tap_keap.rows import RowReader, load_schema
 from tap_keap.settings import CONFIG_SCHEMA, check_settings, run_clock
+from tap_keap.special_streams import STREAM_CLASSES
 from tap_keap.stopping import StopWatch
 from tap_keap.stream_specs import STREAM_SPECS
-from tap_keap.streams import STREAM_CLASSES, KeapStream
+from tap_keap.streams import KeapStream
 from tap_keap.writer import BufferedWriter
 
 STREAMS_AHEAD = 3

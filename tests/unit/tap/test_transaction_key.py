@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tap_keap.streams import transaction_key
+from tap_keap.special_streams import transaction_key
 
 ATTEMPT: dict[str, Any] = {
     "payment_id": "500",
