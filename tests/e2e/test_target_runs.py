@@ -231,15 +231,25 @@ def test_a_future_order_holds_the_state_without_a_ledger(bridge: Bridge) -> None
     assert bookmark(done, "payments") == "2026-02-05T10:00:00Z"
 
 
-def test_a_refused_order_is_tried_again_from_the_ledger(bridge: Bridge) -> None:
-    """A currency that ChartMogul does not take: the state goes on, the record is kept and tried by every run."""
+@pytest.mark.parametrize("lasting", [True, False], ids=["ledger", "no-ledger"])
+def test_what_chartmogul_refuses_is_tried_again(bridge: Bridge, lasting: bool) -> None:
+    """Kept in the ledger, so that it need not be read again; without one the state is held at it."""
     rows = account(2)
-    rows["orders"][0]["total"] = {"amount": 4900, "currency_code": "XDR"}
-    first = bridge.run(account_messages(rows))
-    if first.code == 0:
-        pytest.skip("the sandbox takes this currency")
-    assert first.code == 7
-    assert len(bridge.content()["invoices"]) == 3
+    rows["subscriptions"][0].update(active=False, end_date="2026-03-10")
+    settings = {} if lasting else {"ledger_path": None}
+    bridge.sandbox.clock("2026-03-01T00:00:00Z")  # ChartMogul's clock is behind: it takes no cancellation of tomorrow
+    first = bridge.run(account_messages(rows), **settings)
+    assert first.code == 7, first.stderr
+    assert bridge.content()["cancellations"] == {}
+    assert bookmark(first, "orders") == ("2026-02-05T10:00:00Z" if lasting else "2026-01-05T10:00:00Z")
+    bridge.sandbox.clock(NOW)
+    again = {name: rows[name] for name in ("products", "subscriptions")} if lasting else rows
+    second = bridge.run(account_messages(again, whole=["subscriptions"]), **settings)
+    assert second.code == 0, second.stderr
+    assert list(bridge.content()["cancellations"]) == ["1001-cancelled-2026-03-10"]
+    if lasting:
+        with sqlite3.connect(bridge.ledger) as ledger:
+            assert ledger.execute("SELECT count(*) FROM kept").fetchone() == (0,)
 
 
 # -- guards (1.7)
