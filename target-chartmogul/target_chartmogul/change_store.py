@@ -77,6 +77,15 @@ class ChangeStore:
     def __len__(self) -> int:
         return sum(self.counts.values())
 
+    def created_customers(self, most: int) -> list[str]:
+        """External ids of some customers that the plan creates."""
+        if not self.counts["create", "customer", False]:
+            return []
+        found = self._database.execute(
+            "SELECT id FROM change WHERE action = 'create' AND kind = 'customer' LIMIT ?", (most,)
+        )
+        return [external_id for (external_id,) in found]
+
     def lane(self, lane: int) -> list[Change]:
         """The changes of one lane."""
         found = self._database.execute("SELECT * FROM change WHERE lane = ? ORDER BY number", (lane,))

@@ -8,6 +8,7 @@ from typing import Any
 
 from target_chartmogul.inbox import Inbox
 from target_chartmogul.keap.group import Reject
+from target_chartmogul.progress import Progress
 
 
 class Intake:
@@ -20,6 +21,8 @@ class Intake:
         self.whole: set[str] = set()
         """Streams whose ACTIVATE_VERSION came: every record that Keap has of them arrived."""
         self.passed_over: set[str] = set()
+        self.progress = Progress()
+        self.progress.begin("staged", "records")
 
     @property
     def folder(self) -> Path:

@@ -12,7 +12,7 @@ import msgspec
 
 from target_chartmogul import failures
 from target_chartmogul.chartmogul.client import ChartMogulClient
-from target_chartmogul.chartmogul.data_source import DataSource
+from target_chartmogul.chartmogul.data_source import DataSource, same_contacts_elsewhere
 from target_chartmogul.chartmogul.errors import CredentialsError, RefusedError, UnreachableError
 
 CHURN_AT_CANCELLATION = "churn_at_time_of_cancelation"
@@ -24,6 +24,8 @@ _INCLUDE = (
     "refund_handling",
     "proximate_movement_reclassification",
 )
+SAMPLE = 5
+"""New customers that are looked for in other data sources."""
 _NO_SUCH_PLAN = "/plans/pl_00000000-0000-0000-0000-000000000000"
 _CHURN_CONSEQUENCES = {
     "churn_at_period_end": (
@@ -60,6 +62,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     severity: Literal["warning", "note"] = "warning"
 
     def __str__(self) -> str:
+        if self.setting == "data_source":
+            return f"Other data sources of this ChartMogul account: {self.value}: {self.consequence}"
         return f"ChartMogul's {self.setting} is {self.value}: {self.consequence}"
 
 
@@ -134,6 +138,30 @@ def examine(
         *_refunds(account, full_refund),
         *_others(account),
     ]
+
+
+def find_same_contacts(
+    client: ChartMogulClient, source: DataSource | None, contact_ids: list[str], prefix: str
+) -> Finding | None:
+    """Other data sources that hold customers of the same Keap contacts (rule 1.7): everybody would count twice.
+
+    Args:
+        client: ChartMogul.
+        source: our data source, None if it is still to be created.
+        contact_ids: some of those that would become customers; one request each, two with a prefix.
+        prefix: `external_id_prefix`: another source may have the ids with or without it.
+    """
+    asked = [*contact_ids, *(prefix + each for each in contact_ids if prefix)]
+    found = same_contacts_elsewhere(client, source.uuid if source else "", asked)
+    if not found:
+        return None
+    names = ", ".join(f"“{name}” ({count} of {len(contact_ids)} looked up)" for name, count in found.items())
+    return Finding(
+        setting="data_source",
+        value=names,
+        consequence="these hold customers with the same Keap contact ids; while both data sources are there, "
+        "ChartMogul counts these customers and their MRR twice. Delete the old one once this one is complete",
+    )
 
 
 def judge_churn_setting(account: AccountSettings, on_mismatch: str) -> Finding | None:

@@ -82,8 +82,8 @@ def mrr_chart(months: Mapping[str, Mapping[str, int]], currency: str, name: str)
     """
     chart = _chart(pygal.Bar, ["var(--mrr)"], list(months), show_legend=False)
     chart.add("MRR", [_major(each["mrr"]) for each in months.values()])
-    last = next(reversed(months), "")
-    summary = f"MRR in {currency} by month, {next(iter(months), '')} to {last}; the table below has the figures"
+    last = max(months, default="")
+    summary = f"MRR in {currency} by month, {min(months, default='')} to {last}; the table below has the figures"
     return _rendered(chart, name, summary)
 
 

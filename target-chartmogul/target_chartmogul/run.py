@@ -73,6 +73,7 @@ class Run:
         self._store = LedgerStore(settings.ledger_path, dry_run=settings.dry_run)
         self._client: ChartMogulClient | None = None
         self._source: DataSource | None = None
+        self._findings: list[preflight.Finding] = []
         self._report = ReportBuilder(
             started=started, now=self.now, dry_run=settings.dry_run, accepted=settings.accepted_rejects
         )
@@ -128,6 +129,7 @@ class Run:
         findings = preflight.examine(
             account, self._source, unpaid_orders=mapping.unpaid_orders, full_refund=mapping.full_refund
         )
+        self._findings = findings
         self._report.section("preflight", {"account": account, "findings": findings})
         mismatch = preflight.judge_churn_setting(account, self.settings.on_churn_setting_mismatch)
         if mismatch is not None:
@@ -154,11 +156,17 @@ class Run:
 
     def _carry_out(self, ledger: Ledger, client: ChartMogulClient, store: ChangeStore, *, rebuilt: bool) -> int:
         planner, settling, fingerprints = self._plan(ledger, store, rebuilt=rebuilt)
+        new = store.created_customers(preflight.SAMPLE)
+        elsewhere = preflight.find_same_contacts(client, self._source, new, self.settings.external_id_prefix)
+        if elsewhere is not None:
+            logger.warning("%s", elsewhere)
+            self._findings.append(elsewhere)
         self._guard(ledger, client, store, planner.vanished)
         if self.settings.dry_run:
             tell_rehearsal(ledger, self._report, store, planner.memories, self.now)
             return self._code()
         failure = self._apply(ledger, client, store, planner)
+        self._intake.progress.end()
         unfinished = settling.settle(ledger.lanes_done, self._state)
         if not self.settings.mapping.only_contacts:
             for key, value in fingerprints.items():
@@ -197,9 +205,11 @@ class Run:
         settling = Settling(inbox, ledger, lasting=self._store.lasting)
         planner = Planner(inbox, ledger, groups, store, self._report, mapping, arrived, self.now)
         with inbox.transaction():
+            self._intake.progress.begin("planned", "groups")
             for outcome in planner.plan():
                 self._stop.check()
                 settling.take(outcome)
+                self._intake.progress.advance()
         return planner, settling, fingerprints
 
     def _is_steady(self, ledger: Ledger, fingerprints: Mapping[str, str]) -> bool:
@@ -261,7 +271,9 @@ class Run:
         if not len(store) or self._source is None:
             return None
         self._store.begin_writing()
-        wire, journal = self._wire(self._source.uuid), RunJournal(ledger, self._report)
+        progress = self._intake.progress
+        progress.begin("sent", "changes", len(store))
+        wire, journal = self._wire(self._source.uuid), RunJournal(ledger, self._report, progress)
         applier = Applier(client, wire, journal)
         lanes: Iterable[Lane] = store.lanes(after=PLANS_LANE)
         try:

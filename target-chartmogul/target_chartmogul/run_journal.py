@@ -6,15 +6,17 @@ from target_chartmogul.changes import Change, Kind, Refusal
 from target_chartmogul.chartmogul.objects import SubscriptionEvent
 from target_chartmogul.keap import ids
 from target_chartmogul.ledger import Ledger
+from target_chartmogul.progress import Progress
 from target_chartmogul.report import ReportBuilder
 
 
 class RunJournal:
     """A `changes.Journal` that tells the ledger and the report. Methods may be called from several threads."""
 
-    def __init__(self, ledger: Ledger, report: ReportBuilder) -> None:
+    def __init__(self, ledger: Ledger, report: ReportBuilder, progress: Progress) -> None:
         self._ledger = ledger
         self._report = report
+        self._progress = progress
 
     def uuid(self, kind: Kind, external_id: str) -> str | None:
         """ChartMogul's uuid of an object."""
@@ -28,11 +30,13 @@ class RunJournal:
         """ChartMogul has it."""
         self._ledger.acknowledged(change, uuids)
         self._report.acknowledged(change)
+        self._progress.advance()
 
     def refused(self, change: Change, refusal: Refusal) -> None:
         """ChartMogul did not take it."""
         self._ledger.refused(change, refusal)
         self._report.refused(change, refusal, records_of(change))
+        self._progress.advance()
 
     def email_refused(self, external_id: str, email: str) -> None:
         """ChartMogul does not take a customer's address."""

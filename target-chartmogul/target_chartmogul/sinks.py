@@ -63,6 +63,7 @@ class KeapSink(Sink):
         super().__init__(target, stream_name, schema, key_properties)
         self._intake = target.intake
         self._inbox = target.intake.inbox
+        self._staged = target.intake.progress.advance
         self._rust = RustValidator(self.schema) if self.validate_schema else None
         self.replication_key = target.replication_keys.get(stream_name)
 
@@ -86,6 +87,7 @@ class KeapSink(Sink):
 
     def take(self, raw: bytes) -> None:
         """Put one record into the inbox, or on the list of rejects (rule 1.5)."""
+        self._staged()
         try:
             record = _decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError):
