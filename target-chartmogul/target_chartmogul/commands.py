@@ -76,7 +76,12 @@ def _explained(subject: Subject, settings: Settings) -> list[str]:
             cancellation_sources=facts.cancellation_sources,
             remarks=ledger.remarks(),
         )
-        return explain(subject, existing, remembered, settings.now or datetime.now(UTC))
+        lines = explain(subject, existing, remembered, settings.now or datetime.now(UTC))
+        if (f"{subject.kind}s", int(subject.id)) in ledger.kept():
+            lines.append(
+                "  1.5  Keap's record is kept: it waits for its day or was refused, and every run tries it again"
+            )
+        return lines
     finally:
         store.close()
 

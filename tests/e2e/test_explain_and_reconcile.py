@@ -63,6 +63,25 @@ def test_rule_7_2_explain_says_what_a_run_remembered(tmp_path: Path, synced: Any
     assert "4.5  the order's tax" in told
 
 
+def test_rule_1_5_explain_says_that_a_record_waits(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Order 9237 of this account is dated in the future of its first run."""
+    sandbox.no_limits()
+    case = case_of("24-filters")
+    run = case.runs[0]
+    now = run.now.isoformat()
+    sandbox.clock(now)
+    config = target_config(sandbox, ledger_path=str(tmp_path / "ledger.sqlite"), now=now, **case.settings)
+    assert run_target(tmp_path, config, account_messages(run.keap)).code == 0
+    told = explained(tmp_path, config, "order:9237")
+    assert told.code == 0, told.stderr
+    assert (
+        told.stdout
+        == "  1.5  Keap's record is kept: it waits for its day or was refused, and every run tries it again\n"
+    )
+    assert "excluded_items" not in explained(tmp_path, config, "order:9231").stdout
+    assert "left out items" in explained(tmp_path, config, "order:9231").stdout
+
+
 @pytest.mark.parametrize(
     ("subject", "ledger", "words"),
     [
