@@ -139,6 +139,23 @@ SUBSCRIPTION = subscription_item("1", "501")
             id="4.4 else an amount in major units",
         ),
         pytest.param(
+            [
+                SUBSCRIPTION,
+                discount(
+                    "DISCOUNT_ORDER_TOTAL", price_per_unit=None, special={"amount": 5.0, "discount_method": "AMOUNT"}
+                ),
+            ],
+            4400,
+            {"1": (4400, 0, 500)},
+            id="4.4 a discount without a price",
+        ),
+        pytest.param(
+            [SUBSCRIPTION, discount("DISCOUNT_ORDER_TOTAL", discount=money(400))],
+            4499,
+            {"1": (4499, 0, 401)},
+            id="4.4 one hundredth above the total is discount too",
+        ),
+        pytest.param(
             [SUBSCRIPTION, GIFT, discount("DISCOUNT_ORDER_TOTAL", discount=money(99900))],
             0,
             {"1": (0, 0, 4900), "2": (0, 0, 2000)},
