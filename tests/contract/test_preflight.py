@@ -14,7 +14,14 @@ from target_chartmogul.chartmogul.data_source import (
     same_contacts_elsewhere,
 )
 from target_chartmogul.chartmogul.errors import CredentialsError, RefusedError, UnreachableError
-from target_chartmogul.preflight import check_key, check_writable, examine, judge_churn_setting, read_account
+from target_chartmogul.preflight import (
+    check_key,
+    check_writable,
+    examine,
+    find_same_contacts,
+    judge_churn_setting,
+    read_account,
+)
 
 
 @pytest.fixture
@@ -89,13 +96,19 @@ def test_a_lost_answer_creates_no_second_data_source(sandbox, client, kind):
     assert [row["uuid"] for row in client.get("/data_sources")["data_sources"]] == [uuid]
 
 
-def test_other_sources_with_the_same_contacts_are_named(client):
+def test_rule_1_7_other_sources_with_the_same_contacts_are_named(client):
     """Rule 1.7, last sentence."""
     own, other = create_data_source(client, "Keap"), create_data_source(client, "SaaSync")
     for source, external_id in ((own, "1"), (own, "2"), (own, "3"), (other, "1"), (other, "2")):
         client.post("/customers", {"data_source_uuid": source.uuid, "external_id": external_id})
     assert same_contacts_elsewhere(client, own.uuid, ["1", "2", "3"]) == {"SaaSync": 2}
     assert same_contacts_elsewhere(client, own.uuid, ["3"]) == {}
+    told = str(find_same_contacts(client, own, ["1", "2", "3"], ""))
+    assert "“SaaSync” (2 of 3 looked up)" in told
+    assert "twice" in told
+    assert find_same_contacts(client, own, ["3"], "keap-") is None
+    assert find_same_contacts(client, own, [], "") is None
+    assert "Keap" in str(find_same_contacts(client, None, ["3"], ""))
 
 
 def test_default_settings_raise_no_warning(client):
