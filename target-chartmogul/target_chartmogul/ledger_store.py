@@ -111,6 +111,8 @@ class LedgerStore:
             self._remote.download(path)
             return path
         home = Path(self.location).expanduser()
+        if self._dry_run and not home.exists():
+            return self._scratch_file()
         home.parent.mkdir(parents=True, exist_ok=True)
         self.folder = home.parent
         self._lock = FileLock(f"{home}.lock", mode=0o600)

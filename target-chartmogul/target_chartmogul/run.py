@@ -176,9 +176,9 @@ class Run:
             self._state.emit()
         if self.settings.report_path is not None:
             tell_account(ledger, self._report, self.now)
-        stopped = self._stop.reason()
-        if failure is not None or (unfinished and stopped is not None):
-            raise failure or stopped or ServiceError("")
+        ended = failure or (self._stop.reason() if unfinished else None)
+        if ended is not None:
+            raise ended
         return self._code()
 
     def _plan(self, ledger: Ledger, store: ChangeStore, *, rebuilt: bool) -> tuple[Planner, Settling, dict[str, str]]:

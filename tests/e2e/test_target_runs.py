@@ -297,8 +297,10 @@ def test_a_ledger_of_another_source(bridge: Bridge) -> None:
 def test_a_dry_run_leaves_no_trace(bridge: Bridge) -> None:
     report = bridge.folder / "report.json"
     messages = account_messages(account(3))
-    dry = bridge.run(messages, dry_run=True, report_path=str(report))
+    elsewhere = bridge.folder / "ledgers"
+    dry = bridge.run(messages, dry_run=True, report_path=str(report), ledger_path=str(elsewhere / "ledger.sqlite"))
     assert dry.code == 0, dry.stderr
+    assert not elsewhere.exists()
     assert (dry.stdout, bridge.writes(), bridge.ledger.exists()) == ("", 0, False)
     told = json.loads(report.read_text())
     assert told["counts"]["invoices"]["created"] == 6
