@@ -1,5 +1,7 @@
 """Closed groups (rule 1.8 of the mapping): with an order its contact and its payments, with a payment its orders.
 
+With a changed subscription comes its contact too.
+
 A reader of billing can judge an order only with all payments that name it, and a payment only with all its orders. An
 incremental read brings single changed rows, so what belongs to them is looked up by id, in batches, before the
 bookmark moves: an interrupted run can therefore not leave half a group behind.
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 from tap_keap.client import Listing
 from tap_keap.errors import RefusedRequestError
 from tap_keap.id_set import IdSet
+from tap_keap.instants import parse_instant
 from tap_keap.instants import parse_instant
 from tap_keap.rows import Page, Row
 
@@ -48,6 +51,17 @@ class RelatedRecords:
         if contact.get("id"):
             self._contacts[contact["id"]] = None
         self._orders_for_payments[row["id"]] = None
+
+    def note_subscription(self, row: Row) -> None:
+        """A subscription is written: if it changed since contacts were last read, its contact belongs to it.
+
+        A subscription may have moved to a contact that itself did not change. Subscriptions come whole in every run,
+        so the contacts of unchanged ones are not asked for each time.
+        """
+        since = self._streams["contacts"].plan.since if "contacts" in self._streams else None
+        changed = row.get("modification_time")
+        if row.get("contact_id") and since and changed and parse_instant(changed) >= since:
+            self._contacts[row["contact_id"]] = None
 
     def note_payment(self, row: Row) -> None:
         """A payment is written: its orders belong to it."""

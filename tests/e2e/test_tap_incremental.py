@@ -157,6 +157,18 @@ def test_a_changed_subscription_brings_its_contact(keap: Sandbox, tmp_path: Path
     assert second.ids("contacts") == ["3"]
 
 
+def test_a_moved_subscription_brings_its_new_contact(keap: Sandbox, tmp_path: Path) -> None:
+    first = sync(keap, tmp_path)
+    still = {"id": "900", "contact_id": "1", "active": True, "modification_time": "2025-06-01T00:00:00Z"}
+    moved = {"id": "901", "contact_id": "3", "active": True, "modification_time": "2026-02-20T00:00:00Z"}
+    keap.put("subscriptions", still, moved)
+    config = key_config(keap, now=NOW, lookback_days=0)
+    run = run_tap(tmp_path, config, state=quiet(first.state), streams=(*GROUP, "subscriptions"))
+    assert run.code == 0, run.stderr
+    assert run.ids("subscriptions") == ["900", "901"]
+    assert run.ids("contacts") == ["3"]
+
+
 def test_each_row_once_a_run(keap: Sandbox, tmp_path: Path) -> None:
     first = sync(keap, tmp_path)
     for number in (11, 12):
