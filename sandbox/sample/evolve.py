@@ -68,7 +68,7 @@ class _History:
         return [row for row in rows if self._chance.random() < share]
 
     def _billing_run(self) -> None:
-        lives = Lives(self._books, self._chance, 36)
+        lives = Lives(self._books, self._chance, after=self._before)
         for held in list(self._books.subscriptions.values()):
             product = self._products.get(held["product_id"])
             plans = {plan["id"]: plan for plan in (product or {}).get("subscription_plans", ())}
@@ -83,11 +83,7 @@ class _History:
         days = billing_days(start, held["billing_cycle"], held["billing_frequency"], self._now.date())
         last = held["last_bill_date"] or ""
         end = held["end_date"] or "9999-12-31"
-        return [
-            day
-            for day in days
-            if last < day.isoformat() <= end and self._before < at(day, 11) and at(day, 11) <= self._now
-        ]
+        return [day for day in days if last < day.isoformat() <= end and self._before < at(day, 11) <= self._now]
 
     def _pay_late(self) -> None:
         unpaid = [row for row in self._orders() if row["status"] == "SENT" and row["order_items"]]
@@ -185,8 +181,8 @@ class _History:
             del self._books.orders[order["id"]]
 
     def _arrive(self) -> None:
-        lives = Lives(self._books, self._chance, 1)
-        for _ in range(1 + len(self._books.contacts) // 50):
+        lives = Lives(self._books, self._chance, after=self._before)
+        for _ in range(1 + len(self._books.contacts) // 50 if lives.days else 0):
             lives.live()
 
     def _touch_subscription(self, held: Row) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from sandbox.keap.values import Row
 from sandbox.sample import catalogue as shop
@@ -37,18 +37,25 @@ class Lives:
         books: where to.
         chance: the only source of chance.
         months: how long the business has been running.
+        after: nothing happens before or at this time; contacts come from the day after it on.
     """
 
-    def __init__(self, books: Books, chance: random.Random, months: int) -> None:
+    def __init__(self, books: Books, chance: random.Random, months: int = 36, *, after: datetime | None = None) -> None:
         self._books = books
         self._chance = chance
-        self._opened = step(books.now.date(), "MONTH", 1, -months)
+        self._after = after
+        opened = step(books.now.date(), "MONTH", 1, -months)
+        self._opened = opened if after is None else after.date() + timedelta(days=1)
+
+    @property
+    def days(self) -> int:
+        """On how many days a contact can have come."""
+        return max(0, (self._books.now.date() - self._opened).days)
 
     def live(self) -> Row:
         """Add a contact with all that it ever did; return it."""
         chance = self._chance
-        days = (self._books.now.date() - self._opened).days
-        created = self._opened + timedelta(days=chance.randrange(days))
+        created = self._opened + timedelta(days=chance.randrange(self.days))
         contact = self._contact(created)
         kind = chance.random()
         if kind < 0.10:
@@ -119,6 +126,8 @@ class Lives:
         """Bill one cycle of a subscription, with the luck that a charge has."""
         books, chance = self._books, self._chance
         when = at(day, chance.randrange(11), chance.randrange(60))
+        if self._after is not None and when <= self._after:
+            when = self._after + timedelta(minutes=1)
         items: list[Row] = []
         currency = currency_of(product, plan)
         self._extras(items, minor(held["billing_amount"], currency), currency)
@@ -154,13 +163,14 @@ class Lives:
     def _end(self, held: Row, last: date, following: date | None) -> None:
         chance, today = self._chance, self._books.now.date()
         stopped = min(last + timedelta(days=chance.randrange(1, 20)), today)
+        stopped_at = min(max(at(stopped, 7), at(last, 11)), self._books.now)
         match chance.randrange(4):
             case 0:
-                self._books.stop(held, at(stopped, 7))
+                self._books.stop(held, stopped_at)
             case 1 if following is None:
                 held["end_date"] = (today + timedelta(days=chance.randrange(3, 60))).isoformat()
             case _:
-                self._books.stop(held, at(stopped, 7), end_date=stopped, reason=chance.choice(_REASONS))
+                self._books.stop(held, stopped_at, end_date=stopped, reason=chance.choice(_REASONS))
 
 
 _REASONS = ("Too expensive", "No time", "Moved away", None)

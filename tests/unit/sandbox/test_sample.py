@@ -214,16 +214,42 @@ def test_later_states_are_plausible() -> None:
         changed = [row for row in second[stream] if old.get(row["id"], row) != row]
         assert changed, stream
         assert all(window[0] <= row[column] <= window[1] for row in changed), stream
-    old_orders = {row["id"] for row in first["orders"]}
-    new = [row for row in second["orders"] if row["id"] not in old_orders]
-    assert len(new) > 20
-    assert all(window[0] <= row["order_time"] <= window[1] for row in new if row["creation_time"] > window[0])
-    old_payments = {row["id"] for row in first["payments"]}
-    assert all(
-        window[0] <= row["payment_time"] <= window[1] for row in second["payments"] if row["id"] not in old_payments
-    )
     with pytest.raises(ValueError, match="later"):
         evolve(first, 5, before=later, now=NOW)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("step", [timedelta(hours=5), timedelta(days=1), timedelta(days=3), timedelta(days=45)])
+def test_whatever_is_new_happened_in_between(seed: int, step: timedelta) -> None:
+    first = generate_account(seed, contacts=25, months=8)
+    second = evolve(first, seed, before=NOW, now=NOW + step)
+    window = format_instant(NOW), format_instant(NOW + step)
+    counts: Counter[str] = Counter()
+    for stream, columns in {
+        "contacts": ("create_time", "update_time"), "subscriptions": ("modification_time",),
+        "orders": ("order_time", "creation_time", "modification_time"), "payments": ("payment_time", "update_time"),
+    }.items():  # fmt: skip
+        old = {row["id"] for row in first[stream]}
+        for row in second[stream]:
+            if row["id"] not in old:
+                counts[stream] += 1
+                assert [row[column] for column in columns if not window[0] < row[column] <= window[1]] == [], row
+    shown = {
+        order_id
+        for row in second["payments"]
+        if window[0] < row["payment_time"] <= window[1]
+        for order_id in row["order_ids"]
+    }
+    before = {row["id"]: row for row in first["orders"]}
+    for row in second["orders"]:
+        if before.get(row["id"], row) != row and row["id"] not in shown:
+            assert window[0] < row["modification_time"] <= window[1], row
+    old_attempts = len(first["transactions"])
+    for row in second["transactions"][old_attempts:]:
+        assert window[0] < row["transaction_time"] <= window[1]
+    if step.days > 3:
+        assert counts["orders"] > 5
+        assert counts["contacts"] > 0
 
 
 def test_a_long_history_shows_every_kind_of_change() -> None:
