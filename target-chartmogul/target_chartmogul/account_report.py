@@ -8,7 +8,6 @@ import msgspec
 
 from target_chartmogul.account_figures import AccountFigures, churn_entries
 from target_chartmogul.change_store import ChangeStore
-from target_chartmogul.keap.group import Remembered
 from target_chartmogul.ledger import Ledger
 from target_chartmogul.report import ReportBuilder
 
@@ -19,20 +18,13 @@ def tell_account(ledger: Ledger, report: ReportBuilder, now: datetime) -> None:
     report.mrr(figures.table)
 
 
-def tell_rehearsal(
-    ledger: Ledger,
-    report: ReportBuilder,
-    store: ChangeStore,
-    memories: list[tuple[list[int], Remembered, str | None]],
-    now: datetime,
-) -> None:
+def tell_rehearsal(ledger: Ledger, report: ReportBuilder, store: ChangeStore, now: datetime) -> None:
     """The same as it would be after a dry run's changes, and before them; itemises the changes.
 
     Args:
         ledger: a copy that nobody keeps: the changes are written into it as if ChartMogul had taken them.
         report: takes the figures.
-        store: the changes.
-        memories: what planning would remember.
+        store: the changes, and what would be remembered.
         now: the clock of the run.
     """
     before = AccountFigures(now)
@@ -42,7 +34,7 @@ def tell_rehearsal(
         for change in changes:
             report.planned(change)
             ledger.acknowledged(change, {})
-    for contacts, facts, due in memories:
+    for contacts, facts, due in store.memories():
         ledger.remember(contacts, facts, due)
     report.mrr(_figures_and_churn(ledger, report, now).table, before=before.table)
 

@@ -15,6 +15,7 @@ import msgspec
 
 from target_chartmogul.changes import Change
 from target_chartmogul.chartmogul.objects import Customer, Invoice, LineItem, Plan, SubscriptionEvent, Transaction
+from target_chartmogul.keap.group import Remembered
 
 PLANS_LANE: Final = 0
 
@@ -27,6 +28,7 @@ _DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
     "line_item": msgspec.json.Decoder(LineItem),
     "transaction": msgspec.json.Decoder(Transaction),
 }
+_DECODE_FACTS: Final = msgspec.json.Decoder(Remembered).decode
 
 
 class ChangeStore:
@@ -41,7 +43,8 @@ class ChangeStore:
         self._database.executescript(
             "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
             "CREATE TABLE change(lane INTEGER, number INTEGER, action TEXT, kind TEXT, id TEXT, parent TEXT,"
-            " moved INTEGER, rule TEXT, desired BLOB, held BLOB, PRIMARY KEY(lane, number)) WITHOUT ROWID; BEGIN"
+            " moved INTEGER, rule TEXT, desired BLOB, held BLOB, PRIMARY KEY(lane, number)) WITHOUT ROWID;"
+            "CREATE TABLE memory(contacts BLOB, facts BLOB, due TEXT); BEGIN"
         )
         self.counts: Counter[tuple[str, str, bool]] = Counter()
         """How many changes by action, kind and `moved`."""
@@ -73,6 +76,15 @@ class ChangeStore:
             )
         self._database.executemany("INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         return len(rows)
+
+    def add_memory(self, contacts: list[int], facts: Remembered, due: str | None) -> None:
+        """Take what is to be remembered of a group, and the instant at which it must be looked at again."""
+        self._database.execute("INSERT INTO memory VALUES (?, ?, ?)", (_ENCODE(contacts), _ENCODE(facts), due))
+
+    def memories(self) -> Iterator[tuple[list[int], Remembered, str | None]]:
+        """Contacts, facts and due instant of each group of which something new is to be remembered."""
+        for contacts, facts, due in self._database.execute("SELECT contacts, facts, due FROM memory ORDER BY rowid"):
+            yield msgspec.json.decode(contacts), _DECODE_FACTS(facts), due
 
     def __len__(self) -> int:
         return sum(self.counts.values())

@@ -94,8 +94,6 @@ class Planner:
         self._plans: dict[str, Plan] = {}
         self._lane = PLANS_LANE
         self._dues = ledger.dues()
-        self.memories: list[tuple[list[int], Remembered, str | None]] = []
-        """Contacts, facts to remember and next due instant of each group where these changed."""
         self.vanished = 0
         """Subscriptions that are cancelled because they are gone from Keap (rule 6.7)."""
         self.catalog = self._catalog()
@@ -169,7 +167,7 @@ class Planner:
         due = None if decision.next_due is None else instant_text(decision.next_due)
         due_before = min((self._dues[each] for each in contacts if each in self._dues), default=None)
         if decision.remembered != before or due != due_before:
-            self.memories.append((contacts, decision.remembered, due))
+            self._store.add_memory(contacts, decision.remembered, due)
 
     def _group(self, number: int, existing: Existing, remembered: Remembered) -> tuple[Group, set[tuple[str, int]]]:
         group = Group(existing=existing, remembered=remembered)

@@ -163,9 +163,9 @@ class Run:
             self._findings.append(elsewhere)
         self._guard(ledger, client, store, planner.vanished)
         if self.settings.dry_run:
-            tell_rehearsal(ledger, self._report, store, planner.memories, self.now)
+            tell_rehearsal(ledger, self._report, store, self.now)
             return self._code()
-        failure = self._apply(ledger, client, store, planner)
+        failure = self._apply(ledger, client, store)
         self._intake.progress.end()
         unfinished = settling.settle(ledger.lanes_done, self._state)
         if not self.settings.mapping.only_contacts:
@@ -254,9 +254,7 @@ class Run:
             return
         raise RefusedError(f"stopped before the first write: {text}. Nothing was written; `force: true` does it")
 
-    def _apply(
-        self, ledger: Ledger, client: ChartMogulClient, store: ChangeStore, planner: Planner
-    ) -> TargetChartMogulError | None:
+    def _apply(self, ledger: Ledger, client: ChartMogulClient, store: ChangeStore) -> TargetChartMogulError | None:
         """Carry out the plan; what ended it early, if anything did."""
         if len(store):
             preflight.check_writable(client)
@@ -266,7 +264,7 @@ class Run:
         self._stop.interruptible = False
         self._stop.start_clock()
         with ledger.transaction():
-            for contacts, facts, due in planner.memories:
+            for contacts, facts, due in store.memories():
                 ledger.remember(contacts, facts, due)
         if not len(store) or self._source is None:
             return None
