@@ -17,7 +17,6 @@ from tap_keap.client import Listing
 from tap_keap.errors import RefusedRequestError
 from tap_keap.id_set import IdSet
 from tap_keap.instants import parse_instant
-from tap_keap.instants import parse_instant
 from tap_keap.rows import Page, Row
 
 if TYPE_CHECKING:
@@ -51,17 +50,6 @@ class RelatedRecords:
         if contact.get("id"):
             self._contacts[contact["id"]] = None
         self._orders_for_payments[row["id"]] = None
-
-    def note_subscription(self, row: Row) -> None:
-        """A subscription is written: if it changed since contacts were last read, its contact belongs to it.
-
-        A subscription may have moved to a contact that itself did not change. Subscriptions come whole in every run,
-        so the contacts of unchanged ones are not asked for each time.
-        """
-        since = self._streams["contacts"].plan.since if "contacts" in self._streams else None
-        changed = row.get("modification_time")
-        if row.get("contact_id") and since and changed and parse_instant(changed) >= since:
-            self._contacts[row["contact_id"]] = None
 
     def note_payment(self, row: Row) -> None:
         """A payment is written: its orders belong to it."""

@@ -132,15 +132,6 @@ class SubscriptionStream(KeapStream):
             self.keap.related.note_subscription(row)
 
 
-class SubscriptionStream(KeapStream):
-    """Subscriptions, whole in every run."""
-
-    def note(self, row: Row) -> None:
-        """The contact of a changed one belongs to it."""
-        if self.keap.related is not None:
-            self.keap.related.note_subscription(row)
-
-
 class OrderStream(KeapStream):
     """Orders, with their items."""
 
@@ -178,7 +169,6 @@ def transaction_key(row: Row) -> str:
 STREAM_CLASSES: dict[str, type[KeapStream]] = {
     "products": ProductStream,
     "subscription_plans": SubscriptionPlanStream,
-    "subscriptions": SubscriptionStream,
     "subscriptions": SubscriptionStream,
     "orders": OrderStream,
     "payments": PaymentStream,
