@@ -230,6 +230,8 @@ class RunningPipeline:
         except BaseException:
             self.kill()
             raise
+        if self.tap is not None:
+            (self.folder / "input.jsonl").unlink()
         run = PipelineRun(tap_code, target_code, self.folder, _last_state(self.folder / "states.jsonl"))
         if run.state is not None:
             self.pipeline.state = run.state

@@ -1,6 +1,8 @@
-"""Rule 1.2: killed at any point, any number of times, then one finished run: the same content, nothing doubled.
+"""Rules 1.2 and 1.5: ended at any point, any number of times, then one finished run: the same content.
 
-Points are drawn from a seed: which of both commands, and after how many requests to which API, or after how long.
+Points are drawn from a seed: which of both commands, by which signal (SIGKILL most often), and after how many requests
+to which API, or after how long. Each run begins from the STATE that the last one emitted, if it did: were a STATE ever
+ahead of what is done or safely kept, the content would lack it.
 """
 
 from __future__ import annotations
@@ -37,23 +39,24 @@ def history(seed: int, chance: random.Random) -> list[tuple[str, Account]]:
     return [(BEGIN.isoformat(), keap), (now.isoformat(), later)]
 
 
-def kill_somewhere(running: RunningPipeline, sandbox: Sandbox, chance: random.Random) -> str:
-    """Kill one of both with SIGKILL; what was done, for the message of a failure."""
+def end_somewhere(running: RunningPipeline, sandbox: Sandbox, chance: random.Random) -> tuple[str, int, str]:
+    """End one of both; which, by which signal, and when."""
     who = chance.choice(["tap", "target", "target", "target"])
+    signum = chance.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
     process = running.tap if who == "tap" else running.target
     assert process is not None
     where = chance.choice(["keap", "chartmogul", "chartmogul", "chartmogul", "time"])
     if where == "time":
         moment = chance.uniform(0.0, 1.5)
         time.sleep(moment)
-        told = f"{moment:.2f} s"
+        told = f"after {moment:.2f} s"
     else:
         number = chance.randint(1, 20 if where == "keap" else 60)
         running.wait_until(lambda: int(sandbox.summary(where)["requests"]) >= number)
         time.sleep(chance.uniform(0, 0.02))
-        told = f"{number} requests to {where}"
-    process.send_signal(signal.SIGKILL)
-    return f"{who} after {told}"
+        told = f"after {number} requests to {where}"
+    process.send_signal(signum)
+    return who, signum, told
 
 
 def check_kills(sandbox: Sandbox, folder: Path, seed: int, kills: int) -> None:
@@ -76,8 +79,12 @@ def check_kills(sandbox: Sandbox, folder: Path, seed: int, kills: int) -> None:
         for _ in range(kills):
             sandbox.clear_requests()
             running = killed.start()
-            points.append(kill_somewhere(running, sandbox, chance))
-            running.finish()
+            who, signum, told = end_somewhere(running, sandbox, chance)
+            ended = running.finish()
+            points.append(f"{who} by {signum} {told}: {ended.codes}")
+            code = ended.tap_code if who == "tap" else ended.target_code
+            assert code in {0, -signum, 128 + signum}, f"{points}\n{ended}"
+            assert who == "tap" or code == 0 or signum != signal.SIGKILL or ended.state is None, points
         done = killed.run()
         done.assert_fine()
         whole.run(full=True).assert_fine()
