@@ -68,6 +68,8 @@ def _unexpected(error: BaseException) -> int:
     name = type(error).__name__
     if name in {"JSONDecodeError", "UnicodeDecodeError"}:
         return _fail("the config file is not valid JSON", exit_codes.CONFIGURATION)
+    if name in {"OperationalError", "DatabaseError"}:  # SQLite's, while records arrive
+        return _fail("the scratch files of the run cannot be written; is the disk full?", exit_codes.SERVICE)
     if name == "RecordsWithoutSchemaException":
         return _fail("a RECORD came before the SCHEMA of its stream: is the input from a Singer tap?", 1)
     trace, places = error.__traceback__, []

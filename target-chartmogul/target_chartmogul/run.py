@@ -325,7 +325,9 @@ class Run:
         except sqlite3.Error as error:
             # A signal that arrives inside a query ends it with an error of SQLite's.
             stopped = self._stop.reason() if self._stop.interruptible else None
-            raise stopped or LedgerError(f"the ledger or the inbox cannot be written or read: {error}") from None
+            raise stopped or LedgerError(
+                f"the ledger or a scratch file cannot be written or read: {error}; is the disk full?"
+            ) from None
 
     def _write_report(self, outcome: str, exit_code: int) -> None:
         """The summary in the log and, where a path is set, the report (rule 7.1)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -368,6 +369,26 @@ def test_a_ledger_that_cannot_be_used_is_kept_aside(bridge: Bridge, damage: str)
 def test_the_ledger_is_for_its_owner_only(bridge: Bridge) -> None:
     assert bridge.run(account_messages(account())).code == 0
     assert bridge.ledger.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("most", [60_000, 200_000])
+def test_a_full_disk(bridge: Bridge, most: int) -> None:
+    """No file may grow beyond so many bytes: at the first write of the ledger, and in the middle of applying."""
+    messages = account_messages(account(60))
+    done = subprocess.run(
+        target_command(bridge.folder, bridge.config()),
+        cwd=ROOT,
+        input=messages.encode(),
+        capture_output=True,
+        check=False,
+        timeout=120,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
+    )
+    assert done.returncode == 4, done.stderr
+    assert done.stdout == b"", "no state without a ledger that keeps what it stands for"
+    assert b"Traceback" not in done.stderr
+    assert bridge.run(messages).code == 0
+    assert len(bridge.content()["invoices"]) == 120
 
 
 # -- ends before the end
