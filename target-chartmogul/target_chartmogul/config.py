@@ -22,9 +22,7 @@ from target_chartmogul.settings_schema import PROPERTIES
 
 API_URL = "https://api.chartmogul.com/v1"
 
-SDK_SETTINGS = frozenset(
-    {"stream_maps", "stream_map_config", "faker_config", "validate_records"}
-)
+SDK_SETTINGS = frozenset({"stream_maps", "stream_map_config", "faker_config", "validate_records"})
 _ID_LISTS = (
     "exclude_contact_tags",
     "include_contact_tags",
