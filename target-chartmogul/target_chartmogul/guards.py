@@ -50,6 +50,13 @@ def empty_source_after_state(*, incremental: bool, objects_held: int) -> list[st
     return []
 
 
+def cut_off(*, orders: int, payments_began: bool, transactions_held: int) -> list[str]:
+    """Orders arrived and the stream of their payments never began: every payment would look as if it were gone."""
+    if orders and transactions_held and not payments_began:
+        return ["orders arrived without the stream `payments`: the tap was stopped before it, or leaves it out"]
+    return []
+
+
 def foreign_prefix(*, customers: int, customers_of_ours: int, prefix: str) -> list[str]:
     """The source has customers, but none whose external id begins with our prefix."""
     if customers and not customers_of_ours:

@@ -21,6 +21,8 @@ class Intake:
         self.whole: set[str] = set()
         """Streams whose ACTIVATE_VERSION came: every record that Keap has of them arrived."""
         self.passed_over: set[str] = set()
+        self.began: set[str] = set()
+        """Streams whose SCHEMA came."""
         self.progress = Progress()
         self.progress.begin("staged", "records")
 

@@ -234,6 +234,11 @@ class Run:
         held = ledger.held_counts()
         found = guards.too_many_deletes(store.counts, vanished, held, self.settings.max_delete_share)
         objects = sum(held.get(kind, 0) for kind in ("customer", "invoice", "event"))
+        found += guards.cut_off(
+            orders=self._intake.inbox.arrived["orders"],
+            payments_began="payments" in self._intake.began,
+            transactions_held=held.get("transaction", 0),
+        )
         found += guards.empty_source_after_state(incremental=self._state.incremental, objects_held=objects)
         if self._source is not None and not held.get("customer"):
             anyone = client.get("/customers", {"data_source_uuid": self._source.uuid, "per_page": 1})

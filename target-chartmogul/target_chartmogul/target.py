@@ -144,6 +144,7 @@ class TargetChartMogul(Target):
         keys = message_dict.get("bookmark_properties") or []
         if isinstance(stream, str) and keys:
             self.replication_keys[stream] = keys[0]
+        self.intake.began.add(str(stream))
         if stream in STREAMS or self.config.get("stream_maps"):
             self._begin()
         elif stream not in self.intake.passed_over:

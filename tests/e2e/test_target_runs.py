@@ -278,6 +278,18 @@ def test_an_empty_source_after_a_state_needs_a_full_refresh(bridge: Bridge) -> N
     assert bridge.writes() == 0
 
 
+def test_a_tap_that_was_stopped_before_the_payments(bridge: Bridge) -> None:
+    messages = account_messages(account())
+    assert bridge.run(messages).code == 0
+    lines = messages.splitlines(keepends=True)
+    before_payments = lines[: next(place for place, line in enumerate(lines) if '"stream":"payments"' in line)]
+    bridge.sandbox.clear_requests()
+    stopped = bridge.run("".join(before_payments), ledger_path=None)
+    assert stopped.code == 8, stopped.stderr
+    assert "payments" in stopped.last_line
+    assert bridge.writes() == 0
+
+
 def test_another_prefix_in_the_source(bridge: Bridge) -> None:
     assert bridge.run(account_messages(account())).code == 0
     stopped = bridge.run(account_messages(account()), external_id_prefix="keap-", ledger_path=None)

@@ -44,6 +44,15 @@ def test_empty_source_after_state(incremental: bool, held: int, stops: bool) -> 
     assert bool(guards.empty_source_after_state(incremental=incremental, objects_held=held)) is stops
 
 
+@pytest.mark.parametrize(
+    ("orders", "began", "held", "stops"),
+    [(3, False, 5, True), (3, True, 5, False), (0, False, 5, False), (3, False, 0, False)],
+)
+def test_payments_that_never_came(orders: int, began: bool, held: int, stops: bool) -> None:
+    """1.8: an order arrives with all payments that name it."""
+    assert bool(guards.cut_off(orders=orders, payments_began=began, transactions_held=held)) is stops
+
+
 @pytest.mark.parametrize(("customers", "ours", "stops"), [(1, 0, True), (1, 1, False), (0, 0, False)])
 def test_foreign_prefix(customers: int, ours: int, stops: bool) -> None:
     assert bool(guards.foreign_prefix(customers=customers, customers_of_ours=ours, prefix="k-")) is stops
