@@ -342,64 +342,76 @@ def test_incremental_reads_resume_in_mid_stream(sandbox: Sandbox, tmp_path: Path
     assert len(second.ids("orders")) < 400
 
 
+def stamp(seconds: float = 0) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
+
+
+def latest(*runs: TapRun) -> dict[str, str]:
+    """What a reader holds of each order after these runs."""
+    return {row["id"]: row["modification_time"] for run in runs for row in run.rows.get("orders", [])}
+
+
+def held(sandbox: Sandbox) -> dict[str, str]:
+    return {row["id"]: row["modification_time"] for row in sandbox.account()["orders"]}
+
+
 def test_ten_thousand_rows_that_change_while_they_are_paged(sandbox: Sandbox, tmp_path: Path) -> None:
     many(sandbox, 2000)
     sandbox.clock(None)
+    sandbox.faults("keap", latency_ms=20)
     config = key_config(sandbox, page_size=50, related_records=False)
-    state = {
-        "bookmarks": {
-            "orders": {"replication_key": "modification_time", "replication_key_value": "2024-12-01T00:00:00Z"}
-        }
-    }
-    changed: list[str] = []
+    entry = {"replication_key": "modification_time", "replication_key_value": "2024-12-01T00:00:00Z"}
+    state = {"bookmarks": {"orders": entry}}
+    changed = 0
     done = threading.Event()
 
     def mutate() -> None:
-        number = 0
-        while not done.is_set() and len(changed) < 10_000:
-            stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 1))
-            batch = [order(1000 + (number + step) % 2000, "1", stamp) for step in range(100)]
-            sandbox.put("orders", *batch)
-            changed.extend(row["id"] for row in batch)
-            number += 100
+        nonlocal changed
+        until = time.monotonic() + 40
+        while time.monotonic() < until and not (done.is_set() and changed >= 10_000):
+            rows = [order(1000 + (changed + step) % 2000, "1", stamp(2)) for step in range(250)]
+            sandbox.put("orders", *rows)
+            changed += len(rows)
 
     thread = threading.Thread(target=mutate)
     thread.start()
-    try:
-        first = run_tap(tmp_path, config, state=state, streams=("orders",), timeout=60)
-    finally:
-        done.set()
-        thread.join()
+    first = run_tap(tmp_path, config, state=state, streams=("orders",), timeout=100)
+    endless = not thread.is_alive() and changed > 10_250
+    done.set()
+    thread.join()
     assert first.code == 0, first.stderr
-    assert len(changed) >= 1000
-    time.sleep(2)
+    assert not endless, "the read ended only when the changes did"
+    assert changed >= 10_000
+    time.sleep(3)
     second = run_tap(tmp_path, config, state=first.state or state, streams=("orders",))
-    assert set(first.ids("orders")) | set(second.ids("orders")) == {str(1000 + number) for number in range(2000)}
-    latest = {row["id"]: row["modification_time"] for row in [*first.rows.get("orders", []), *second.rows["orders"]]}
-    assert latest == {row["id"]: row["modification_time"] for row in sandbox.account()["orders"]}
+    assert latest(first, second) == held(sandbox)
 
 
 def test_whole_reads_lose_nothing_to_changes_meanwhile(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A row that was read changes, and then one that was not: the bookmark must not step over the first change."""
     many(sandbox, 600)
     sandbox.clock(None)
-    sandbox.faults("keap", latency_ms=30)
+    sandbox.faults("keap", latency_ms=500)
+    sandbox.clear_requests("keap")
     config = key_config(sandbox, page_size=50, related_records=False)
-    done = threading.Event()
+
+    def asked() -> int:
+        return sum(entry["path"].endswith("/orders") for entry in sandbox.requests("keap"))
 
     def mutate() -> None:
-        while not done.is_set():
-            stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-            sandbox.put("orders", *(order(1000 + number, "1", stamp) for number in range(0, 600, 7)))
+        while asked() < 3:
+            time.sleep(0.02)
+        sandbox.put("orders", order(1001, "1", stamp()))
+        time.sleep(2.5)
+        sandbox.put("orders", order(1599, "1", stamp()))
 
     thread = threading.Thread(target=mutate)
     thread.start()
-    try:
-        first = run_tap(tmp_path, config, streams=("orders",), timeout=60)
-    finally:
-        done.set()
-        thread.join()
+    first = run_tap(tmp_path, config, streams=("orders",), timeout=60)
+    thread.join()
     sandbox.faults("keap")
     assert len(first.ids("orders")) == len(set(first.ids("orders"))) == 600
+    assert latest(first)["1599"] == held(sandbox)["1599"], "the second change came before its page"
+    assert latest(first)["1001"] != held(sandbox)["1001"], "the first change came after its page"
     second = run_tap(tmp_path, config, state=first.state, streams=("orders",))
-    latest = {row["id"]: row["modification_time"] for row in [*first.rows["orders"], *second.rows.get("orders", [])]}
-    assert latest == {row["id"]: row["modification_time"] for row in sandbox.account()["orders"]}
+    assert latest(first, second) == held(sandbox)
