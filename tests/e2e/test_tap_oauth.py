@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -112,37 +113,58 @@ def test_two_processes_at_once_rotate_once(keap: Sandbox, tmp_path: Path) -> Non
     assert rotations(keap) - before == 1
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.2, 0.5])
+class SlowAnswer(BaseHTTPRequestHandler):
+    """Passes a token request on at once, and gives the answer back late: Keap has rotated, nobody knows it yet."""
+
+    target = ""
+    handled = threading.Event()
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        headers = {name: self.headers[name] for name in ("Authorization", "Content-Type")}
+        answer = requests.post(self.target, data=body, headers=headers, timeout=10)
+        self.handled.set()
+        time.sleep(0.7)
+        try:
+            self.send_response(answer.status_code)
+            self.send_header("Content-Length", str(len(answer.content)))
+            self.end_headers()
+            self.wfile.write(answer.content)
+        except OSError:
+            return
+
+    def log_message(self, *args: object) -> None:
+        return
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.3, 0.75])
 def test_kill_9_during_a_rotation_strands_nobody(keap: Sandbox, tmp_path: Path, delay: float) -> None:
     path = tmp_path / "tokens.json"
     config = oauth_config(keap, path)
     assert run_tap(tmp_path, config, streams=STREAMS).code == 0
     expire(path)
-    keap.clear_requests("keap")
-    keap.faults("keap", latency_ms=300)
-    command = arguments(tmp_path, config, streams=STREAMS)
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    killed = threading.Event()
-
-    def kill_when_asked() -> None:
-        until = time.monotonic() + 20
-        while time.monotonic() < until and not Path(f"{path}.lock").exists():
-            time.sleep(0.01)
+    old = json.loads(path.read_text())["refresh_token"]
+    SlowAnswer.target = config["token_url"]
+    SlowAnswer.handled.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), SlowAnswer) as slow:
+        threading.Thread(target=slow.serve_forever, daemon=True).start()
+        slow_config = {**config, "token_url": f"http://127.0.0.1:{slow.server_address[1]}/token"}
+        process = subprocess.Popen(
+            arguments(tmp_path, slow_config, streams=STREAMS),
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        assert SlowAnswer.handled.wait(30)
         time.sleep(delay)
         os.killpg(process.pid, signal.SIGKILL)
-        killed.set()
-
-    Path(f"{path}.lock").unlink(missing_ok=True)
-    thread = threading.Thread(target=kill_when_asked)
-    thread.start()
-    thread.join()
-    process.wait(timeout=20)
-    assert killed.is_set()
-    keap.faults("keap")
-    after = run_tap(tmp_path, config, streams=STREAMS)
+        process.wait(timeout=20)
+        assert next(token["fate"] for token in keap.tokens() if token["value"] == old) == "used"
+        after = run_tap(tmp_path, config, streams=STREAMS)
+        slow.shutdown()
     assert after.code == 0, after.stderr
+    assert rotations(keap) == 2, "the next run waited for the pair that was on its way"
 
 
 def test_login_stores_the_first_pair(keap: Sandbox, tmp_path: Path) -> None:
