@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -48,6 +48,9 @@ from target_chartmogul.run_journal import RunJournal
 from target_chartmogul.settling import Settling
 from target_chartmogul.state import StateKeeper
 from target_chartmogul.stopping import StopSwitch
+
+if TYPE_CHECKING:
+    from target_chartmogul.shaped.planning import ShapedPlanner, ShapedSettling
 
 logger = logging.getLogger("target-chartmogul")
 T = TypeVar("T")
@@ -143,6 +146,11 @@ class Run:
         for reject in self._intake.rejects:
             self._report.reject(reject)
         uuid = self._source.uuid if self._source else None
+        if not ledger.claim(shaped=bool(self._intake.shaped)):
+            raise ConfigurationError(
+                "the ledger belongs to runs of the other kind of streams (Keap's, or ChartMogul's objects): give these "
+                "a `ledger_path` and an `external_id_prefix` of their own"
+            )
         self._refuse(guards.other_source(ledger_uuid=ledger.get("data_source_uuid"), found_uuid=uuid))
         listing = Listing(client, self._wire(uuid)) if uuid else None
         if uuid:
@@ -155,7 +163,7 @@ class Run:
             return self._carry_out(ledger, client, store, rebuilt=rebuilt)
 
     def _carry_out(self, ledger: Ledger, client: ChartMogulClient, store: ChangeStore, *, rebuilt: bool) -> int:
-        planner, settling, fingerprints = self._plan(ledger, store, rebuilt=rebuilt)
+        planner, settling, fingerprints = self._planned(ledger, store, rebuilt=rebuilt)
         new = store.created_customers(preflight.SAMPLE)
         elsewhere = preflight.find_same_contacts(client, self._source, new, self.settings.external_id_prefix)
         if elsewhere is not None:
@@ -176,10 +184,33 @@ class Run:
             self._state.emit()
         if self.settings.report_path is not None:
             tell_account(ledger, self._report, self.now)
-        ended = failure or (self._stop.reason() if unfinished else None)
-        if ended is not None:
-            raise ended
+        stopped = self._stop.reason()
+        if failure is None and (unfinished or isinstance(stopped, StoppedError)):
+            failure = stopped
+        if failure is not None:
+            raise failure
         return self._code()
+
+    def _planned(
+        self, ledger: Ledger, store: ChangeStore, *, rebuilt: bool
+    ) -> tuple[Planner | ShapedPlanner, Settling | ShapedSettling, dict[str, str]]:
+        if not self._intake.shaped:
+            return self._plan(ledger, store, rebuilt=rebuilt)
+        from target_chartmogul.shaped.run import plan_shaped  # noqa: PLC0415  what Keap's streams do not need
+
+        inbox = self._intake.open_shaped_inbox(self.settings.external_id_prefix)
+        planner, settling = plan_shaped(
+            inbox,
+            ledger,
+            store,
+            self._report,
+            rejects=self._intake.rejects,
+            hard_delete=self.settings.mapping.hard_delete,
+            lasting=self._store.lasting,
+            now=self.now,
+            check=self._stop.check,
+        )
+        return planner, settling, {}
 
     def _plan(self, ledger: Ledger, store: ChangeStore, *, rebuilt: bool) -> tuple[Planner, Settling, dict[str, str]]:
         inbox, mapping, whole = self._intake.inbox, self.settings.mapping, self._intake.whole
@@ -341,7 +372,7 @@ class Run:
         if self.settings.report_path is None:
             return
         self._report.section("requests", self._client.traffic if self._client else {})
-        self._report.section("records", dict(self._intake.inbox.arrived))
+        self._report.section("records", self._intake.arrived)
         self._report.section("settings", self._told_settings())
         if self._source is not None:
             self._report.section("data_source", {"uuid": self._source.uuid, "name": self._source.name})

@@ -512,3 +512,12 @@ def test_records_of_one_id_the_last_one_wins(bridge: Bridge) -> None:
     messages = schema("contacts") + record("contacts", first) + account_messages(rows)
     assert bridge.run(messages).code == 0
     assert bridge.content()["customers"]["1"]["name"] == "N1"
+
+
+def test_stream_maps_change_records_on_their_way(bridge: Bridge) -> None:
+    """The SDK's own feature: slower, since each record goes through Python; the content is what the map makes."""
+    messages = account_messages(account(2))
+    maps = {"contacts": {"given_name": "record['given_name'] + '!'"}}
+    assert bridge.run(messages, stream_maps=maps).code == 0
+    assert bridge.content()["customers"]["2"]["name"] == "N2!"
+    assert len(bridge.content()["invoices"]) == 4
