@@ -29,15 +29,15 @@ _TIES: Final = (
     ),
     # a payment over several orders
     (
-        "SELECT a.contact, b.contact FROM payments p, json_each(p.more) j"
-        " JOIN contact_of_order a ON a.id = p.more ->> 0"
-        " JOIN contact_of_order b ON b.id = j.value WHERE p.more IS NOT NULL AND a.contact <> b.contact"
+        "SELECT a.contact, b.contact FROM payments p, json_each(p.more) i, json_each(p.more) j"
+        " JOIN contact_of_order a ON a.id = i.value JOIN contact_of_order b ON b.id = j.value"
+        " WHERE p.more LIKE '%,%' AND a.contact < b.contact"
     ),
     # a refund and its payment
     (
-        "SELECT a.contact, b.contact FROM payments p JOIN payments q ON q.id = p.ref"
-        " JOIN contact_of_order a ON a.id = p.more ->> 0 JOIN contact_of_order b ON b.id = q.more ->> 0"
-        " WHERE a.contact <> b.contact"
+        "SELECT a.contact, b.contact FROM payments p JOIN payments q ON q.id = p.ref, json_each(p.more) i,"
+        " json_each(q.more) j JOIN contact_of_order a ON a.id = i.value JOIN contact_of_order b ON b.id = j.value"
+        " WHERE p.ref IS NOT NULL AND a.contact <> b.contact"
     ),
 )
 _OWN: Final = {
@@ -45,14 +45,14 @@ _OWN: Final = {
     "subscriptions": "SELECT id, coalesce(contact, -id) FROM subscriptions",
     "orders": "SELECT id, coalesce(contact, (SELECT min(s.contact) FROM json_each(orders.more) j"
     " JOIN contact_of_subscription s ON s.id = j.value), -id) FROM orders",
-    "payments": "SELECT id, coalesce({first_order}, (SELECT min(o.contact) FROM payments q JOIN contact_of_order o"
-    " ON o.id = q.more ->> 0 WHERE q.id = payments.ref), contact, -id) FROM payments",
-    "transactions": "SELECT id, coalesce({first_order}, {by_payment}, contact, -id) FROM transactions",
-    "order_payments": "SELECT id, coalesce({first_order}, {by_payment}, -id) FROM order_payments",
+    "payments": "SELECT id, coalesce({any_order}, {by_payment}, contact, -id) FROM payments",
+    "transactions": "SELECT id, coalesce({any_order}, {by_payment}, contact, -id) FROM transactions",
+    "order_payments": "SELECT id, coalesce({any_order}, {by_payment}, -id) FROM order_payments",
 }
-_FIRST_ORDER: Final = "(SELECT min(o.contact) FROM contact_of_order o WHERE o.id = {stream}.more ->> 0)"
+_ANY_ORDER: Final = "(SELECT min(o.contact) FROM json_each({stream}.more) j JOIN contact_of_order o ON o.id = j.value)"
 _BY_PAYMENT: Final = (
-    "(SELECT min(o.contact) FROM payments p JOIN contact_of_order o ON o.id = p.more ->> 0 WHERE p.id = {stream}.ref)"
+    "(SELECT min(o.contact) FROM payments p, json_each(p.more) j JOIN contact_of_order o ON o.id = j.value"
+    " WHERE p.id = {stream}.ref)"
 )
 _RECORDS: Final = {
     stream: f"SELECT r.id, r.raw FROM member m CROSS JOIN {stream} r ON r.id = m.id"
@@ -179,7 +179,7 @@ class Groups:
     def _own(self, stream: str) -> str:
         """Query of (id, contact) for all records of a stream."""
         text = _OWN[stream].format(
-            first_order=_FIRST_ORDER.format(stream=stream), by_payment=_BY_PAYMENT.format(stream=stream)
+            any_order=_ANY_ORDER.format(stream=stream), by_payment=_BY_PAYMENT.format(stream=stream)
         )
         head, _, tail = text.rpartition(" FROM ")
         return f"{head} AS contact FROM {tail}"
