@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from target_chartmogul.failures import ConfigurationError
-from target_chartmogul.keap.settings import NON_CASH_PAYMENT_TYPES, MappingSettings
+from target_chartmogul.keap.settings import MappingSettings
 from target_chartmogul.settings_schema import PROPERTIES
 
 API_URL = "https://api.chartmogul.com/v1"
@@ -231,15 +231,3 @@ def _currency(value: str) -> str:
         return Currency(value.upper()).code
     except ValueError:
         raise ConfigurationError("setting `currency` must be an ISO 4217 code like USD") from None
-
-
-DEFAULTS: dict[str, Any] = {
-    **{
-        name: default
-        for name, default in zip(MappingSettings.__struct_fields__, MappingSettings.__struct_defaults__, strict=True)
-        if isinstance(default, str | bool)
-    },
-    "email_fields": ["EMAIL1"],
-    "non_cash_payment_types": list(NON_CASH_PAYMENT_TYPES),
-}
-"""Defaults of the mapping settings, for a test that compares them with the schema's."""
