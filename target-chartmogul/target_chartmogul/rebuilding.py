@@ -31,12 +31,7 @@ def bring_up_to_date(ledger: Ledger, listing: Listing | None, source: str | None
     Returns:
         Whether everything was listed anew.
     """
-    trusted = (
-        ledger.get("complete") == "1"
-        and ledger.get("data_source_uuid") == source
-        and ledger.get("prefix") == settings.external_id_prefix
-        and not settings.mapping.resend
-    )
+    trusted = is_trusted(ledger, source, settings) and not settings.mapping.resend
     opened = ledger.intents() if trusted else []
     if trusted and len(opened) <= MOST_LOOKUPS:
         if opened and listing is not None:
@@ -52,6 +47,15 @@ def bring_up_to_date(ledger: Ledger, listing: Listing | None, source: str | None
     ledger.put("prefix", settings.external_id_prefix)
     ledger.put("complete", "1")
     return listing is not None
+
+
+def is_trusted(ledger: Ledger, source: str | None, settings: Settings) -> bool:
+    """Whether an earlier run left this ledger, and left it about this data source and prefix."""
+    return (
+        ledger.get("complete") == "1"
+        and ledger.get("data_source_uuid") == source
+        and ledger.get("prefix") == settings.external_id_prefix
+    )
 
 
 def is_ours(kind: Kind, external_id: str) -> bool:

@@ -41,7 +41,7 @@ from target_chartmogul.keap.group import Arrived, Note
 from target_chartmogul.ledger import Ledger
 from target_chartmogul.ledger_store import LedgerStore
 from target_chartmogul.planning import Planner, instant_text
-from target_chartmogul.rebuilding import bring_up_to_date
+from target_chartmogul.rebuilding import bring_up_to_date, is_trusted
 from target_chartmogul.report import ReportBuilder
 from target_chartmogul.report_document import json_path
 from target_chartmogul.run_journal import RunJournal
@@ -76,6 +76,7 @@ class Run:
         self._store = LedgerStore(settings.ledger_path, dry_run=settings.dry_run)
         self._client: ChartMogulClient | None = None
         self._source: DataSource | None = None
+        self._source_was_seen = False
         self._findings: list[preflight.Finding] = []
         self._report = ReportBuilder(
             started=started, now=self.now, dry_run=settings.dry_run, accepted=settings.accepted_rejects
@@ -157,6 +158,7 @@ class Run:
             # What an earlier run left under way must have landed before ChartMogul's content is read.
             last = JsonImports(client, self._wire(uuid)).finish_earlier(int(ledger.get("imports") or 0))
             ledger.put("imports", str(last))
+        self._source_was_seen = is_trusted(ledger, uuid, self.settings)
         rebuilt = bring_up_to_date(ledger, listing, uuid, self.settings)
         self._report.held_before(ledger.held_counts())
         with ChangeStore(self._intake.folder / "changes.sqlite") as store:
@@ -180,8 +182,7 @@ class Run:
             for key, value in fingerprints.items():
                 ledger.put(key, value)
         self._store.save()
-        if not self.settings.mapping.only_contacts:
-            self._state.emit()
+        self._emit_state(ledger)
         if self.settings.report_path is not None:
             tell_account(ledger, self._report, self.now)
         stopped = self._stop.reason()
@@ -190,6 +191,19 @@ class Run:
         if failure is not None:
             raise failure
         return self._code()
+
+    def _emit_state(self, ledger: Ledger) -> None:
+        """Pass the tap's STATE on, unless its bookmarks would say more than anything here does.
+
+        A read that was broken off before its first order leaves the data source empty. With a state and without a
+        ledger the next run could not tell that from a source that was emptied (rule 1.7); so it begins anew.
+        """
+        if self.settings.mapping.only_contacts:
+            return
+        if self._store.lasting or any(ledger.held_counts().get(kind) for kind in ("customer", "invoice", "event")):
+            self._state.emit()
+        else:
+            logger.info("ChartMogul holds nothing of this yet: no state is passed on, the next run begins anew.")
 
     def _planned(
         self, ledger: Ledger, store: ChangeStore, *, rebuilt: bool
@@ -270,7 +284,8 @@ class Run:
             payments_began="payments" in self._intake.began,
             transactions_held=held.get("transaction", 0),
         )
-        found += guards.empty_source_after_state(incremental=self._state.incremental, objects_held=objects)
+        if not self._source_was_seen:
+            found += guards.empty_source_after_state(incremental=self._state.incremental, objects_held=objects)
         if self._source is not None and not held.get("customer"):
             anyone = client.get("/customers", {"data_source_uuid": self._source.uuid, "per_page": 1})
             found += guards.foreign_prefix(
