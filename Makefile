@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; 
 unexport PYTHONDONTWRITEBYTECODE
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help setup demo sandbox test test-long bench lint format types docs definitions pins clean
+.PHONY: help setup demo sandbox test test-long test-dagster bench lint format types docs definitions pins clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,11 @@ test: $(READY) ## all tests but the long ones
 test-long: $(READY) ## crashes, faults and orders by the hundred
 	@$(BIN)/pytest -q -n 2 --dist loadgroup -m long --timeout 7200
 
+test-dagster: $(READY) ## many accounts on Dagster, in an environment of its own
+	@test -x .venv-dagster/bin/dagster || { $(BIN)/uv venv --quiet .venv-dagster --python $(BIN)/python && \
+		$(BIN)/uv pip install --quiet --python .venv-dagster/bin/python --require-hashes -r requirements/dagster.txt; }
+	@DAGSTER=$(abspath .venv-dagster/bin/dagster) $(BIN)/pytest -q -m orchestrator
+
 bench: $(READY) ## figures, peers, ratios, floors
 	@$(BIN)/python -m tests.bench
 
@@ -56,7 +61,7 @@ definitions: $(READY) ## settings in meltano.yml, plugins/, README and .env.exam
 	@$(BIN)/python scripts/definitions.py
 
 pins: $(READY) ## requirements/*.txt anew from *.in: exact, hashed, without addresses
-	@for name in dev uv; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	@for name in dev uv dagster; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header --upgrade requirements/$$name.in -o requirements/$$name.txt; done
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 		requirements/plugins.in -c requirements/dev.txt -o requirements/plugins.txt
@@ -66,4 +71,4 @@ docs: $(READY) ## the documentation site, into site/
 	@$(BIN)/mkdocs build --quiet --strict
 
 clean: ## what was made here, but for your .env
-	@rm -rf $(VENV) .meltano output build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .venv-dagster .meltano output build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

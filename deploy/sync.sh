@@ -30,5 +30,17 @@ if [ -n "${AWS_ENDPOINT_URL:-}" ]; then
     export MELTANO_STATE_BACKEND_S3_ENDPOINT_URL="${MELTANO_STATE_BACKEND_S3_ENDPOINT_URL:-$AWS_ENDPOINT_URL}"
 fi
 
-meltano --log-level=warning install
+# The plugins are installed once per checkout. What Meltano keeps of a run is the account's own, since two runs in one
+# folder would overwrite each other's files.
+mkdir -p .meltano "$OUTPUT/.meltano"
+(
+    flock 9
+    [ -x .meltano/loaders/target-chartmogul/venv/bin/target-chartmogul ] || meltano --log-level=warning install
+) 9> .meltano/install.lock
+for plugins in extractors loaders; do
+    ln -sfn "$PWD/.meltano/$plugins" "$OUTPUT/.meltano/$plugins"
+done
+MELTANO_SYS_DIR_ROOT="$(realpath "$OUTPUT/.meltano")"
+export MELTANO_SYS_DIR_ROOT
+
 exec meltano run "$@" keap-to-chartmogul

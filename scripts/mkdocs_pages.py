@@ -12,7 +12,11 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = {"README.md": "index.md", "tap-keap/README.md": "tap-keap.md", "target-chartmogul/README.md": "target-chartmogul.md"}
+PAGES = {
+    "README.md": "index.md",
+    "tap-keap/README.md": "tap-keap.md",
+    "target-chartmogul/README.md": "target-chartmogul.md",
+}
 _LINK = re.compile(r"\]\((?!https?:|#)(?P<path>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
 
 

@@ -51,11 +51,16 @@ def chartmogul_data_source(context: dg.AssetExecutionContext) -> dg.MaterializeR
     return dg.MaterializeResult(metadata={"account": context.partition_key})
 
 
-@dg.schedule(cron_schedule="17 * * * *", job=dg.define_asset_job("sync_all", [chartmogul_data_source], partitions_def=accounts))
+every_data_source = dg.define_asset_job("every_data_source", [chartmogul_data_source], partitions_def=accounts)
+
+
+@dg.schedule(cron_schedule="17 * * * *", job=every_data_source)
 def every_account(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest]:
     """One run per account; the run coordinator decides how many at once."""
     hour = context.scheduled_execution_time.isoformat()
-    return [dg.RunRequest(run_key=f"{hour}-{account}", partition_key=account) for account in accounts.get_partition_keys()]
+    return [
+        dg.RunRequest(run_key=f"{hour}-{account}", partition_key=account) for account in accounts.get_partition_keys()
+    ]
 
 
-defs = dg.Definitions(assets=[chartmogul_data_source], schedules=[every_account])
+defs = dg.Definitions(assets=[chartmogul_data_source], jobs=[every_data_source], schedules=[every_account])

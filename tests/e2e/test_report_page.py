@@ -1,4 +1,4 @@
-"""The report's page in a real browser: its figures are the JSON's, it says nothing to the console, it asks for nothing."""
+"""The report's page in a real browser: its figures are the JSON's, the console stays silent, nothing is asked for."""
 
 from __future__ import annotations
 
@@ -19,10 +19,19 @@ from tests.worked_accounts import ACCOUNTS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 OUTSIDE = re.compile(r"""(?:src|href|action|url\()\s*=?\s*["']?(?!#|data:)(?:https?:)?//""")
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --enable-logging=stderr --v=0 --virtual-time-budget=2000"
-).split()
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-logging=stderr",
+    "--v=0",
+    "--virtual-time-budget=2000",
+]
 
 
 class Figures(HTMLParser):
