@@ -1,7 +1,7 @@
 """Many Keap accounts on Dagster: one partition per account, each run in a process of its own.
 
-The accounts are the names in `accounts.txt` beside this file, or in the file that `KEAP_ACCOUNTS` names. Keys per account
-come from the environment: `ACME__TAP_KEAP_API_KEY` is handed to the run of account `acme` as `TAP_KEAP_API_KEY`.
+The accounts are the names in `accounts.txt` beside this file, or in the file that `KEAP_ACCOUNTS` names. Keys per
+account come from the environment: `ACME__TAP_KEAP_API_KEY` is handed to the run of account `acme` as `TAP_KEAP_API_KEY`.
 
     dagster dev -f deploy/dagster/definitions.py
 """
@@ -33,7 +33,8 @@ def environment(account: str) -> dict[str, str]:
 
 @dg.asset(
     partitions_def=accounts,
-    retry_policy=dg.RetryPolicy(max_retries=2, delay=60, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS),
+    # The third retry comes seven minutes after the failure: by then the lock of a run that was killed is over.
+    retry_policy=dg.RetryPolicy(max_retries=3, delay=60, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS),
     op_tags={"dagster/concurrency_key": "keap"},
 )
 def chartmogul_data_source(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
