@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from target_chartmogul.failures import ConfigurationError
 from target_chartmogul.inbox import Inbox
 from target_chartmogul.keap.group import Reject
 from target_chartmogul.progress import Progress
+
+if TYPE_CHECKING:
+    from target_chartmogul.shaped.inbox import ShapedInbox
 
 
 class Intake:
@@ -17,6 +21,9 @@ class Intake:
     def __init__(self) -> None:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._inbox: Inbox | None = None
+        self._shaped_inbox: ShapedInbox | None = None
+        self.shaped: bool | None = None
+        """Whether the streams hold ChartMogul's objects, or Keap's records; None before the first one."""
         self.rejects: list[Reject] = []
         self.whole: set[str] = set()
         """Streams whose ACTIVATE_VERSION came: every record that Keap has of them arrived."""
@@ -40,6 +47,32 @@ class Intake:
             self._inbox = Inbox(self.folder / "inbox.sqlite")
         return self._inbox
 
+    def admit(self, *, shaped: bool) -> None:
+        """A stream comes that holds ChartMogul's objects (`shaped`), or Keap's records.
+
+        Raises:
+            ConfigurationError: the other kind came before.
+        """
+        if self.shaped is not None and self.shaped != shaped:
+            raise ConfigurationError(
+                "Keap's streams and streams of ChartMogul's objects came in one run: run each with a configuration of "
+                "its own, with another `external_id_prefix` and `ledger_path`"
+            )
+        self.shaped = shaped
+
+    def open_shaped_inbox(self, prefix: str) -> ShapedInbox:
+        """The inbox of ChartMogul-shaped rows, made when it is first asked for."""
+        if self._shaped_inbox is None:
+            from target_chartmogul.shaped.inbox import ShapedInbox  # noqa: PLC0415  what Keap's streams do not need
+
+            self._shaped_inbox = ShapedInbox(self.folder / "shaped.sqlite", prefix)
+        return self._shaped_inbox
+
+    @property
+    def arrived(self) -> dict[str, int]:
+        """How many records came of each stream."""
+        return dict((self._shaped_inbox or self.inbox).arrived)
+
     def reject(self, stream: str, record_id: Any, field: str, reason: str) -> None:
         """Note a record that can never be accepted, without its values."""
         known = isinstance(record_id, str | int) and not isinstance(record_id, bool)
@@ -52,7 +85,8 @@ class Intake:
 
     def close(self) -> None:
         """Remove everything from the disk."""
-        if self._inbox is not None:
-            self._inbox.close()
+        for inbox in (self._inbox, self._shaped_inbox):
+            if inbox is not None:
+                inbox.close()
         if self._folder is not None:
             self._folder.cleanup()

@@ -13,7 +13,7 @@ import msgspec
 from target_chartmogul.changes import Change, Kind, Refusal
 from target_chartmogul.keap.contacts import email_fingerprint
 from target_chartmogul.ledger_memory import LedgerMemory
-from target_chartmogul.ledger_objects import LedgerObjects
+from target_chartmogul.ledger_objects import LedgerObjects, owner_number
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 
@@ -85,10 +85,11 @@ class Ledger(LedgerObjects, LedgerMemory):
 
     def email_refused(self, external_id: str, email: str) -> None:
         """ChartMogul does not take this customer's address: remember a fingerprint of it (rule 9.9)."""
+        owner = owner_number(external_id) if self.shaped else int(external_id)
         with self._lock:
             self._database.execute(
                 "INSERT OR REPLACE INTO remembered VALUES ('refused_emails', ?, ?, ?)",
-                (external_id, int(external_id), _ENCODE(email_fingerprint(email))),
+                (external_id, owner, _ENCODE(email_fingerprint(email))),
             )
 
     def noticed(self, change: Change, what: str) -> None:

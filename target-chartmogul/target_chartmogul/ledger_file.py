@@ -41,6 +41,8 @@ class LedgerFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.shaped = False
+        """Its objects came from ChartMogul-shaped streams: ids are texts of any form (see `claim`)."""
         self._lock = threading.RLock()
         is_new = not path.exists() or path.stat().st_size == 0
         if is_new:
@@ -91,6 +93,14 @@ class LedgerFile:
                 self._database.execute("DELETE FROM meta WHERE key = ?", (key,))
             else:
                 self._database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def claim(self, *, shaped: bool) -> bool:
+        """Use it for Keap's streams or for shaped ones; False if it is the other's already."""
+        if self.get("complete") == "1" and (self.get("shape") is not None) != shaped:
+            return False
+        self.shaped = shaped
+        self.put("shape", "chartmogul" if shaped else None)
+        return True
 
     def transaction(self) -> _Transaction:
         """Several writes as one: `with ledger.transaction():`."""

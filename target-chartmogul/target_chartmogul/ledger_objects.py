@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from hashlib import blake2b
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
@@ -167,7 +168,7 @@ class LedgerObjects(LedgerFile):
         return invoice
 
     def _put(self, kind: Kind, thing: ChartMogulObject, uuids: Mapping[tuple[Kind, str], str]) -> None:
-        owner = _owner(thing)
+        owner = _owner(thing, shaped=self.shaped)
         self._database.execute(
             "INSERT INTO object VALUES (:kind, :id, :uuid, :owner, :payload) ON CONFLICT(kind, id) DO UPDATE SET"
             " uuid = coalesce(:uuid, uuid), owner = :owner, payload = :payload",
@@ -183,7 +184,7 @@ class LedgerObjects(LedgerFile):
             return
         if isinstance(thing, Invoice):
             self._put_invoice_parts(thing, owner, uuids)
-        elif isinstance(thing, SubscriptionEvent):
+        elif isinstance(thing, SubscriptionEvent) and not self.shaped:
             self._use_subscriptions([thing.subscription_external_id], owner)
 
     def _put_invoice_parts(self, invoice: Invoice, owner: int, uuids: Mapping[tuple[Kind, str], str]) -> None:
@@ -202,6 +203,8 @@ class LedgerObjects(LedgerFile):
                 for kind, external_id in named
             ],
         )
+        if self.shaped:
+            return
         self._use_subscriptions(
             {line.subscription_external_id for line in invoice.line_items if line.subscription_external_id}, owner
         )
@@ -229,8 +232,15 @@ def _existing(rows: Iterable[tuple[int, str, str, bytes]]) -> Existing:
     return found
 
 
-def _owner(thing: ChartMogulObject) -> int | None:
-    """The contact that an object belongs to; None for plans."""
+def owner_number(customer: str) -> int | None:
+    """A number for a customer's id of any form: equal ids, equal numbers, above all that Keap gives to contacts."""
+    if not customer:
+        return None
+    return int.from_bytes(blake2b(customer.encode(), digest_size=8).digest(), "big") >> 2 | 1 << 62
+
+
+def _owner(thing: ChartMogulObject, *, shaped: bool) -> int | None:
+    """The contact that an object belongs to, or its customer's `owner_number`; None for plans."""
     match thing:
         case Customer():
             text = thing.external_id
@@ -238,6 +248,8 @@ def _owner(thing: ChartMogulObject) -> int | None:
             text = thing.customer_external_id
         case _:
             return None
+    if shaped:
+        return owner_number(text)
     return int(text) if text.isdecimal() else None
 
 

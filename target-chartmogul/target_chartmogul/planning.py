@@ -125,9 +125,9 @@ class Planner:
             decision = decide(group, self.catalog, self._arrived, self._settings, self._now)
         except Exception as error:  # noqa: BLE001
             # A defect must not cost other accounts (rule 1.5). Its text may hold data, its type does not.
-            logger.error("The mapping failed for contact %d: %s", number, _where(error))  # noqa: TRY400
+            logger.error("The mapping failed for contact %d: %s", number, where(error))  # noqa: TRY400
             self._listener.reject(
-                Reject(stream="contacts", id=str(abs(number)), field="", reason=f"the mapping failed: {_where(error)}")
+                Reject(stream="contacts", id=str(abs(number)), field="", reason=f"the mapping failed: {where(error)}")
             )
             return Outcome(number, None, frozenset(rejected), unsettled=True, failed=True)
         self._tell(group, decision)
@@ -219,7 +219,8 @@ def _reject(error: InvalidRecordError, number: int) -> Reject:
     return Reject(stream=error.stream, id=record, field=error.field, reason=error.reason)
 
 
-def _where(error: BaseException) -> str:
+def where(error: BaseException) -> str:
+    """Kind and place of a defect, without its text."""
     trace = error.__traceback__
     place = ""
     while trace is not None:

@@ -75,7 +75,7 @@ def is_ours(kind: Kind, external_id: str) -> bool:
 
 def _record(ledger: Ledger, found: Iterable[Listed]) -> int:
     number = 0
-    own = (each for each in found if is_ours(each.kind, each.content.external_id))
+    own = (each for each in found if ledger.shaped or is_ours(each.kind, each.content.external_id))
     while batch := list(islice(own, _BATCH)):
         number += len(batch)
         ledger.record((each.kind, each.content, each.uuid, each.uuids) for each in batch)

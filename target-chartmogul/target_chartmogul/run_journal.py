@@ -8,6 +8,7 @@ from target_chartmogul.keap import ids
 from target_chartmogul.ledger import Ledger
 from target_chartmogul.progress import Progress
 from target_chartmogul.report import ReportBuilder
+from target_chartmogul.shaped.streams import records_of as shaped_records_of
 
 
 class RunJournal:
@@ -35,7 +36,8 @@ class RunJournal:
     def refused(self, change: Change, refusal: Refusal) -> None:
         """ChartMogul did not take it."""
         self._ledger.refused(change, refusal)
-        self._report.refused(change, refusal, records_of(change))
+        records = shaped_records_of(change) if self._ledger.shaped else records_of(change)
+        self._report.refused(change, refusal, records)
         self._progress.advance()
 
     def email_refused(self, external_id: str, email: str) -> None:

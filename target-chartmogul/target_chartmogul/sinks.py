@@ -53,6 +53,8 @@ class RustValidator(BaseJSONSchemaValidator):
 class KeapSink(Sink):
     """The sink of a stream that the mapping knows."""
 
+    id_field = "id"
+
     def __init__(
         self,
         target: TargetChartMogul,
@@ -62,7 +64,6 @@ class KeapSink(Sink):
     ) -> None:
         super().__init__(target, stream_name, schema, key_properties)
         self._intake = target.intake
-        self._inbox = target.intake.inbox
         self._staged = target.intake.progress.advance
         self._rust = RustValidator(self.schema) if self.validate_schema else None
         self.replication_key = target.replication_keys.get(stream_name)
@@ -100,18 +101,20 @@ class KeapSink(Sink):
         if complaint is None and len(raw) > LONGEST_TEXT:
             complaint = _too_long(record)
         if complaint is not None:
-            self._reject(record.get("id"), *complaint)
+            self._reject(record.get(self.id_field), *complaint)
             return
         value = record.get(self.replication_key) if self.replication_key else None
-        number = self._inbox.put(self.stream_name, record, compact(raw), value if isinstance(value, str) else None)
-        if number is None:
+        self._put(record, compact(raw), value if isinstance(value, str) else None)
+
+    def _put(self, record: dict[str, Any], raw: bytes, replication: str | None) -> None:
+        if self._intake.inbox.put(self.stream_name, record, raw, replication) is None:
             self._reject(record.get("id"), "id", "is missing or none of Keap's numeric ids")
 
     def _reject(self, record_id: Any, field: str, reason: str) -> None:
         number = keap_id(record_id)
         self._intake.reject(self.stream_name, record_id, field, reason)
         if number is not None:
-            self._inbox.put_unreadable(self.stream_name, number)
+            self._intake.inbox.put_unreadable(self.stream_name, number)
 
 
 class PassedOverSink(Sink):

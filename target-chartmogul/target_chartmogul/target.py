@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
@@ -17,6 +18,8 @@ from target_chartmogul.inbox import STREAMS
 from target_chartmogul.intake import Intake
 from target_chartmogul.sdk_hooks import MessageReader
 from target_chartmogul.settings_schema import CONFIG_SCHEMA, PROPERTIES
+from target_chartmogul.shaped.sink import ShapedSink
+from target_chartmogul.shaped.streams import SHAPED_STREAMS, check_settings, is_shaped
 from target_chartmogul.sinks import KeapSink, PassedOverSink
 from target_chartmogul.state import StateKeeper
 from target_chartmogul.stopping import StopSwitch
@@ -49,6 +52,7 @@ class TargetChartMogul(Target):
         self.tap_state = StateKeeper()
         self.stop = StopSwitch(self.settings.max_run_minutes)
         self.replication_keys: dict[str, str] = {}
+        self._stream_of_schema = ""
         self._run: Run | None = None
         self.exit_code = exit_codes.OK
         reader = self.message_reader
@@ -68,7 +72,23 @@ class TargetChartMogul(Target):
 
     @override
     def get_sink_class(self, stream_name: str) -> type[Sink]:
+        if self.intake.shaped:
+            return ShapedSink if stream_name in SHAPED_STREAMS else PassedOverSink
         return KeapSink if stream_name in STREAMS else PassedOverSink
+
+    @override
+    def get_sink(
+        self,
+        stream_name: str,
+        *,
+        record: dict[str, Any] | None = None,
+        schema: dict[str, Any] | None = None,
+        key_properties: Sequence[str] | None = None,
+    ) -> Sink:
+        """A stream's sink; with its schema it becomes clear whose records it holds (under its mapped name)."""
+        if schema is not None:
+            self._admit(stream_name, schema)
+        return super().get_sink(stream_name, record=record, schema=schema, key_properties=key_properties)
 
     @classmethod
     @override
@@ -111,6 +131,17 @@ class TargetChartMogul(Target):
             self._run = None
         self.intake.close()
 
+    def _admit(self, stream: str, schema: dict[str, Any]) -> None:
+        shaped = is_shaped(stream, schema)
+        if not shaped and stream not in STREAMS:
+            return
+        self.intake.admit(shaped=shaped)
+        if shaped:
+            check_settings(self.settings)
+            inbox = self.intake.open_shaped_inbox(self.settings.external_id_prefix)
+            inbox.origins.setdefault(stream, set()).add(self._stream_of_schema)
+        self._begin()
+
     def _begin(self) -> None:
         """The first stream that ChartMogul is fed from: lock the ledger and check the key, before hours of reading."""
         if self._run is None:
@@ -145,9 +176,9 @@ class TargetChartMogul(Target):
         if isinstance(stream, str) and keys:
             self.replication_keys[stream] = keys[0]
         self.intake.began.add(str(stream))
-        if stream in STREAMS or self.config.get("stream_maps"):
-            self._begin()
-        elif stream not in self.intake.passed_over:
+        self._stream_of_schema = str(stream)
+        known = stream in STREAMS or stream in SHAPED_STREAMS or self.config.get("stream_maps")
+        if not known and stream not in self.intake.passed_over:
             self.intake.passed_over.add(str(stream))
             self.logger.warning("Stream '%s' is not one that ChartMogul is fed from; it is passed over.", stream)
         super()._process_schema_message(message_dict)
@@ -161,8 +192,10 @@ class TargetChartMogul(Target):
     @override
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
         """A stream was read completely; the SDK's own way is about columns that this target does not have."""
-        stream = message_dict.get("stream")
-        sink = self._sinks_active.get(str(stream))
+        stream = str(message_dict.get("stream"))
+        if self.intake.shaped:
+            self.intake.open_shaped_inbox(self.settings.external_id_prefix).read_completely.add(stream)
+        sink = self._sinks_active.get(stream)
         if sink is not None:
             sink.activate_version(message_dict.get("version", 0))
 
