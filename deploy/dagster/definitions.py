@@ -1,7 +1,7 @@
 """Many Keap accounts on Dagster: one partition per account, each run in a process of its own.
 
 The accounts are the names in `accounts.txt` beside this file, or in the file that `KEAP_ACCOUNTS` names. Keys per
-account come from the environment: `ACME__TAP_KEAP_API_KEY` is handed to the run of account `acme` as `TAP_KEAP_API_KEY`.
+account come from the environment: `ACME__TAP_KEAP_API_KEY` reaches the run of account `acme` as `TAP_KEAP_API_KEY`.
 
     dagster dev -f deploy/dagster/definitions.py
 """
