@@ -26,7 +26,7 @@ BIN = Path(sys.executable).parent
 OUTPUT = ROOT / "output" / "demo"
 NOW = "2026-11-20T08:00:00Z"
 """The sample account ends here; both services and both plugins take it as the time of the run."""
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 
 def start_sandbox() -> tuple[subprocess.Popen[bytes], dict[str, str]]:
@@ -102,14 +102,15 @@ def run_pipeline(number: int, addresses: dict[str, str], variables: dict[str, st
 # Meltano itself ends with 1 whenever a plugin did not end with 0; the sample account has no record that is refused.
 EXPECTED_EXIT_CODES = {0}
 LISTS_SHOWN = 6
+MONTHS_SHOWN = 18
 
 
 def bars(months: dict[str, dict[str, dict[str, int]]], width: int = 40) -> None:
     """MRR by month as a small chart, one currency after the other; amounts in hundredths."""
     for currency in sorted({currency for month in months.values() for currency in month}):
-        series = {month: values.get(currency, {}).get("mrr", 0) for month, values in sorted(months.items())}
+        series = {month: months[month].get(currency, {}).get("mrr", 0) for month in sorted(months)[-MONTHS_SHOWN:]}
         top = max(series.values()) or 1
-        console.print(f"\n[bold]MRR by month, {currency}[/bold]")
+        console.print(f"\n[bold]MRR by month, {currency}[/bold] (the last {len(series)} of {len(months)} months)")
         for month, amount in series.items():
             console.print(f"  {month} {amount / 100:>13,.2f}  [blue]{'█' * round(width * amount / top)}[/blue]")
 
