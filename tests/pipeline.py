@@ -111,12 +111,17 @@ class Pipeline:
             path.unlink()
 
     def content(self, now: str | None = None) -> dict[str, Any]:
-        """What ChartMogul holds; a fee of 0 is none: an edited line comes back with one."""
+        """What ChartMogul holds, without what an edited line keeps but says nothing: a fee of 0, the period of a line
+        that is one-time now.
+        """
         found = self.sandbox.content(self.source, now)
         for invoice in found["invoices"].values():
             for part in (*invoice["line_items"].values(), *invoice["transactions"].values()):
                 if not part.get("transaction_fees_in_cents", 1):
                     del part["transaction_fees_in_cents"]
+                if part["type"] == "one_time":
+                    part.pop("service_period_start", None)
+                    part.pop("service_period_end", None)
         return found
 
     def start(self, *, full: bool = False, messages: str | None = None, **target: Any) -> RunningPipeline:

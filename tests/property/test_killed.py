@@ -64,7 +64,7 @@ def check_kills(sandbox: Sandbox, folder: Path, seed: int, kills: int) -> None:
     sandbox.reset()
     sandbox.no_limits()
     chance = random.Random(seed)
-    settings: dict[str, Any] = {"force": True, "load_method": chance.choice(["auto", "single", "bulk"])}
+    settings: dict[str, Any] = {"max_delete_share": 1.0, "load_method": chance.choice(["auto", "single", "bulk"])}
     lasting = chance.random() < 0.6
     killed = Pipeline(sandbox, folder / "killed", target={**settings, **({} if lasting else {"ledger_path": None})})
     whole = Pipeline(
