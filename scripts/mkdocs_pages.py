@@ -16,6 +16,7 @@ PAGES = {
     "README.md": "index.md",
     "tap-keap/README.md": "tap-keap.md",
     "target-chartmogul/README.md": "target-chartmogul.md",
+    "plugins/README.md": "plugins.md",
 }
 _LINK = re.compile(r"\]\((?!https?:|#)(?P<path>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
 

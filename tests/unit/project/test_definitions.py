@@ -50,3 +50,34 @@ def test_secrets_are_sensitive(plugin: str) -> None:
     assert "api_key" in secrets
     if plugin == "tap-keap":
         assert {"client_secret", "refresh_token"} <= secrets
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_meltano_adds_the_plugin_from_its_definition(plugin: str, tmp_path: Path) -> None:
+    (tmp_path / "meltano.yml").write_text("send_anonymous_usage_stats: false\ncli: {disable_version_check: true}\n")
+    definition = ROOT / "plugins" / PLUGINS[plugin] / f"{plugin}.yml"
+    added = subprocess.run(
+        [
+            *(Path(sys.executable).parent / "meltano", "add", "--no-install", plugin),
+            *("--plugin-type", PLUGINS[plugin].removesuffix("s"), "--from-ref", definition),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert added.returncode == 0, added.stdout + added.stderr
+    project = yaml.safe_load((tmp_path / "meltano.yml").read_text())
+    assert [each["name"] for each in project["plugins"][PLUGINS[plugin]]] == [plugin]
+
+
+def test_the_documentation_builds_without_warnings(tmp_path: Path) -> None:
+    built = subprocess.run(
+        [Path(sys.executable).parent / "mkdocs", "build", "--quiet", "--strict", "--site-dir", tmp_path / "site"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    assert (tmp_path / "site" / "mapping.html").exists()
