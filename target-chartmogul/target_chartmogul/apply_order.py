@@ -26,11 +26,17 @@ def ordered(changes: Iterable[Change]) -> list[Change]:
     """The same changes, so sorted that each finds what it needs; what has no order keeps its own."""
     given = list(changes)
     deleted = {(change.kind, change.external_id) for change in given if change.action == "delete"}
-    created = {(change.kind, change.external_id) for change in given if change.action == "create"}
+    created = {key for change in given if change.action == "create" for key in _brought_by(change)}
     first = {invoice: place for place, invoice in reversed(list(enumerate(map(invoice_of, given)))) if invoice}
     again = deleted & created
     ranks = [_rank(change, place, first, again) for place, change in enumerate(given)]
     return [given[place] for place in sorted(range(len(given)), key=ranks.__getitem__)]
+
+
+def _brought_by(change: Change) -> list[tuple[Kind, str]]:
+    """What a creation brings: an invoice, with its transactions."""
+    rows = change.desired.transactions if isinstance(change.desired, Invoice) else ()
+    return [(change.kind, change.external_id), *(("transaction", row.external_id) for row in rows)]
 
 
 def invoice_of(change: Change) -> str | None:
@@ -43,7 +49,8 @@ def invoice_of(change: Change) -> str | None:
 def _rank(change: Change, place: int, first: dict[str, int], again: set[tuple[Kind, str]]) -> tuple[int, int, int, int]:
     """Phase, place of the invoice, step within it, place.
 
-    What is deleted and created again under the same id (an order whose own contact changed) is deleted just before.
+    What is deleted and created again under the same id (an order whose own contact changed) is deleted just before; a
+    transaction that comes into another invoice leaves its own before any invoice is imported.
     """
     gone = change.action == "delete"
     replaced = (change.kind, change.external_id) in again
@@ -59,6 +66,8 @@ def _rank(change: Change, place: int, first: dict[str, int], again: set[tuple[Ki
             return (_OLD_EVENTS if gone else _EVENTS), 0, 1, place
         case "invoice" if change.action == "create" or replaced:
             return _NEW_INVOICES, group, 0 if gone else 1, place
+        case "transaction" if gone and replaced:
+            return _NEW_INVOICES, -1, 0, place
         case "invoice" if gone:
             return _OLD_INVOICES, group, 0, place
         case _:

@@ -34,10 +34,8 @@ _OWNER_OF_TRANSACTION: Final = (
     " (SELECT o.owner FROM ledger.object o WHERE o.kind = 'invoice' AND o.id = row.invoice))"
     f" WHERE stream = '{TRANSACTIONS}'"
 )
-_DUE: Final = (
-    "SELECT owner FROM ledger.object WHERE kind = 'event' AND owner IS NOT NULL"
-    f" AND json_extract(CAST(payload AS TEXT), '$.event_type') = '{CANCELLATION_SCHEDULED}'"
-)
+_IS_SCHEDULED: Final = f"json_extract(CAST(payload AS TEXT), '$.event_type') = '{CANCELLATION_SCHEDULED}'"
+_DUE: Final = f"SELECT owner FROM ledger.object WHERE kind = 'event' AND owner IS NOT NULL AND {_IS_SCHEDULED}"
 _GONE: Final = {
     CUSTOMERS: "SELECT owner FROM ledger.object o WHERE kind = 'customer' AND owner IS NOT NULL"
     f" AND NOT EXISTS (SELECT 1 FROM row r WHERE r.stream = '{CUSTOMERS}' AND r.key = o.id)",
@@ -47,8 +45,8 @@ _GONE: Final = {
     " WHERE p.kind = 'transaction' AND o.owner IS NOT NULL"
     f" AND NOT EXISTS (SELECT 1 FROM row r WHERE r.stream = '{TRANSACTIONS}' AND r.key = p.id)",
     CANCELLATIONS: "SELECT owner FROM ledger.object o WHERE kind = 'event' AND owner IS NOT NULL"
-    f" AND NOT EXISTS (SELECT 1 FROM row r WHERE r.stream = '{CANCELLATIONS}'"
-    f" AND o.id IN (r.key, r.key || '{SCHEDULED_ENDING}'))",
+    f" AND NOT EXISTS (SELECT 1 FROM row r WHERE r.stream = '{CANCELLATIONS}' AND r.key ="
+    f" CASE WHEN {_IS_SCHEDULED} THEN substr(o.id, 1, length(o.id) - {len(SCHEDULED_ENDING)}) ELSE o.id END)",
 }
 """Owners of what a complete read did not bring."""
 

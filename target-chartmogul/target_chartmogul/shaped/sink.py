@@ -18,7 +18,8 @@ class ShapedSink(KeapSink):
     """Puts rows into the inbox of shaped streams, named by `external_id`.
 
     The SDK is given no key properties: a stream map that renames fields would have to rename them too, and the key is
-    known anyway.
+    known anyway. Nor are rows held against the SCHEMA, where a stream map can only guess types (a list is a string to
+    it): each field that is taken is checked by itself.
     """
 
     id_field = "external_id"
@@ -31,6 +32,7 @@ class ShapedSink(KeapSink):
         key_properties: Sequence[str] | None,  # noqa: ARG002
     ) -> None:
         super().__init__(target, stream_name, schema, ())
+        self._rust = None
         self._shaped = target.intake.open_shaped_inbox(target.settings.external_id_prefix)
 
     @override
