@@ -158,6 +158,7 @@ class Run:
             # What an earlier run left under way must have landed before ChartMogul's content is read.
             last = JsonImports(client, self._wire(uuid)).finish_earlier(int(ledger.get("imports") or 0))
             ledger.put("imports", str(last))
+        self._distrust_older_ledger(ledger)
         self._source_was_seen = is_trusted(ledger, uuid, self.settings)
         rebuilt = bring_up_to_date(ledger, listing, uuid, self.settings)
         self._report.held_before(ledger.held_counts())
@@ -181,6 +182,7 @@ class Run:
         if not self.settings.mapping.only_contacts:
             for key, value in fingerprints.items():
                 ledger.put(key, value)
+            ledger.put("bookmarks", msgspec.json.encode(self._state.bookmarks()).decode())
         self._store.save()
         self._emit_state(ledger)
         if self.settings.report_path is not None:
@@ -191,6 +193,18 @@ class Run:
         if failure is not None:
             raise failure
         return self._code()
+
+    def _distrust_older_ledger(self, ledger: Ledger) -> None:
+        """A ledger that was brought back from an older copy does not know what runs have written since (rule 1.6).
+
+        Such a run began from a later bookmark than the ledger has ever told.
+        """
+        told = ledger.get("bookmarks")
+        if told is None or not self._state.began_after(msgspec.json.decode(told)):
+            return
+        logger.warning("The ledger is older than the state that this run began with; it is rebuilt from ChartMogul.")
+        ledger.put("complete", None)
+        ledger.release(ledger.kept())
 
     def _emit_state(self, ledger: Ledger) -> None:
         """Pass the tap's STATE on, unless its bookmarks would say more than anything here does.

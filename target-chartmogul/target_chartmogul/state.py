@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -40,6 +41,18 @@ class StateKeeper:
             isinstance(bookmark, dict) and (_value(bookmark) is not None or "full_read" in bookmark)
             for bookmark in self._first_bookmarks.values()
         )
+
+    def began_after(self, told: Mapping[str, str]) -> bool:
+        """Whether the tap began from a bookmark that is later than those told by an earlier run."""
+        return any(
+            (began := _value(bookmark)) is not None and (stream not in told or _moment(told[stream]) < _moment(began))
+            for stream, bookmark in self._first_bookmarks.items()
+        )
+
+    def bookmarks(self) -> dict[str, str]:
+        """Stream and bookmark of the STATE to emit."""
+        found = {stream: _value(each) for stream, each in _bookmarks(self.value() or {}).items()}
+        return {stream: value for stream, value in found.items() if value is not None}
 
     def hold(self, stream: str, replication: str | None) -> None:
         """Do not let the stream's bookmark pass this replication value: its record is not dealt with.

@@ -1,0 +1,54 @@
+"""A ledger that was brought back from an older copy, while the STATE went on: it is noticed, and read anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline import Pipeline, differences
+from tests.sandbox_process import Sandbox
+from tests.singer_rows import Account, club_account
+
+FIRST, SECOND, THIRD = "2026-03-20T08:00:00Z", "2026-03-25T08:00:00Z", "2026-03-30T08:00:00Z"
+SECTIONS = ("customers", "plans", "invoices", "cancellations", "scheduled")
+
+
+def stopped(rows: Account) -> Account:
+    """Subscription 1001 ends, its last order changes."""
+    rows["subscriptions"][0].update(active=False, end_date="2026-03-22", modification_time="2026-03-22T09:00:00Z")
+    rows["orders"][1]["due_time"] = "2026-02-20T10:00:00Z"
+    rows["orders"][1]["modification_time"] = "2026-03-22T09:00:00Z"
+    return rows
+
+
+def goes_on(rows: Account) -> Account:
+    """It does not end after all."""
+    rows["subscriptions"][0].update(active=True, end_date=None, modification_time="2026-03-28T09:00:00Z")
+    return rows
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_an_older_copy(sandbox: Sandbox, tmp_path: Path, older: bool) -> None:
+    """Of the older copy the cancellation is not known, so that nobody would take it away."""
+    sandbox.no_limits()
+    pipeline = Pipeline(sandbox, tmp_path)
+    rows = club_account(3)
+    for now, change in ((FIRST, lambda each: each), (SECOND, stopped), (THIRD, goes_on)):
+        sandbox.clock(now)
+        rows = change(rows)
+        sandbox.load(rows)
+        pipeline.tap["now"] = pipeline.target["now"] = now
+        if now == SECOND:
+            copy = pipeline.ledger.read_bytes()
+        if now == THIRD:
+            assert list(pipeline.content()["cancellations"]) == ["1001-cancelled-2026-03-22"]
+            if older:
+                pipeline.lose_ledger()
+                pipeline.ledger.write_bytes(copy)
+        done = pipeline.run()
+        done.assert_fine()
+    assert ("older" in done.target_stderr) == older
+    whole = Pipeline(sandbox, tmp_path / "whole", target={"now": THIRD, "data_source_name": "Whole"})
+    whole.run().assert_fine()
+    assert differences(pipeline.content(), whole.content(), SECTIONS) == []
