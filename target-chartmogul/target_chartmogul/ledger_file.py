@@ -96,7 +96,7 @@ class LedgerFile:
 
     def claim(self, *, shaped: bool) -> bool:
         """Use it for Keap's streams or for shaped ones; False if it is the other's already."""
-        if self.get("complete") == "1" and (self.get("shape") is not None) != shaped:
+        if self.get("data_source_uuid") is not None and (self.get("shape") is not None) != shaped:
             return False
         self.shaped = shaped
         self.put("shape", "chartmogul" if shaped else None)

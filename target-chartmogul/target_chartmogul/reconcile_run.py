@@ -62,6 +62,8 @@ class ReconcileRun(Run):
 
     def _carry_out(self, ledger: Ledger, client: ChartMogulClient, store: ChangeStore, *, rebuilt: bool) -> int:
         del client
+        if self._intake.shaped:
+            raise ConfigurationError("reconcile compares Keap's records: streams of ChartMogul's objects have none")
         if "orders" not in self._intake.whole:
             raise ConfigurationError("reconcile needs all orders: run the tap without `--state` and without filters")
         self._plan(ledger, store, rebuilt=rebuilt)

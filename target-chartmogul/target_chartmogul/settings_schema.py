@@ -63,7 +63,7 @@ PROPERTIES: Final[dict[str, dict[str, Any]]] = {
     ),
     "accepted_rejects": {
         "type": "array",
-        "items": {"type": "string", "pattern": "^[a-z_]+:[0-9]+$"},
+        "items": {"type": "string", "pattern": "^[a-z_]+:.+$"},
         "description": "Records that may be rejected without the exit code of a run with rejects, e.g. orders:123 "
         "(rule 1.5).",
     },
