@@ -1,0 +1,50 @@
+"""`make bench`: every figure of speed and size beside its peer, in one run, as one table.
+
+    python -m tests.bench [--only NAME …] [--full]
+
+Where a process's own work counts, CPU seconds are taken, so that a busy machine does not count; where an API's limits
+are the floor, the clock on the wall. Ends with 1 if a figure misses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.bench.api_rows import ceiling_rows, first_load_rows, writing_rows
+from tests.bench.row import Row, print_table
+from tests.bench.target_rows import inbox_rows, planning_rows
+
+MEASURES: dict[str, Callable[[Path], list[Row]]] = {
+    "ceiling": ceiling_rows,
+    "inbox": inbox_rows,
+    "planning": planning_rows,
+    "writing": writing_rows,
+    "first-load": first_load_rows,
+}
+
+
+def main() -> int:
+    """Measure, print; 1 if something misses."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", action="append", choices=list(MEASURES), metavar="NAME", help=", ".join(MEASURES))
+    options = parser.parse_args()
+    rows: list[Row] = []
+    with TemporaryDirectory() as folder:
+        for name in options.only or MEASURES:
+            begun = time.monotonic()
+            print(f"{name} …", end=" ", file=sys.stderr, flush=True)
+            rows += MEASURES[name](Path(folder))
+            print(f"{time.monotonic() - begun:.0f} s", file=sys.stderr)
+    print_table(rows)
+    return 0 if all(row.met for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

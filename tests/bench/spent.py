@@ -1,0 +1,62 @@
+"""What a command costs: wall and CPU seconds and its largest memory; and accounts as files."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.sandbox_process import ROOT
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds and MB of one process."""
+
+    wall: float
+    cpu: float
+    megabytes: int
+
+
+def spent(
+    command: Sequence[str],
+    *,
+    stdin: Path | None = None,
+    stdout: Path | None = None,
+    stderr: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    codes: tuple[int, ...] = (0,),
+) -> Spent:
+    """Run a command to its end.
+
+    Raises:
+        RuntimeError: its exit code is none of `codes`.
+    """
+    with ExitStack() as stack:
+        source = stack.enter_context((stdin or Path(os.devnull)).open("rb"))
+        out = stack.enter_context((stdout or Path(os.devnull)).open("wb"))
+        err = stack.enter_context((stderr or Path(os.devnull)).open("wb"))
+        started = time.monotonic()
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdin=source, stdout=out, stderr=err, env={**os.environ, **(environment or {})}
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.monotonic() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in codes:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}; what it said: {stderr}")
+    return Spent(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss // 1024)
+
+
+def account_file(folder: Path, contacts: int, orders: int) -> Path:
+    """The sandbox's generated account as Singer messages; made once per folder."""
+    path = folder / f"{contacts}-{orders}.jsonl"
+    if not path.exists():
+        command = [sys.executable, "-m", "sandbox.sample", "--contacts", str(contacts), "--orders", str(orders)]
+        spent([*command, "--singer"], stdout=path)
+    return path

@@ -1,0 +1,76 @@
+"""The target without any API: records into the inbox, and from there to the plan."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.bench import decisions
+from tests.bench.row import Row
+from tests.bench.spent import account_file
+from tests.sandbox_process import ROOT
+
+CONTACTS, ORDERS = 2_000, 20_000
+PEER_LINES = 10_000
+TIMES = 3
+
+
+def told(module: str, source: Path) -> dict[str, Any]:
+    """What a measuring module prints of a file."""
+    command = [sys.executable, "-m", module, str(source)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def inbox_rows(folder: Path) -> list[Row]:
+    """Records a CPU second, validated and on disk, beside the SDK's default sink on the same records."""
+    source = account_file(folder, CONTACTS, ORDERS)
+    short = folder / "first.jsonl"
+    with source.open() as whole:
+        short.write_text("".join(line for number, line in enumerate(whole) if number < PEER_LINES))
+    pairs = [
+        (told("tests.bench.target_intake", source), told("tests.bench.sdk_default_target", short)) for _ in range(TIMES)
+    ]
+    ours = max(one["records"] / one["cpu"] for one, _ in pairs)
+    peer = max(other["records"] / other["cpu"] for _, other in pairs)
+    return [
+        Row(
+            what="target: records into the inbox, per CPU second",
+            ours=ours,
+            required="≥ 20,000",
+            peer=f"{peer:,.0f} SDK's default sink",
+            ratio=ours / peer,
+            also=ours >= 8 * peer,
+            detail=f"{pairs[0][0]['records']:,} records; best of {TIMES}",
+        )
+    ]
+
+
+def planning_rows(folder: Path) -> list[Row]:
+    """Orders a CPU second: through the mapping alone, and from the inbox to the plan on disk."""
+    rates = [decisions.measure(contacts=400) for _ in range(TIMES)]
+    names = ("new", "again", "one_group")
+    best = {name: max(each[name] for each in rates) for name in names}
+    source = account_file(folder, CONTACTS, ORDERS)
+    found = min(
+        (told("tests.bench.target_planning", source) for _ in range(TIMES)),
+        key=lambda each: float(each["grouping"] + each["planning"]),
+    )
+    return [
+        Row(
+            what="mapping alone, orders per CPU second",
+            ours=min(best.values()),
+            required="≥ 5,000",
+            detail=", ".join(f"{name} {rate:,}" for name, rate in best.items()),
+        ),
+        Row(
+            what="inbox to plan: grouping, mapping, plan on disk, orders per CPU second",
+            ours=found["orders"] / (found["grouping"] + found["planning"]),
+            required="≥ 5,000",
+            detail=f"{found['orders']:,} orders: grouping {found['grouping']:.1f} s, the rest {found['planning']:.1f} s",
+        ),
+    ]
