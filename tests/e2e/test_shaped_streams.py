@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from tests.shaped_rows import (
     transaction,
 )
 from tests.singer_messages import account_messages, activate, line
-from tests.target_process import TargetRun, run_target, target_config
+from tests.target_process import TargetRun, run_target, target_command, target_config
 
 NOW = "2026-06-01T08:00:00Z"
 PREFIX = "shop-"
@@ -45,6 +47,10 @@ class Shop:
         self.sandbox.clock(now)
 
     def run(self, text: str, *, ledger: bool = True, **settings: Any) -> TargetRun:
+        self.sandbox.clear_requests("chartmogul")
+        return run_target(self.folder, self.config(ledger=ledger, **settings), text)
+
+    def config(self, *, ledger: bool = True, **settings: Any) -> dict[str, Any]:
         base = {
             "now": self.now,
             "data_source_name": SOURCE,
@@ -52,8 +58,23 @@ class Shop:
             "ledger_path": str(self.folder / "ledger.sqlite") if ledger else None,
             "report_path": str(self.folder / "report.json"),
         }
+        return target_config(self.sandbox, **{**base, **settings})
+
+    def kill_after(self, writes: int, text: str) -> None:
+        """Start a run, and kill it once it has written so often."""
+        source = self.folder / "input.jsonl"
+        source.write_text(text)
         self.sandbox.clear_requests("chartmogul")
-        return run_target(self.folder, target_config(self.sandbox, **{**base, **settings}), text)
+        with source.open("rb") as stdin:
+            command = target_command(self.folder, self.config())
+            process = subprocess.Popen(command, cwd=ROOT, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 60
+        while process.poll() is None and len(self.sandbox.writes()) < writes:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.kill()
+        output, _ = process.communicate(timeout=30)
+        assert output == b"", "no STATE before the end"
 
     def good(self, text: str, **settings: Any) -> int:
         """Run without rejects; how many requests wrote."""
@@ -369,6 +390,16 @@ def test_keaps_streams_and_shaped_ones_are_not_mixed(bridge: Shop) -> None:
     assert bridge.sandbox.writes() == []
 
 
+def test_reconcile_and_only_contacts_are_about_keap(bridge: Shop) -> None:
+    bridge.good(messages(customers=[customer()]))
+    compared = run_target(bridge.folder, bridge.config(), messages(**shop()), "reconcile")
+    assert compared.code == 2
+    assert "reconcile compares Keap's records" in compared.last_line
+    done = bridge.run(messages(**shop()), only_contacts=["1"])
+    assert done.code == 2
+    assert "only_contacts" in done.last_line
+
+
 def test_a_dry_run_writes_nothing_and_tells_the_figures(bridge: Shop) -> None:
     done = bridge.run(messages(**shop()), dry_run=True)
     assert done.code == 0, done.stderr
@@ -482,3 +513,46 @@ def test_the_documented_stream_map_feeds_whole_invoices(bridge: Shop) -> None:
     assert content["mrr"]["2026-02"] == {"shop-5": 4900}
     assert content["mrr"]["2026-03"] == {}
     assert bridge.good(singer, stream_maps=maps) == 0
+
+
+def moved_shop() -> dict[str, list[dict[str, Any]]]:
+    """The shop after a move: one invoice belongs to another customer, a payment to another invoice."""
+    rows = shop()
+    rows["customers"].append(customer("other shop", name="Other"))
+    rows["invoices"][0] = invoice(owner="other shop")
+    rows["transactions"] = [transaction("ch_2", date="2026-02-06"), transaction("ch_1", "A-2")]
+    rows["subscription_cancellations"] = [cancellation("2026-04-01", owner="other shop", external_id="end-1")]
+    return rows
+
+
+@pytest.mark.parametrize(("writes", "lost"), [(2, True), (3, False), (4, True), (5, False)])
+def test_rule_1_2_a_move_that_was_killed_ends_as_if_it_had_not_been(bridge: Shop, writes: int, lost: bool) -> None:
+    bridge.good(messages(**shop()))
+    bridge.sandbox.faults("chartmogul", latency_ms=80)
+    bridge.kill_after(writes, messages(**moved_shop()))
+    bridge.sandbox.faults("chartmogul")
+    if lost:
+        bridge.lose_ledger()
+    bridge.good(messages(**moved_shop()))
+    content = bridge.content()
+    assert {key: (each["customer"], list(each["transactions"])) for key, each in content["invoices"].items()} == {
+        "shop-A-1": ("shop-other shop", ["shop-ch_2"]),
+        "shop-A-2": ("shop-acme/1", ["shop-ch_1"]),
+    }
+    assert sorted(content["cancellations"]) == ["shop-end-1", "shop-sub å1-cancelled-2026-03-01"]
+    assert bridge.good(messages(**moved_shop())) == 0
+
+
+def test_rule_1_2_through_a_failing_network(bridge: Shop) -> None:
+    kinds = ["500", "503", "429", "reset_before", "reset_after", "truncated"]
+    bridge.sandbox.faults("chartmogul", rate=0.2, kinds=kinds, seed=7)
+    bridge.good(messages(**shop()))
+    bridge.good(messages(**moved_shop()))
+    bridge.sandbox.faults("chartmogul")
+    failing = bridge.content()
+    assert bridge.good(messages(**moved_shop())) == 0
+    bridge.sandbox.reset()
+    calm = Shop(bridge.sandbox, bridge.folder / "calm")
+    calm.good(messages(**shop()))
+    calm.good(messages(**moved_shop()))
+    assert calm.content() == failing
