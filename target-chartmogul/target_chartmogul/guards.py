@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from target_chartmogul.vanished import Vanished
+
 FEWEST: Final = 10
 """A share says nothing where fewer objects of a kind are held."""
 
@@ -14,18 +16,14 @@ _PLURALS: Final = {
     "line_item": "line items",
     "transaction": "transactions",
     "event": "cancellation events",
-    "subscription": "subscriptions",
 }
 
 
-def too_many_deletes(
-    counts: Mapping[tuple[str, str, bool], int], vanished: int, held: Mapping[str, int], share: float
-) -> list[str]:
+def too_many_deletes(counts: Mapping[tuple[str, str, bool], int], held: Mapping[str, int], share: float) -> list[str]:
     """What of the plan would take away more than `max_delete_share` of a kind.
 
     Args:
         counts: number of changes by action, kind and whether the content is written again (`moved`).
-        vanished: subscriptions that would be cancelled because they are gone from Keap (rule 6.7).
         held: how many objects of each kind ChartMogul holds.
         share: the setting.
 
@@ -33,14 +31,27 @@ def too_many_deletes(
         One sentence for each kind; none if all is well.
     """
     losses = {kind: counts.get(("delete", kind, False), 0) for kind in _PLURALS}
-    losses["subscription"] = vanished
     found = []
     for kind, plural in _PLURALS.items():
         have = held.get(kind, 0)
         if have >= FEWEST and losses[kind] > share * have:
-            what = "cancel as vanished" if kind == "subscription" else "delete"
-            found.append(f"it would {what} {losses[kind]} of {have} {plural} (max_delete_share is {share:g})")
+            found.append(f"it would delete {losses[kind]} of {have} {plural} (max_delete_share is {share:g})")
     return found
+
+
+def too_many_vanished(vanished: Vanished, held: int, share: float) -> list[str]:
+    """Whether too many subscriptions would be cancelled because they are gone from Keap (rule 6.7).
+
+    Those that orders of this run name are measured against all subscriptions that ChartMogul will hold: a first load
+    that was broken off leaves a source with few of them, and one that is truly gone must not stop the run that
+    finishes it. All others, against those that it holds.
+    """
+    after = held + vanished.new
+    if held < FEWEST or (vanished.unnamed <= share * held and vanished.cancelled <= share * after):
+        return []
+    return [
+        f"it would cancel as vanished {vanished.cancelled} of {after} subscriptions (max_delete_share is {share:g})"
+    ]
 
 
 def empty_source_after_state(*, incremental: bool, objects_held: int) -> list[str]:

@@ -11,7 +11,7 @@ import msgspec
 
 from target_chartmogul.change_store import PLANS_LANE, ChangeStore
 from target_chartmogul.changes import Change
-from target_chartmogul.chartmogul.objects import Plan, SubscriptionEvent
+from target_chartmogul.chartmogul.objects import Plan
 from target_chartmogul.grouping import Groups
 from target_chartmogul.inbox import CATALOG_STREAMS, Inbox
 from target_chartmogul.keap.decide import decide
@@ -21,6 +21,7 @@ from target_chartmogul.keap.records import InvalidRecordError, decode
 from target_chartmogul.keap.settings import MappingSettings
 from target_chartmogul.ledger import Ledger
 from target_chartmogul.plan import group_changes, plan_changes
+from target_chartmogul.vanished import Vanished
 
 logger = logging.getLogger(__name__)
 
@@ -94,8 +95,7 @@ class Planner:
         self._plans: dict[str, Plan] = {}
         self._lane = PLANS_LANE
         self._dues = ledger.dues()
-        self.vanished = 0
-        """Subscriptions that are cancelled because they are gone from Keap (rule 6.7)."""
+        self.vanished = Vanished()
         self.catalog = self._catalog()
 
     def plan(self) -> Iterator[Outcome]:
@@ -138,7 +138,7 @@ class Planner:
             if "edited" in self._marks.get((change.kind, change.external_id), ()) and not change.moved:
                 detail = {"kind": change.kind, "action": change.action}
                 self._listener.note(Note(kind="edits_overwritten", id=change.external_id, rule="6.8", detail=detail))
-        self.vanished += _cancelled_as_vanished(decision, changes)
+        self.vanished = self.vanished.and_of(group, decision, changes)
         self._plans.update(decision.plans)
         self._remember(contacts, group.remembered, decision)
         return Outcome(
@@ -197,16 +197,6 @@ class Planner:
             unreadable.setdefault(stream, set()).add(str(record_id))
         group.unreadable = {stream: frozenset(each) for stream, each in unreadable.items()}
         return group, rejected
-
-
-def _cancelled_as_vanished(decision: Decision, changes: list[Change]) -> int:
-    gone = {note.id for note in decision.notes if note.kind == "vanished_subscriptions"}
-    return sum(
-        change.action == "create"
-        and isinstance(change.desired, SubscriptionEvent)
-        and change.desired.subscription_external_id in gone
-        for change in changes
-    )
 
 
 def instant_text(moment: datetime) -> str:

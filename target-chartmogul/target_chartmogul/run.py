@@ -48,6 +48,7 @@ from target_chartmogul.run_journal import RunJournal
 from target_chartmogul.settling import Settling
 from target_chartmogul.state import StateKeeper
 from target_chartmogul.stopping import StopSwitch
+from target_chartmogul.vanished import Vanished
 
 if TYPE_CHECKING:
     from target_chartmogul.shaped.planning import ShapedPlanner, ShapedSettling
@@ -288,10 +289,12 @@ class Run:
             self._report.note(Note(kind="settings_changed", id="", rule="1.10", detail={"settings": changed}))
         return all(ledger.get(key) == value for key, value in fingerprints.items()) and not self.settings.mapping.resend
 
-    def _guard(self, ledger: Ledger, client: ChartMogulClient, store: ChangeStore, vanished: int) -> None:
+    def _guard(self, ledger: Ledger, client: ChartMogulClient, store: ChangeStore, vanished: Vanished) -> None:
         """Rule 1.7, before the first write."""
         held = ledger.held_counts()
-        found = guards.too_many_deletes(store.counts, vanished, held, self.settings.max_delete_share)
+        share = self.settings.max_delete_share
+        found = guards.too_many_deletes(store.counts, held, share)
+        found += guards.too_many_vanished(vanished, held.get("subscription", 0), share)
         objects = sum(held.get(kind, 0) for kind in ("customer", "invoice", "event"))
         found += guards.cut_off(
             orders=self._intake.inbox.arrived["orders"],

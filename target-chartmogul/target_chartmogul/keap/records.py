@@ -45,8 +45,8 @@ _NOT_AN_ID = "is not one of Keap's numeric ids"
 
 
 def _id(value: str | int | None) -> str | None:
-    if value is None:
-        return None
+    if value is None or (type(value) is str and value.isdecimal() and value.isascii() and value != "0"):
+        return value  # as Keap writes nearly all of them
     text = str(value).strip()
     if text in {"", "0"}:
         return None
@@ -63,8 +63,8 @@ def _ids(values: Ids) -> list[str]:
 
 
 def _utc(value: datetime | None) -> datetime | None:
-    if value is None:
-        return None
+    if value is None or value.tzinfo is UTC:
+        return value
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 

@@ -21,6 +21,7 @@ from target_chartmogul.shaped.grouping import ShapedGroups
 from target_chartmogul.shaped.inbox import ShapedInbox, StoredRow
 from target_chartmogul.shaped.streams import CANCELLATIONS, CUSTOMERS, INVOICES, PLANS, TRANSACTIONS
 from target_chartmogul.state import StateKeeper
+from target_chartmogul.vanished import Vanished
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ class ShapedPlanner:
         self._now = now
         self._marks = ledger.marks()
         self._lane = PLANS_LANE
-        self.vanished = 0
+        self.vanished = Vanished()
         """Nothing is cancelled as vanished here."""
 
     def plan(self) -> Iterator[Outcome]:

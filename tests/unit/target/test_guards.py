@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from target_chartmogul import guards
+from target_chartmogul.vanished import Vanished
 
 
 @pytest.mark.parametrize(
@@ -25,18 +26,29 @@ def test_share_of_a_kind(deleted: int, moved: int, held: int, share: float, stop
         ("delete", "invoice", True): moved,
         ("create", "invoice", False): 500,
     }
-    assert bool(guards.too_many_deletes(counts, 0, {"invoice": held}, share)) is stops
+    assert bool(guards.too_many_deletes(counts, {"invoice": held}, share)) is stops
 
 
 @pytest.mark.parametrize("kind", ["customer", "invoice", "line_item", "transaction", "event"])
 def test_every_kind_is_guarded(kind: str) -> None:
-    assert guards.too_many_deletes({("delete", kind, False): 10}, 0, {kind: 20}, 0.05)
+    assert guards.too_many_deletes({("delete", kind, False): 10}, {kind: 20}, 0.05)
 
 
-def test_vanished_subscriptions() -> None:
+@pytest.mark.parametrize(
+    ("vanished", "held", "stops"),
+    [
+        (Vanished(cancelled=3, unnamed=3), 20, True),
+        (Vanished(cancelled=1, unnamed=1), 20, False),
+        (Vanished(cancelled=9, unnamed=9), 9, False),
+        (Vanished(cancelled=1, unnamed=0, new=185), 15, False),  # a first load that was broken off
+        (Vanished(cancelled=1, unnamed=1, new=185), 15, True),
+        (Vanished(cancelled=15, unnamed=15, new=10_000), 15, True),  # another account's key
+        (Vanished(cancelled=20, unnamed=0), 20, True),  # a full refresh whose subscriptions are cut short
+    ],
+)
+def test_vanished_subscriptions(vanished: Vanished, held: int, stops: bool) -> None:
     """1.7 with 6.7."""
-    found = guards.too_many_deletes({}, 3, {"subscription": 20}, 0.05)
-    assert found == ["it would cancel as vanished 3 of 20 subscriptions (max_delete_share is 0.05)"]
+    assert bool(guards.too_many_vanished(vanished, held, 0.05)) is stops
 
 
 @pytest.mark.parametrize(("incremental", "held", "stops"), [(True, 0, True), (True, 1, False), (False, 0, False)])
