@@ -43,15 +43,15 @@ def check_faults(sandbox: Sandbox, folder: Path, seed: int, kinds: list[str], ra
     steady = Pipeline(
         sandbox, folder / "steady", target={"force": True, "data_source_name": "Steady", "ledger_path": None}
     )
-    keap = generate_account(seed, contacts=5, months=8, now=FIRST)
+    keap = generate_account(seed, contacts=10, months=8, now=FIRST)
     faults: set[str | None] = set()
     for now, each in ((FIRST, keap), (SECOND, evolve(keap, seed, before=FIRST, now=SECOND))):
         sandbox.clock(now.isoformat())
         sandbox.load(each)
         for pipeline in (shaky, steady):
             pipeline.tap["now"] = pipeline.target["now"] = now.isoformat()
-        sandbox.faults("keap", seed=seed, rate=rate, kinds=kinds)
-        sandbox.faults("chartmogul", seed=seed, rate=rate, kinds=kinds)
+        sandbox.faults("keap", seed=chance.random(), rate=rate, kinds=kinds)
+        sandbox.faults("chartmogul", seed=chance.random(), rate=rate, kinds=kinds)
         sandbox.clear_requests()
         done = shaky.run(timeout=240)
         sandbox.faults("keap")
