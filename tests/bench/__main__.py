@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 
 from tests.bench.api_rows import ceiling_rows, first_load_rows, writing_rows
 from tests.bench.row import Row, print_table
+from tests.bench.run_rows import run_rows
 from tests.bench.target_rows import inbox_rows, planning_rows
 
 MEASURES: dict[str, Callable[[Path], list[Row]]] = {
@@ -25,6 +26,7 @@ MEASURES: dict[str, Callable[[Path], list[Row]]] = {
     "planning": planning_rows,
     "writing": writing_rows,
     "first-load": first_load_rows,
+    "runs": run_rows,
 }
 
 

@@ -71,6 +71,6 @@ def planning_rows(folder: Path) -> list[Row]:
             what="inbox to plan: grouping, mapping, plan on disk, orders per CPU second",
             ours=found["orders"] / (found["grouping"] + found["planning"]),
             required="≥ 5,000",
-            detail=f"{found['orders']:,} orders: grouping {found['grouping']:.1f} s, the rest {found['planning']:.1f} s",
+            detail=f"{found['orders']:,} orders: grouping {found['grouping']:.1f} s, rest {found['planning']:.1f} s",
         ),
     ]
