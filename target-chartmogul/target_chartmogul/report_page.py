@@ -84,7 +84,7 @@ def _template() -> jinja2.Template:
 
 
 def _currencies(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """Per currency its months, oldest first, with the charts; the largest MRR first."""
+    """Per currency its months, oldest first, with the charts; the one that most customers pay in first."""
     mrr = report.get("mrr") or {}
     months: dict[str, dict[str, Any]] = mrr.get("months") or {}
     before: dict[str, dict[str, Any]] = mrr.get("months_before") or {}
@@ -100,12 +100,13 @@ def _currencies(report: dict[str, Any]) -> list[dict[str, Any]]:
                 "months": own,
                 "before": {month: values.get(currency, {}).get("mrr", 0) for month, values in before.items()},
                 "now": own[next(reversed(own))]["mrr"],
+                "customers": own[next(reversed(own))].get("customers", 0),
                 # Made here from figures, a currency code and colours: nothing in them comes from a record's texts.
                 "mrr_chart": Markup(mrr_chart(own, currency, f"mrr-{currency}")),  # noqa: S704
                 "movements_chart": Markup(movements_chart(own, currency, f"movements-{currency}")),  # noqa: S704
             }
         )
-    return sorted(result, key=lambda each: -int(each["now"]))
+    return sorted(result, key=lambda each: (-each["customers"], each["currency"]))
 
 
 def _money(hundredths: int | None) -> str:
