@@ -18,6 +18,8 @@ from tempfile import TemporaryDirectory
 from tests.bench.api_rows import ceiling_rows, first_load_rows, writing_rows
 from tests.bench.row import Row, print_table
 from tests.bench.run_rows import run_rows
+from tests.bench.size_rows import growth_rows, memory_rows
+from tests.bench.start_rows import meltano_rows, start_rows
 from tests.bench.target_rows import inbox_rows, planning_rows
 
 MEASURES: dict[str, Callable[[Path], list[Row]]] = {
@@ -27,7 +29,16 @@ MEASURES: dict[str, Callable[[Path], list[Row]]] = {
     "writing": writing_rows,
     "first-load": first_load_rows,
     "runs": run_rows,
+    "memory": memory_rows,
+    "growth": growth_rows,
+    "start": start_rows,
+    "meltano": meltano_rows,
 }
+FULL: dict[str, Callable[[Path], list[Row]]] = {
+    "memory": lambda folder: memory_rows(folder, contacts=200_000, orders=1_000_000),
+    "growth": lambda folder: growth_rows(folder, small=20_000, large=200_000),
+}
+"""With `--full`."""
 
 
 def main() -> int:
@@ -36,13 +47,15 @@ def main() -> int:
         prog="python -m tests.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", action="append", choices=list(MEASURES), metavar="NAME", help=", ".join(MEASURES))
+    parser.add_argument("--full", action="store_true", help="the million orders, growth from 20,000 to 200,000")
     options = parser.parse_args()
+    measures = MEASURES | FULL if options.full else MEASURES
     rows: list[Row] = []
     with TemporaryDirectory() as folder:
-        for name in options.only or MEASURES:
+        for name in options.only or measures:
             begun = time.monotonic()
             print(f"{name} …", end=" ", file=sys.stderr, flush=True)
-            rows += MEASURES[name](Path(folder))
+            rows += measures[name](Path(folder))
             print(f"{time.monotonic() - begun:.0f} s", file=sys.stderr)
     print_table(rows)
     return 0 if all(row.met for row in rows) else 1
