@@ -6,6 +6,8 @@ import contextlib
 import os
 import sys
 
+from target_chartmogul.pipes import widen_input
+
 SUBCOMMANDS = ("explain", "reconcile")
 
 
@@ -17,6 +19,7 @@ def main() -> None:
 
         print(f"target-chartmogul v{version('target-chartmogul')}, Meltano SDK v{version('singer-sdk')}")  # noqa: T201
         return
+    widen_input()
     code = _run(arguments)
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
