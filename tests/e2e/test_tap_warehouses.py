@@ -11,6 +11,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -103,18 +104,19 @@ def test_duckdb(environments: dict[str, Path], piped: Any, tmp_path: Path) -> No
 
 
 @pytest.fixture
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A PostgreSQL server of the test's own on loopback; its port."""
+def postgres() -> Iterator[int]:
+    """A PostgreSQL server of the test's own on loopback; its port.
+
+    Its folder lies outside pytest's own, which every other pytest that starts closes to other users.
+    """
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not found:
         pytest.skip("PostgreSQL is not installed")
-    binaries, data = found[-1], tmp_path_factory.mktemp("postgres") / "data"
+    binaries, data = found[-1], Path(tempfile.mkdtemp(prefix="keap-postgres-")) / "data"
     prefix: list[str] = []
     if os.geteuid() == 0:  # PostgreSQL does not run as root
         prefix = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
         owner = pwd.getpwnam("postgres")
-        for directory in (data.parent, *data.parent.parents[:3]):
-            directory.chmod(0o755)
         os.chown(data.parent, owner.pw_uid, owner.pw_gid)
     subprocess.run(
         [*prefix, str(binaries / "initdb"), "-D", str(data), "-A", "trust", "-U", "keap"],
@@ -129,6 +131,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     subprocess.run([*control, "-l", str(data / "log"), "-o", options, "start"], check=True, capture_output=True)
     yield port
     stopped = subprocess.run([*control, "-m", "immediate", "stop"], check=False, capture_output=True, text=True)
+    shutil.rmtree(data.parent)
     assert stopped.returncode == 0, stopped.stderr
 
 
