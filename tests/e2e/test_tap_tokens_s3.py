@@ -8,11 +8,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
-import requests
-from moto.server import ThreadedMotoServer
 
+from tests.s3_store import s3_store
 from tests.sandbox_process import ROOT, Sandbox
 from tests.tap_process import arguments, oauth_config, run_tap
 
@@ -24,19 +22,8 @@ STREAMS = ("products",)
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     """An S3 service on loopback with one bucket, and the environment that leads to it."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    requests.post(f"http://{host}:{port}/moto-api/reset", timeout=10).raise_for_status()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    client = boto3.client("s3")
-    client.create_bucket(Bucket=BUCKET)
-    yield client
-    client.close()
-    server.stop()
+    with s3_store(monkeypatch, BUCKET) as client:
+        yield client
 
 
 @pytest.fixture
