@@ -18,6 +18,8 @@ from target_chartmogul.chartmogul.objects import Customer, Invoice, LineItem, Pl
 from target_chartmogul.keap.group import Remembered
 
 PLANS_LANE: Final = 0
+_PLACES: Final = 31
+"""Bits for the place of a change in its lane; those above are the lane, so that one key has both."""
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 _DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
@@ -42,8 +44,8 @@ class ChangeStore:
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._database.executescript(
             "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
-            "CREATE TABLE change(lane INTEGER, number INTEGER, action TEXT, kind TEXT, id TEXT, parent TEXT,"
-            " moved INTEGER, rule TEXT, desired BLOB, held BLOB, PRIMARY KEY(lane, number)) WITHOUT ROWID;"
+            "CREATE TABLE change(place INTEGER PRIMARY KEY, action TEXT, kind TEXT, id TEXT, parent TEXT,"
+            " moved INTEGER, rule TEXT, desired BLOB, held BLOB);"
             "CREATE TABLE memory(contacts BLOB, facts BLOB, due TEXT); BEGIN"
         )
         self.counts: Counter[tuple[str, str, bool]] = Counter()
@@ -58,12 +60,11 @@ class ChangeStore:
     def add(self, lane: int, changes: Iterable[Change]) -> int:
         """Take the changes of a lane, in order; how many they are."""
         rows = []
-        for number, change in enumerate(changes):
+        for place, change in enumerate(changes, _first_place(lane)):
             self.counts[change.action, change.kind, change.moved] += 1
             rows.append(
                 (
-                    lane,
-                    number,
+                    place,
                     change.action,
                     change.kind,
                     change.external_id,
@@ -74,7 +75,7 @@ class ChangeStore:
                     None if change.held is None else _ENCODE(change.held),
                 )
             )
-        self._database.executemany("INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        self._database.executemany("INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         return len(rows)
 
     def add_memory(self, contacts: list[int], facts: Remembered, due: str | None) -> None:
@@ -100,26 +101,36 @@ class ChangeStore:
 
     def lane(self, lane: int) -> list[Change]:
         """The changes of one lane."""
-        found = self._database.execute("SELECT * FROM change WHERE lane = ? ORDER BY number", (lane,))
+        found = self._database.execute(
+            "SELECT * FROM change WHERE place >= ? AND place < ? ORDER BY place",
+            (_first_place(lane), _first_place(lane + 1)),
+        )
         return [_change(row) for row in found]
 
     def lanes(self, *, after: int = -1) -> Iterator[tuple[int, list[Change]]]:
         """Lanes with their changes, by number; those behind a lane."""
-        cursor = self._database.execute("SELECT * FROM change WHERE lane > ? ORDER BY lane, number", (after,))
+        cursor = self._database.execute(
+            "SELECT * FROM change WHERE place >= ? ORDER BY place", (_first_place(after + 1),)
+        )
         current: int | None = None
         gathered: list[Change] = []
         for row in cursor:
-            if current is not None and row[0] != current:
+            lane = row[0] >> _PLACES
+            if current is not None and lane != current:
                 yield current, gathered
                 gathered = []
-            current = row[0]
+            current = lane
             gathered.append(_change(row))
         if current is not None:
             yield current, gathered
 
 
+def _first_place(lane: int) -> int:
+    return lane << _PLACES
+
+
 def _change(row: tuple[Any, ...]) -> Change:
-    _, _, action, kind, external_id, parent, moved, rule, desired, held = row
+    _, action, kind, external_id, parent, moved, rule, desired, held = row
     decode = _DECODERS[kind].decode
     return Change(
         action=action,

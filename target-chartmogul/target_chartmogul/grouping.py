@@ -40,25 +40,27 @@ _TIES: Final = (
         " WHERE p.ref IS NOT NULL AND a.contact <> b.contact"
     ),
 )
-_OWN: Final = {
-    "contacts": "SELECT id, id FROM contacts",
-    "subscriptions": "SELECT id, coalesce(contact, -id) FROM subscriptions",
-    "orders": "SELECT id, coalesce(contact, (SELECT min(s.contact) FROM json_each(orders.more) j"
-    " JOIN contact_of_subscription s ON s.id = j.value), -id) FROM orders",
-    "payments": "SELECT id, coalesce({any_order}, {by_payment}, contact, -id) FROM payments",
-    "transactions": "SELECT id, coalesce({any_order}, {by_payment}, contact, -id) FROM transactions",
-    "order_payments": "SELECT id, coalesce({any_order}, {by_payment}, -id) FROM order_payments",
+_CONTACT: Final = {
+    "contacts": "id",
+    "subscriptions": "coalesce(contact, -id)",
+    "orders": "coalesce(contact, (SELECT min(s.contact) FROM json_each(orders.more) j"
+    " JOIN contact_of_subscription s ON s.id = j.value), -id)",
+    "payments": "coalesce({any_order}, {by_payment}, contact, -id)",
+    "transactions": "coalesce({any_order}, {by_payment}, contact, -id)",
+    "order_payments": "coalesce({any_order}, {by_payment}, -id)",
 }
+"""Whose a record is; what names nobody is a group of its own, below 0."""
 _ANY_ORDER: Final = "(SELECT min(o.contact) FROM json_each({stream}.more) j JOIN contact_of_order o ON o.id = j.value)"
 _BY_PAYMENT: Final = (
     "(SELECT min(o.contact) FROM payments p, json_each(p.more) j JOIN contact_of_order o ON o.id = j.value"
     " WHERE p.id = {stream}.ref)"
 )
-_RECORDS: Final = {
-    stream: f"SELECT r.id, r.raw FROM member m CROSS JOIN {stream} r ON r.id = m.id"
-    f" WHERE m.grp = ? AND m.stream = {STREAM_NUMBER[stream]} ORDER BY m.id"
+_RECORDS: Final = " UNION ALL ".join(
+    f"SELECT '{stream}', r.id, r.raw FROM member m CROSS JOIN {stream} r ON r.id = m.id"
+    f" WHERE m.grp = :group AND m.stream = {STREAM_NUMBER[stream]}"
     for stream in ACCOUNT_STREAMS
-}
+)
+"""The arms of a compound query come one after the other, each in the order of `member`'s key."""
 
 
 class Groups:
@@ -75,18 +77,22 @@ class Groups:
         self._many: dict[int, list[int]] = {}
         self._database.create_function("root", 1, self.root, deterministic=True)
         self._database.executescript(
-            "CREATE TEMP TABLE contact_of_order(id INTEGER, contact INTEGER, PRIMARY KEY(id, contact));"
+            "CREATE TEMP TABLE contact_of_order(id INTEGER, contact INTEGER, PRIMARY KEY(id, contact)) WITHOUT ROWID;"
             "INSERT OR IGNORE INTO contact_of_order SELECT id, contact FROM orders WHERE contact IS NOT NULL;"
             "INSERT OR IGNORE INTO contact_of_order SELECT order_id, contact FROM ledger.use_of_order;"
-            "CREATE TEMP TABLE contact_of_subscription(id INTEGER, contact INTEGER, PRIMARY KEY(id, contact));"
+            "CREATE TEMP TABLE contact_of_subscription(id INTEGER, contact INTEGER, PRIMARY KEY(id, contact))"
+            " WITHOUT ROWID;"
             "INSERT OR IGNORE INTO contact_of_subscription SELECT id, contact FROM subscriptions"
             " WHERE contact IS NOT NULL;"
             "INSERT OR IGNORE INTO contact_of_subscription SELECT subscription, contact"
             " FROM ledger.use_of_subscription;"
-            "CREATE TABLE member(grp INTEGER, stream INTEGER, id INTEGER, PRIMARY KEY(grp, stream, id)) WITHOUT ROWID;"
+            "CREATE TABLE home(stream INTEGER, id INTEGER, grp INTEGER, hash INTEGER);"
+            "CREATE TABLE member(grp INTEGER, stream INTEGER, id INTEGER, hash INTEGER, PRIMARY KEY(grp, stream, id))"
+            " WITHOUT ROWID;"
             "CREATE TABLE dirty(grp INTEGER PRIMARY KEY);"
         )
         self._tie()
+        self._find_homes()
         self._unreadable = self._find_unreadable()
 
     def root(self, contact: int) -> int:
@@ -103,18 +109,15 @@ class Groups:
 
     def mark_all(self) -> None:
         """Every group is to be decided: all that arrived, and all that ChartMogul holds."""
-        for stream in ACCOUNT_STREAMS:
-            self._mark(f"SELECT contact FROM ({self._own(stream)})")
-        self._mark("SELECT owner AS contact FROM ledger.object WHERE owner IS NOT NULL")
+        self._database.execute("INSERT OR IGNORE INTO dirty SELECT DISTINCT grp FROM home")
+        self._mark("SELECT DISTINCT owner AS contact FROM ledger.object WHERE owner IS NOT NULL")
 
     def mark_changed(self, now: str, *, subscriptions_whole: bool, orders_whole: bool) -> None:
         """Mark groups with a record that the last run did not see as it is now, or whose day has come (rule 6.3)."""
-        for stream in ACCOUNT_STREAMS:
-            number = STREAM_NUMBER[stream]
-            self._mark(
-                f"SELECT o.contact AS contact FROM ({self._own(stream)}) o JOIN {stream} r ON r.id = o.id"
-                f" LEFT JOIN ledger.seen s ON s.stream = {number} AND s.id = o.id WHERE s.hash IS NOT r.hash"
-            )
+        self._database.execute(
+            "INSERT OR IGNORE INTO dirty SELECT h.grp FROM home h"
+            " LEFT JOIN ledger.seen s ON s.stream = h.stream AND s.id = h.id WHERE s.hash IS NOT h.hash"
+        )
         self._mark(f"SELECT contact FROM ledger.due WHERE at <= '{now}'")
         for whole, stream, table in (
             (subscriptions_whole, "subscriptions", "contact_of_subscription"),
@@ -134,11 +137,10 @@ class Groups:
 
     def gather(self) -> None:
         """List the records of the marked groups; to be called once, after marking."""
-        for stream in ACCOUNT_STREAMS:
-            self._database.execute(
-                f"INSERT INTO member SELECT root(contact), {STREAM_NUMBER[stream]}, id FROM ({self._own(stream)})"
-                " WHERE root(contact) IN (SELECT grp FROM dirty) ORDER BY 1, 3"
-            )
+        self._database.execute(
+            "INSERT INTO member SELECT grp, stream, id, hash FROM home WHERE grp IN (SELECT grp FROM dirty)"
+            " ORDER BY grp, stream, id"
+        )
 
     def __iter__(self) -> Iterator[int]:
         """The marked groups, ascending."""
@@ -155,9 +157,7 @@ class Groups:
 
     def records(self, group: int) -> Iterator[tuple[str, int, bytes]]:
         """Stream, id and JSON of a group's records that arrived; by stream, then id."""
-        for stream, query in _RECORDS.items():
-            for record, raw in self._database.execute(query, (group,)):
-                yield stream, record, raw
+        yield from self._database.execute(_RECORDS, {"group": group})
 
     def unreadable(self, group: int) -> list[tuple[str, int]]:
         """Stream and id of records that arrived but could not be taken, and that ChartMogul holds something of."""
@@ -176,13 +176,15 @@ class Groups:
             found.setdefault(self.root(contact), []).append(("contacts", contact))
         return found
 
-    def _own(self, stream: str) -> str:
-        """Query of (id, contact) for all records of a stream."""
-        text = _OWN[stream].format(
-            any_order=_ANY_ORDER.format(stream=stream), by_payment=_BY_PAYMENT.format(stream=stream)
-        )
-        head, _, tail = text.rpartition(" FROM ")
-        return f"{head} AS contact FROM {tail}"
+    def _find_homes(self) -> None:
+        """The group of every record that arrived: each wide table is read once, all else goes by this narrow one."""
+        for stream in ACCOUNT_STREAMS:
+            contact = _CONTACT[stream].format(
+                any_order=_ANY_ORDER.format(stream=stream), by_payment=_BY_PAYMENT.format(stream=stream)
+            )
+            self._database.execute(
+                f"INSERT INTO home SELECT {STREAM_NUMBER[stream]}, id, root({contact}), hash FROM {stream}"
+            )
 
     def _mark(self, query: str) -> None:
         self._database.execute(f"INSERT OR IGNORE INTO dirty SELECT root(contact) FROM ({query})")

@@ -15,6 +15,7 @@ from target_chartmogul.planning import Outcome
 from target_chartmogul.state import StateKeeper
 
 _KEPT_STREAMS: Final = tuple(stream for stream in ACCOUNT_STREAMS if stream not in WHOLE_STREAMS)
+_BATCH: Final = 500
 
 
 class Settling:
@@ -31,6 +32,8 @@ class Settling:
         self._inbox = inbox
         self._ledger = ledger
         self._lasting = lasting
+        self._outcomes: list[tuple[int, int | None, bool, bool, bool]] = []
+        self._exempt: list[tuple[str, int, int]] = []
         self._database.executescript(
             "CREATE TABLE outcome(grp INTEGER PRIMARY KEY, lane INTEGER, waits INTEGER, again INTEGER,"
             " failed INTEGER);"
@@ -39,18 +42,17 @@ class Settling:
 
     def take(self, outcome: Outcome) -> None:
         """Remember how a group was planned."""
-        self._database.execute(
-            "INSERT INTO outcome VALUES (?, ?, ?, ?, ?)",
-            (
-                outcome.group,
-                outcome.lane,
-                bool(outcome.held or outcome.failed),
-                outcome.unsettled,
-                outcome.failed,
-            ),
-        )
-        rows = [(*each, 1) for each in outcome.rejected] + [(*each, 0) for each in outcome.held]
-        self._database.executemany("INSERT OR IGNORE INTO exempt VALUES (?, ?, ?)", rows)
+        waits = bool(outcome.held or outcome.failed)
+        self._outcomes.append((outcome.group, outcome.lane, waits, outcome.unsettled, outcome.failed))
+        self._exempt += [(*each, 1) for each in outcome.rejected] + [(*each, 0) for each in outcome.held]
+        if len(self._outcomes) >= _BATCH:
+            self._write()
+
+    def _write(self) -> None:
+        self._database.executemany("INSERT INTO outcome VALUES (?, ?, ?, ?, ?)", self._outcomes)
+        self._database.executemany("INSERT OR IGNORE INTO exempt VALUES (?, ?, ?)", self._exempt)
+        self._outcomes.clear()
+        self._exempt.clear()
 
     def settle(self, lanes_done: Iterable[int], state: StateKeeper) -> int:
         """Settle all groups; how many were left unfinished.
@@ -59,6 +61,7 @@ class Settling:
             lanes_done: lanes whose every change was acknowledged.
             state: held back where the ledger does not last.
         """
+        self._write()
         self._database.execute("CREATE TABLE lane_done(lane INTEGER PRIMARY KEY)")
         self._database.executemany("INSERT INTO lane_done VALUES (?)", ((lane,) for lane in lanes_done))
         self._database.executescript(
@@ -105,17 +108,17 @@ class Settling:
         """Records that are dealt with: until they change or their day comes, their group need not be looked at."""
         settled = (
             "o.again = 0 AND o.grp NOT IN (SELECT grp FROM unfinished)"
-            " AND NOT EXISTS (SELECT 1 FROM exempt e WHERE e.stream = '{stream}' AND e.id = r.id AND e.rejected)"
+            " AND NOT EXISTS (SELECT 1 FROM exempt e WHERE e.stream = '{stream}' AND e.id = m.id AND e.rejected)"
         )
         for stream in ACCOUNT_STREAMS:
             number = STREAM_NUMBER[stream]
             for verb, condition in (
-                ("INSERT OR REPLACE INTO ledger.seen SELECT {n}, r.id, r.hash", settled),
-                ("DELETE FROM ledger.seen WHERE stream = {n} AND id IN (SELECT r.id", f"NOT ({settled})"),
+                ("INSERT OR REPLACE INTO ledger.seen SELECT {n}, m.id, m.hash", settled),
+                ("DELETE FROM ledger.seen WHERE stream = {n} AND id IN (SELECT m.id", f"NOT ({settled})"),
             ):
                 self._database.execute(
                     verb.format(n=number)
-                    + f" FROM member m JOIN outcome o ON o.grp = m.grp JOIN {stream} r ON r.id = m.id"
+                    + " FROM member m JOIN outcome o ON o.grp = m.grp"
                     + f" WHERE m.stream = {number} AND "
                     + condition.format(stream=stream)
                     + (")" if verb.startswith("DELETE") else "")

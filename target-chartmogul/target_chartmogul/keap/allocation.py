@@ -56,7 +56,9 @@ class Rooms(msgspec.Struct, kw_only=True):
     def of(self, order_ids: Iterable[str]) -> list[Room]:
         """The known ones among orders, in order of date."""
         found = [self.by_order[each] for each in order_ids if each in self.by_order]
-        return sorted(found, key=lambda room: (room.date, len(room.order_id), room.order_id))
+        if len(found) > 1:
+            found.sort(key=lambda room: (room.date, len(room.order_id), room.order_id))
+        return found
 
 
 def rooms_of(

@@ -49,6 +49,7 @@ class Interval(msgspec.Struct, frozen=True):
         return (12 * self.count, MONTH) if self.unit == YEAR else (self.count, self.unit)
 
 
+@lru_cache(maxsize=1024)
 def interval_of(cycle: str | None, frequency: int | None) -> Interval | None:
     """Keap's cycle times its frequency (rule 3.6); None for a cycle that is missing or not one of Keap's.
 

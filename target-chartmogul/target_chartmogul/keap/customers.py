@@ -58,17 +58,18 @@ def decide_customers(
             decision.notes.append(Note(kind="unknown_contacts", id=contact_id, rule="1.8"))
         else:
             decision.customers[contact_id] = customer
+    own_orders = own_subscription_orders(group)
     trials: dict[str, datetime] = {}
     if settings.trial_source == "subscription":
         trials = trials_of_subscriptions(group, invoices_after, settings, now)
     elif settings.trial_source == "contact_created":
-        trials = _created(decision.customers, known, contacts_with_subscription(group, invoices_after))
+        trials = _created(decision.customers, known, contacts_with_subscription(group, invoices_after, own_orders))
     for contact_id, customer in decision.customers.items():
         started = past(trials.get(contact_id), now)
         if customer.free_trial_started_at != started:
             decision.customers[contact_id] = msgspec.structs.replace(customer, free_trial_started_at=started)
     sent = {parsed[0] for each in invoices_after if (parsed := parse_invoice_id(each))}
-    for contact_id, orders in own_subscription_orders(group).items():
+    for contact_id, orders in own_orders.items():
         if unsent := set(orders) - sent:
             decision.unsent_subscription_orders[contact_id] = min(unsent, key=lambda each: (len(each), each))
     return decision
@@ -141,8 +142,10 @@ def _told(contact_id: str, email: Email, decision: CustomersDecision) -> str | N
 def _latest_blocks(group: Group) -> dict[str, tuple[datetime, OrderContact]]:
     latest: dict[str, tuple[tuple[datetime, int, str], OrderContact]] = {}
     for order_id, order in group.orders.items():
-        block, date = order.contact, _date(order)
-        if block and block.id and block.id not in group.contacts and order.status != "DRAFT" and date:
+        block = order.contact
+        if block is None or block.id is None or block.id in group.contacts or order.status == "DRAFT":
+            continue
+        if date := _date(order):
             turn = (date, len(order_id), order_id)
             if block.id not in latest or latest[block.id][0] < turn:
                 latest[block.id] = (turn, block)

@@ -6,10 +6,14 @@ import hashlib
 import re
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
+from typing import Final
 
 _ORDER = re.compile(r"(?P<order>\d+)(?:-c(?P<contact>\d+))?\Z")
 _EVENT = re.compile(r"(?P<subscription>\d+)-(?P<kind>cancelled|scheduled)-(?P<day>\d{4}-\d{2}-\d{2})\Z")
 _PLAN = re.compile(r"(?P<product>\d+)-(?P<plan>\d+)-(?P<count>\d+)(?P<unit>day|month|year)\Z")
+_A_GROUPS_IDS: Final = 8192
+"""A group's ids are read several times over while it is decided."""
 
 
 def invoice_id(order_id: str, owner: str, order_contact: str) -> str:
@@ -17,6 +21,7 @@ def invoice_id(order_id: str, owner: str, order_contact: str) -> str:
     return order_id if owner == order_contact else f"{order_id}-c{owner}"
 
 
+@lru_cache(maxsize=_A_GROUPS_IDS)
 def parse_invoice_id(external_id: str) -> tuple[str, str | None] | None:
     """Order id, and the owning contact id where the id names one; None if this target did not form it."""
     found = _ORDER.match(external_id)
@@ -28,6 +33,7 @@ def plan_id(product_id: str, plan: str | None, count: int, unit: str) -> str:
     return f"{product_id}-{plan or 0}-{count}{unit}"
 
 
+@lru_cache(maxsize=_A_GROUPS_IDS)
 def parse_plan_id(external_id: str) -> tuple[str, str, int, str] | None:
     """Product id, plan id (`0` for none), interval count and unit; None if this target did not form it."""
     found = _PLAN.match(external_id)

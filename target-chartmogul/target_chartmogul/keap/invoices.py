@@ -82,16 +82,18 @@ def divide(order: Order, lines: OrderLines, owners: Owners) -> list[DraftInvoice
     if first is None:
         raise InvalidRecordError("orders", order.id, "contact.id", "is missing: nobody to invoice")
     order_id = order.id or ""
-    drafts: dict[str, DraftInvoice] = {}
-    for line, owner in [(None, first), *zip(lines.lines, line_owners, strict=True)]:
-        whose = owner or first
-        if whose not in drafts:
-            external_id = ids.invoice_id(order_id, whose, own or "")
-            drafts[whose] = DraftInvoice(external_id=external_id, owner=whose, lines=[])
-        if line is not None:
-            drafts[whose].lines.append(line)
-    drafts[first].adjustment_in_cents = lines.adjustment_in_cents
-    return list(drafts.values())
+    lines_of: dict[str, list[OrderLine]] = {first: []}
+    for line, owner in zip(lines.lines, line_owners, strict=True):
+        lines_of.setdefault(owner or first, []).append(line)
+    return [
+        DraftInvoice(
+            external_id=ids.invoice_id(order_id, owner, own or ""),
+            owner=owner,
+            lines=theirs,
+            adjustment_in_cents=lines.adjustment_in_cents if owner == first else 0,
+        )
+        for owner, theirs in lines_of.items()
+    ]
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):

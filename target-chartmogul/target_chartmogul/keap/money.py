@@ -78,6 +78,8 @@ def to_hundredths_together(smallest: Sequence[int], currency: str, zero_decimal_
     Raises:
         UnknownCurrencyError: see `minor_units`.
     """
+    if not smallest:
+        return []
     multiplier, divisor = _ratio(currency, zero_decimal_amounts)
     if divisor == 1:
         return list(smallest) if multiplier == 1 else [amount * multiplier for amount in smallest]

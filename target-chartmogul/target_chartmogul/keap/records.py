@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 import msgspec
 
@@ -44,10 +44,15 @@ class InvalidRecordError(ValueError):
 _NOT_AN_ID = "is not one of Keap's numeric ids"
 
 
+def _is_plain(value: str | int | None) -> TypeGuard[str]:
+    """As Keap writes nearly all ids."""
+    return type(value) is str and value.isdecimal() and value.isascii() and value != "0"
+
+
 def _id(value: str | int | None) -> str | None:
-    if value is None or (type(value) is str and value.isdecimal() and value.isascii() and value != "0"):
-        return value  # as Keap writes nearly all of them
-    text = str(value).strip()
+    if _is_plain(value):
+        return value
+    text = "" if value is None else str(value).strip()
     if text in {"", "0"}:
         return None
     if not (text.isdigit() and text.isascii()):
@@ -62,9 +67,7 @@ def _ids(values: Ids) -> list[str]:
         raise ValueError(f"order_ids {error}") from error
 
 
-def _utc(value: datetime | None) -> datetime | None:
-    if value is None or value.tzinfo is UTC:
-        return value
+def _utc(value: datetime) -> datetime:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
@@ -76,12 +79,16 @@ class _Record(msgspec.Struct, kw_only=True):
 
     def __post_init__(self) -> None:
         for name in self._ids:
-            try:
-                setattr(self, name, _id(getattr(self, name)))
-            except ValueError as error:
-                raise ValueError(f"{name} {error}") from error
+            given = getattr(self, name)
+            if given is not None and not _is_plain(given):
+                try:
+                    setattr(self, name, _id(given))
+                except ValueError as error:
+                    raise ValueError(f"{name} {error}") from error
         for name in self._instants:
-            setattr(self, name, _utc(getattr(self, name)))
+            moment = getattr(self, name)
+            if moment is not None and moment.tzinfo is not UTC:
+                setattr(self, name, _utc(moment))
 
 
 class CurrencyValue(msgspec.Struct, kw_only=True):

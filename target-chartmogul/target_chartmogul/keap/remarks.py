@@ -94,8 +94,10 @@ def _discount_shares(draft: OrderDraft, subscriptions: Mapping[str, Subscription
     """
     items = draft.order.order_items or []
     discounts = [item for item in items if is_discount(item)]
+    if not discounts:
+        return {}
     sold = [item for item in items if not is_discount(item) and item_type(item) != "TAX"]
-    if not discounts or (len(discounts) == 1 and len(sold) == 1):
+    if len(discounts) == 1 and len(sold) == 1:
         return {}
     currency, total = draft.lines.currency, draft.order.total
     lines = [_line(item, subscriptions) for item in sold]

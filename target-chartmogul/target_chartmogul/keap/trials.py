@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from target_chartmogul.chartmogul.objects import SUBSCRIPTION, Invoice
@@ -13,7 +13,7 @@ from target_chartmogul.keap.settings import MappingSettings
 _Turn = tuple[datetime, int, str]
 
 
-def contacts_with_subscription(group: Group, invoices: Mapping[str, Invoice]) -> set[str]:
+def contacts_with_subscription(group: Group, invoices: Mapping[str, Invoice], own_orders: Collection[str]) -> set[str]:
     """Contacts whose trial is the day they were created (§0 b), as far as what arrived says so.
 
     They have a subscription in Keap, or one that is gone and whose latest order is theirs (rule 6.7), or an order of
@@ -22,9 +22,10 @@ def contacts_with_subscription(group: Group, invoices: Mapping[str, Invoice]) ->
     Args:
         group: the records that arrived.
         invoices: all invoices of the group after this run.
+        own_orders: the contacts of `own_subscription_orders`.
     """
     found = {each.contact_id for each in group.subscriptions.values() if each.contact_id}
-    found |= own_subscription_orders(group).keys()
+    found.update(own_orders)
     latest: dict[str, tuple[_Turn, str]] = {}
     for invoice in invoices.values():
         for subscription in _subscriptions(invoice):
