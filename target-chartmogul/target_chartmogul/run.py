@@ -155,12 +155,13 @@ class Run:
             )
         self._refuse(guards.other_source(ledger_uuid=ledger.get("data_source_uuid"), found_uuid=uuid))
         listing = Listing(client, self._wire(uuid)) if uuid else None
-        if uuid:
+        self._distrust_older_ledger(ledger)
+        self._source_was_seen = is_trusted(ledger, uuid, self.settings)
+        if uuid and (not self._source_was_seen or ledger.get("importing")):
             # What an earlier run left under way must have landed before ChartMogul's content is read.
             last = JsonImports(client, self._wire(uuid)).finish_earlier(int(ledger.get("imports") or 0))
             ledger.put("imports", str(last))
-        self._distrust_older_ledger(ledger)
-        self._source_was_seen = is_trusted(ledger, uuid, self.settings)
+            ledger.put("importing", None)
         rebuilt = bring_up_to_date(ledger, listing, uuid, self.settings)
         self._report.held_before(ledger.held_counts())
         with ChangeStore(self._intake.folder / "changes.sqlite") as store:
@@ -336,6 +337,8 @@ class Run:
                 ledger.remember(contacts, facts, due)
         if not len(store) or self._source is None:
             return None
+        bulk = loads_in_bulk(self.settings.load_method, store.counts["create", "customer", False])
+        ledger.put("importing", "1" if bulk else None)
         self._store.begin_writing()
         progress = self._intake.progress
         progress.begin("sent", "changes", len(store))
@@ -344,10 +347,12 @@ class Run:
         lanes: Iterable[Lane] = store.lanes(after=PLANS_LANE)
         try:
             applier.apply_plans(store.lane(PLANS_LANE))
-            if loads_in_bulk(self.settings.load_method, store.counts["create", "customer", False]):
+            if bulk:
                 imports = JsonImports(client, wire, after=int(ledger.get("imports") or 0))
                 with BulkLoader(client, wire, journal, imports, self._intake.folder / "bulk.sqlite") as loader:
                     loader.load(lanes)
+                    ledger.put("imports", str(imports.last))
+                    ledger.put("importing", None)
                     applier.apply_lanes(loader.leftovers(store.lane))
             else:
                 applier.apply_lanes(lanes)

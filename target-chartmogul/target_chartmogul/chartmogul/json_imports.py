@@ -67,6 +67,11 @@ class JsonImports:
         self.wait()
         return last
 
+    @property
+    def last(self) -> int:
+        """The number of the last import that there is, 0 for none."""
+        return self._next - 1
+
     def post(self, records: dict[str, list[msgspec.Raw]]) -> bool:
         """Post an import, after waiting for one of those under way if there are too many.
 
