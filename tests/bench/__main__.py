@@ -36,7 +36,7 @@ MEASURES: dict[str, Callable[[Path], list[Row]]] = {
 }
 FULL: dict[str, Callable[[Path], list[Row]]] = {
     "memory": lambda folder: memory_rows(folder, contacts=200_000, orders=1_000_000),
-    "growth": lambda folder: growth_rows(folder, small=20_000, large=200_000),
+    "growth": lambda folder: growth_rows(folder, planning=(20_000, 200_000), commands=(20_000, 200_000), loads=3),
 }
 """With `--full`."""
 

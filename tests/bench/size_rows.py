@@ -13,13 +13,12 @@ from tests.bench.target_rows import told
 from tests.tap_process import COMMAND as TAP
 from tests.target_process import COMMAND as TARGET
 
-SMALL, LARGE = 2_000, 20_000
 TIMES = 5
 MOST_MEGABYTES = 300
 MOST_GROWTH = 12
 
 
-def memory_rows(folder: Path, contacts: int = 20_000, orders: int = 100_000) -> list[Row]:
+def memory_rows(folder: Path, contacts: int = 10_000, orders: int = 50_000) -> list[Row]:
     """Largest RSS of both commands at a first load of an account, by bulk imports."""
     with serving(account_file(folder, contacts, orders)) as sandbox:
         bridge = Bridge(sandbox, folder / "memory")
@@ -47,42 +46,63 @@ def memory_rows(folder: Path, contacts: int = 20_000, orders: int = 100_000) -> 
     ]
 
 
-def growth_rows(folder: Path, small: int = SMALL, large: int = LARGE) -> list[Row]:
-    """CPU seconds of each step at ten times the account, in times of the small one; start-up is subtracted."""
-    took: dict[str, list[list[float]]] = {}
-    for place, orders in enumerate((small, large)):
-        source = account_file(folder, orders // 10, orders)
-        for step, seconds in _steps(folder, source, orders):
-            took.setdefault(step, [[], []])[place].append(seconds)
+Sizes = tuple[int, int]
+"""Orders of the small account and of the large one."""
+Timed = tuple[str, float]
+"""A step and its CPU seconds."""
+
+
+def growth_rows(
+    folder: Path, planning: Sizes = (5_000, 50_000), commands: Sizes = (2_000, 20_000), loads: int = TIMES
+) -> list[Row]:
+    """CPU seconds of each step at ten times the account, in times of the small one; start-up is subtracted.
+
+    Small and large take turns, so that a machine that is slower for a while is so for both.
+    """
+    return [
+        *_compared(planning, *(_planning(account_file(folder, orders // 10, orders)) for orders in planning)),
+        *_compared(commands, *(_commands(folder, orders, loads) for orders in commands)),
+    ]
+
+
+def _compared(sizes: Sizes, small: Iterator[Timed], large: Iterator[Timed]) -> list[Row]:
+    took: dict[str, list[tuple[float, float]]] = {}
+    for (step, few), (_, many) in zip(small, large, strict=True):
+        took.setdefault(step, []).append((few, many))
     rows = []
-    for step, (few, many) in took.items():
-        one, other = median(few), median(many)
+    for step, pairs in took.items():
+        one, other = (median(each) for each in zip(*pairs, strict=True))
         rows.append(
             Row(
-                what=f"{large // small} × the account, times the CPU seconds: {step}",
+                what=f"{sizes[1] // sizes[0]} × the account, times the CPU seconds: {step}",
                 ours=other / one,
                 required=f"≤ {MOST_GROWTH}",
-                floor=str(large // small),
-                detail=f"{one:.2f} s → {other:.2f} s, {small:,} → {large:,} orders; median of {len(many)}",
+                floor=str(sizes[1] // sizes[0]),
+                detail=f"{one:.2f} s → {other:.2f} s, {sizes[0]:,} → {sizes[1]:,} orders; median of {len(pairs)}",
             )
         )
     return rows
 
 
-def _steps(folder: Path, source: Path, orders: int) -> Iterator[tuple[str, float]]:
+def _planning(source: Path) -> Iterator[Timed]:
     for _ in range(TIMES):
         found = told("tests.bench.target_planning", source)
         yield "inbox", found["intake"]
         yield "grouping", found["grouping"]
         yield "mapping and plan", found["planning"]
+
+
+def _commands(folder: Path, orders: int, loads: int) -> Iterator[Timed]:
     tap_start, target_start = (
         median(spent([*command, "--version"]).cpu for _ in range(TIMES)) for command in (TAP, TARGET)
     )
-    with serving(source) as sandbox:
+    with serving(account_file(folder, orders // 10, orders)) as sandbox:
         bridge = Bridge(sandbox, folder / f"growth-{orders}", load_method="bulk")
         messages = folder / f"growth-{orders}.jsonl"
         for _ in range(TIMES):
             yield "tap, everything", bridge.read(messages).cpu - tap_start
-        yield "first load in bulk", bridge.write(messages).cpu - target_start
+        for number in range(loads):
+            anew = {"data_source_name": f"Load {number}", "ledger_path": str(bridge.folder / f"{number}.sqlite")}
+            yield "first load in bulk", bridge.write(messages, **anew).cpu - target_start
         for _ in range(TIMES):
-            yield "everything again, nothing new", bridge.write(messages).cpu - target_start
+            yield "everything again, nothing new", bridge.write(messages, **anew).cpu - target_start

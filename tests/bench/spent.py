@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.sandbox_process import ROOT
 
@@ -41,16 +43,40 @@ def spent(
         source = stack.enter_context((stdin or Path(os.devnull)).open("rb"))
         out = stack.enter_context((stdout or Path(os.devnull)).open("wb"))
         err = stack.enter_context((stderr or Path(os.devnull)).open("wb"))
-        started = time.monotonic()
-        process = subprocess.Popen(
-            command, cwd=ROOT, stdin=source, stdout=out, stderr=err, env={**os.environ, **(environment or {})}
+        folder = stack.enter_context(TemporaryDirectory())
+        figures = Path(folder) / "figures.json"
+        measuring = [sys.executable, "-m", __name__, str(figures), *command]
+        subprocess.run(
+            measuring,
+            cwd=ROOT,
+            stdin=source,
+            stdout=out,
+            stderr=err,
+            env={**os.environ, **(environment or {})},
+            check=True,
         )
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.monotonic() - started
+        told = json.loads(figures.read_bytes())
+    if told["code"] not in codes:
+        raise RuntimeError(f"{' '.join(command)} ended with {told['code']}; what it said: {stderr}")
+    return Spent(told["wall"], told["cpu"], told["megabytes"])
+
+
+def measure(figures: Path, command: Sequence[str]) -> None:
+    """Run a command with this process's own standard streams, and write down what it cost.
+
+    In a process of its own, since Linux counts the memory of the process that starts another one as that one's.
+    """
+    begun = time.monotonic()
+    process = subprocess.Popen(command)
+    _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in codes:
-        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}; what it said: {stderr}")
-    return Spent(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss // 1024)
+    told = {
+        "code": process.returncode,
+        "wall": time.monotonic() - begun,
+        "cpu": usage.ru_utime + usage.ru_stime,
+        "megabytes": usage.ru_maxrss // 1024,
+    }
+    figures.write_text(json.dumps(told))
 
 
 def account_file(folder: Path, contacts: int, orders: int) -> Path:
@@ -60,3 +86,7 @@ def account_file(folder: Path, contacts: int, orders: int) -> Path:
         command = [sys.executable, "-m", "sandbox.sample", "--contacts", str(contacts), "--orders", str(orders)]
         spent([*command, "--singer"], stdout=path)
     return path
+
+
+if __name__ == "__main__":
+    measure(Path(sys.argv[1]), sys.argv[2:])
