@@ -1,6 +1,7 @@
 """Closed groups (rule 1.8 of the mapping): with an order its contact and its payments, with a payment its orders.
 
-With a changed subscription comes its contact too.
+With a changed subscription comes its contact too; with an order that changed or was paid, and that is older than the
+look-back, the attempts at a gateway that the look-back does not reach.
 
 A reader of billing can judge an order only with all payments that name it, and a payment only with all its orders. An
 incremental read brings single changed rows, so what belongs to them is looked up by id, in batches, before the
@@ -10,13 +11,15 @@ bookmark moves: an interrupted run can therefore not leave half a group behind.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from tap_keap.client import Listing
 from tap_keap.errors import RefusedRequestError
 from tap_keap.id_set import IdSet
-from tap_keap.instants import parse_instant
+from tap_keap.instants import format_instant, parse_instant
 from tap_keap.rows import Page, Row
 
 if TYPE_CHECKING:
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 
 BATCH = 400
 """Ids a request: with seven digits each they make an address of some 4 kB, which every gateway takes."""
+MOST_SINGLE_ORDERS = 200
+"""Attempts are found by one order each; for more orders than this at once, all since the oldest of them are read."""
+_BEGINNINGS = ("creation_time", "order_time")
 
 
 class RelatedRecords:
@@ -39,9 +45,13 @@ class RelatedRecords:
         self._contacts: dict[str, None] = {}
         self._orders: dict[str, None] = {}
         self._orders_for_payments: dict[str, None] = {}
-        self._asked = {"contacts": IdSet(), "orders": IdSet(), "payments": IdSet()}
+        self._old_orders: dict[str, datetime] = {}
+        self._orders_with_news: set[str] = set()
+        self._asked = {name: IdSet() for name in ("contacts", "orders", "payments", "transactions")}
         self._streams: dict[str, KeapStream] = {
-            name: stream for name in ("contacts", "orders", "payments") if (stream := tap.streams[name]).selected
+            name: stream
+            for name in ("contacts", "orders", "payments", "transactions")
+            if (stream := tap.streams[name]).selected
         }
 
     def note_order(self, row: Row) -> None:
@@ -50,12 +60,22 @@ class RelatedRecords:
         if contact.get("id"):
             self._contacts[contact["id"]] = None
         self._orders_for_payments[row["id"]] = None
+        if self._attempts_before is None:
+            return
+        begun = min((parse_instant(row[name]) for name in _BEGINNINGS if row.get(name)), default=self._attempts_before)
+        if begun < self._attempts_before:
+            self._old_orders[row["id"]] = begun
+            if self._is_news(row.get("modification_time")):
+                self._orders_with_news.add(row["id"])
 
     def note_payment(self, row: Row) -> None:
         """A payment is written: its orders belong to it."""
-        for order_id in row.get("order_ids") or ():
-            if order_id:
-                self._orders[order_id] = None
+        orders = [each for each in row.get("order_ids") or () if each]
+        self._orders.update(dict.fromkeys(orders))
+        if self._attempts_before is not None and (
+            self._is_news(row.get("payment_time")) or self._is_news(row.get("update_time"))
+        ):
+            self._orders_with_news.update(orders)
 
     def note_subscription(self, row: Row) -> None:
         """A subscription is written: if it changed, its contact belongs to it.
@@ -78,6 +98,32 @@ class RelatedRecords:
             self._look_up("payments", self._take(self._orders_for_payments, "payments"), "order_ids")
             if not self._orders:
                 self._look_up("contacts", self._take(self._contacts, "contacts"), "ids")
+        self._look_up_attempts()
+
+    @cached_property
+    def _attempts_before(self) -> datetime | None:
+        """The instant from which on this run reads all transactions; None where nothing before it is asked for."""
+        stream = self._streams.get("transactions")
+        return stream.plan.since if stream is not None and not stream.plan.whole else None
+
+    def _is_news(self, moment: str | None) -> bool:
+        """Whether an instant is of the time since the last run, as the orders' bookmark tells it."""
+        since = self._tap.streams["orders"].plan.since
+        return moment is not None and (since is None or parse_instant(moment) >= since)
+
+    def _look_up_attempts(self) -> None:
+        asked = self._asked["transactions"]
+        old = [each for each in sorted(self._orders_with_news) if each in self._old_orders and asked.add(each)]
+        self._orders_with_news.clear()
+        if not old or "transactions" not in self._streams:
+            return
+        stream = self._streams["transactions"]
+        conditions = [f"order_id=={order}" for order in old]
+        if len(old) > MOST_SINGLE_ORDERS and self._attempts_before is not None:
+            oldest = min(self._old_orders[order] for order in old)
+            conditions = [f"since_time=={format_instant(oldest)};until_time=={format_instant(self._attempts_before)}"]
+        written = sum(map(stream.write_related, self._pages(stream, conditions)))
+        stream.logger.info("Looked up %d orders for earlier transactions: %d new records.", len(old), written)
 
     def _take(self, wanted: dict[str, None], stream: str) -> list[str]:
         """The wanted ids that were neither read nor asked for; `payments` are asked for by order."""
@@ -93,15 +139,15 @@ class RelatedRecords:
             return
         stream = self._streams[name]
         written = 0
-        for page in self._pages(stream, ids, condition):
+        conditions = [f"{condition}=={','.join(batch)}" for batch in batched_ids(ids)]
+        for page in self._pages(stream, conditions):
             written += stream.write_related(page)
         stream.logger.info("Looked up %d ids for related %s: %d new records.", len(ids), name, written)
 
-    def _pages(self, stream: KeapStream, ids: Iterable[str], condition: str) -> Iterator[Page]:
+    def _pages(self, stream: KeapStream, conditions: Iterable[str]) -> Iterator[Page]:
         client = self._tap.client
         work = [
-            client.submit(client.all_pages, self._listing(stream, condition, batch), stream.reader)
-            for batch in batched_ids(ids)
+            client.submit(client.all_pages, self._listing(stream, condition), stream.reader) for condition in conditions
         ]
         for future in work:
             try:
@@ -112,8 +158,8 @@ class RelatedRecords:
                 self._streams.pop(stream.name, None)
 
     @staticmethod
-    def _listing(stream: KeapStream, condition: str, ids: Iterable[str]) -> Listing:
-        query = stream.listing_params(f"{condition}=={','.join(ids)}", stream.spec.order)
+    def _listing(stream: KeapStream, condition: str) -> Listing:
+        query = stream.listing_params(condition, stream.spec.order)
         return Listing(stream.name, stream.spec.path, query)
 
 

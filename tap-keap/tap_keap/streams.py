@@ -255,7 +255,7 @@ class KeapStream(Stream):
             if not self.schema_written:
                 self._write_schema_message()
                 self.schema_written = True
-            if not self.listed:
+            if not self.listed and "id" in row:
                 self.looked_up[row["id"]] = row.get("update_time")
             self._write_record_message(row)
             written += 1

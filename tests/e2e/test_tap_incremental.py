@@ -209,6 +209,63 @@ def test_lookback_and_whole_reread_of_payments(keap: Sandbox, tmp_path: Path) ->
     assert later.bookmark("payments")["last_full_read"] == "2026-03-08T00:00:00.000Z"
 
 
+def attempt(number: int, orders: list[int], at: str) -> dict[str, Any]:
+    return {
+        "amount": 49.0,
+        "status": "FAILED",
+        "is_successful": False,
+        "transaction_method": "CAPTURE",
+        "transaction_time": at,
+        "external_reference_id": f"ch_{number}",
+        "contact_id": "1",
+        "order_ids": [str(order_id) for order_id in orders],
+    }
+
+
+def references(run: TapRun) -> list[str]:
+    return sorted(row["external_reference_id"] for row in run.rows["transactions"])
+
+
+@pytest.fixture
+def attempts(keap: Sandbox) -> Sandbox:
+    """Orders 11, 12 and 21 have a failed attempt each from long before any look-back; 99 keeps the bookmark going."""
+    rows = [attempt(number, [number], "2025-01-10T10:01:00Z") for number in (11, 12, 21)]
+    keap.put("transactions", *rows, attempt(99, [], "2026-02-25T00:00:00Z"))
+    return keap
+
+
+def test_an_order_that_is_paid_late_brings_its_attempts(attempts: Sandbox, tmp_path: Path) -> None:
+    """Even those that the look-back does not reach; a reader without a memory of its own has no other way to them."""
+    first = sync(attempts, tmp_path)
+    assert references(first) == ["ch_11", "ch_12", "ch_21", "ch_99"]
+    attempts.put("orders", order(11, "1", "2026-02-28T08:00:00Z"))
+    attempts.put("payments", payment(520, [21], "2", "2026-02-28T09:00:00Z"))
+    run = sync(attempts, tmp_path, quiet(first.state))
+    assert references(run) == ["ch_11", "ch_21", "ch_99"]
+    assert run.bookmark("transactions") == first.bookmark("transactions")
+
+
+def test_orders_without_news_bring_no_attempts(attempts: Sandbox, tmp_path: Path) -> None:
+    """An order that only comes along with a payment of the look-back."""
+    attempts.put("payments", payment(520, [21], "2", "2026-01-20T09:00:00Z"))
+    first = sync(attempts, tmp_path)
+    run = sync(attempts, tmp_path, quiet(first.state))
+    assert "21" in run.ids("orders")
+    assert references(run) == ["ch_99"]
+
+
+def test_attempts_of_many_orders_are_read_by_time(attempts: Sandbox, tmp_path: Path) -> None:
+    first = sync(attempts, tmp_path)
+    many = range(1000, 1300)
+    attempts.put("orders", *(order(number, "1", "2026-02-28T08:00:00Z") for number in many))
+    attempts.put("transactions", *(attempt(number, [number], "2025-01-10T10:02:00Z") for number in many))
+    attempts.clear_requests("keap")
+    run = sync(attempts, tmp_path, quiet(first.state))
+    assert {f"ch_{number}" for number in many} < set(references(run))
+    asked = [entry for entry in attempts.requests("keap") if entry["path"].endswith("/sales/transactions")]
+    assert len(asked) <= 4
+
+
 def test_a_bookmark_that_the_target_lowered_is_taken(keap: Sandbox, tmp_path: Path) -> None:
     keap.put("orders", order(41, "1", "2026-02-01T00:00:00Z"), order(42, "1", "2026-02-10T00:00:00Z"))
     first = sync(keap, tmp_path)

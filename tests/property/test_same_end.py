@@ -157,14 +157,8 @@ def test_same_end(quick: Sandbox, tmp_path: Path, seed: int) -> None:
     check_history(quick, tmp_path, seed, steps=1)
 
 
-LOST_ATTEMPTS = pytest.mark.xfail(
-    reason="unpaid_orders: skip, the ledger lost, and an order that is paid when its failed attempts are older than "
-    "the tap's look-back: they come with the tap's next whole read only"
-)
-
-
 @pytest.mark.long
-@pytest.mark.parametrize("seed", [*range(100, 244), pytest.param(244, marks=LOST_ATTEMPTS), *range(245, 300)])
+@pytest.mark.parametrize("seed", range(100, 300))
 def test_same_end_of_many(quick: Sandbox, tmp_path: Path, seed: int) -> None:
     prepare(quick)
     check_history(quick, tmp_path, seed, steps=4)
