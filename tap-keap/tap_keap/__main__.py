@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from traceback import walk_tb
 
 
 def main() -> None:
@@ -66,13 +67,19 @@ def _unexpected(error: BaseException) -> int:
     """A defect: where it happened, without the values that may stand in its message."""
     from tap_keap import exit_codes  # noqa: PLC0415
 
-    trace = error.__traceback__
-    places = []
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        places.append(f"{code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}")
-        trace = trace.tb_next
-    return _fail(f"Unexpected {type(error).__name__} at {' > '.join(places[-4:])}.", exit_codes.UNEXPECTED)
+    name = type(error).__name__
+    if stream := _stream_with_a_bad_map(error):
+        return _fail(f"Setting stream_maps: a record of {stream} cannot be mapped ({name}).", exit_codes.CONFIGURATION)
+    places = [f"{frame.f_code.co_filename.rsplit('/', 1)[-1]}:{line}" for frame, line in walk_tb(error.__traceback__)]
+    return _fail(f"Unexpected {name} at {' > '.join(places[-4:])}.", exit_codes.UNEXPECTED)
+
+
+def _stream_with_a_bad_map(error: BaseException) -> str | None:
+    """The stream whose map failed, if that is where the error comes from: a mistake in the user's expression."""
+    for frame, _ in walk_tb(error.__traceback__):
+        if frame.f_globals.get("__name__") == "singer_sdk.mapper":
+            return str(getattr(frame.f_locals.get("self"), "stream_alias", "a stream"))
+    return None
 
 
 def _fail(message: str, code: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from traceback import walk_tb
 
 from target_chartmogul.pipes import widen_input
 
@@ -75,11 +76,18 @@ def _unexpected(error: BaseException) -> int:
         return _fail("the scratch files of the run cannot be written; is the disk full?", exit_codes.SERVICE)
     if name == "RecordsWithoutSchemaException":
         return _fail("a RECORD came before the SCHEMA of its stream: is the input from a Singer tap?", 1)
-    trace, places = error.__traceback__, []
-    while trace is not None:
-        places.append(f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}")
-        trace = trace.tb_next
+    if stream := _stream_with_a_bad_map(error):
+        return _fail(f"setting `stream_maps`: a record of {stream} cannot be mapped ({name})", exit_codes.CONFIGURATION)
+    places = [f"{frame.f_code.co_filename.rpartition('/')[2]}:{line}" for frame, line in walk_tb(error.__traceback__)]
     return _fail(f"unexpected {name} at {' > '.join(places[-4:])}", exit_codes.UNEXPECTED)
+
+
+def _stream_with_a_bad_map(error: BaseException) -> str | None:
+    """The stream whose map failed, if that is where the error comes from: a mistake in the user's expression."""
+    for frame, _ in walk_tb(error.__traceback__):
+        if frame.f_globals.get("__name__") == "singer_sdk.mapper":
+            return str(getattr(frame.f_locals.get("self"), "stream_alias", "a stream"))
+    return None
 
 
 def _fail(message: str, code: int) -> int:

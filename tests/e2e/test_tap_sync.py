@@ -137,6 +137,13 @@ def test_stream_maps_and_deselected_fields(calm: Sandbox, tmp_path: Path) -> Non
     assert all("given_name" not in row and isinstance(row["is_customer"], bool) for row in run.rows["people"])
 
 
+def test_a_stream_map_that_fails_is_the_users_mistake(calm: Sandbox, tmp_path: Path) -> None:
+    maps = {"contacts": {"given_name": "int(given_name)"}}
+    run = run_tap(tmp_path, key_config(calm, stream_maps=maps), streams=("contacts",))
+    assert run.code == 2
+    assert "Setting stream_maps: a record of contacts cannot be mapped (ValueError)." in run.stderr
+
+
 @pytest.mark.parametrize("style", ["null", "omitted", "empty"])
 def test_every_style_of_absence(calm: Sandbox, tmp_path: Path, style: str) -> None:
     calm.behaviour(null_style=style)

@@ -514,6 +514,12 @@ def test_records_of_one_id_the_last_one_wins(bridge: Bridge) -> None:
     assert bridge.content()["customers"]["1"]["name"] == "N1"
 
 
+def test_a_stream_map_that_fails_is_the_users_mistake(bridge: Bridge) -> None:
+    done = bridge.run(account_messages(account(2)), stream_maps={"contacts": {"given_name": "int(given_name)"}})
+    assert done.code == 2
+    assert "setting `stream_maps`: a record of contacts cannot be mapped (ValueError)" in done.stderr
+
+
 def test_stream_maps_change_records_on_their_way(bridge: Bridge) -> None:
     """The SDK's own feature: slower, since each record goes through Python; the content is what the map makes."""
     messages = account_messages(account(2))
