@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import msgspec
@@ -38,6 +39,9 @@ class MemoryJournal:
             if change.action == "delete":
                 self.uuids.pop((change.kind, change.external_id), None)
             self.uuids.update(uuids)
+
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def refused(self, change: Change, refusal: Refusal) -> None:
         with self._lock:

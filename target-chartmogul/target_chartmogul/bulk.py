@@ -10,7 +10,7 @@ import hashlib
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final, Self
 
@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 FEWEST_CUSTOMERS: Final = 500
 """New customers from which on `load_method: auto` loads in bulk."""
+_AT_ONCE: Final = 200
+"""Objects that are acknowledged together: a page of ChartMogul's."""
 
 _TABLES: Final = """
 PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;
@@ -119,11 +121,12 @@ class BulkLoader:
     def _post(self, body: Body, lanes: list[Lane]) -> None:
         if not lanes:
             return
-        for number, changes in lanes:
-            for change in changes:
-                self._journal.intend(change)
-                self._expect(number, change)
-            self._database.execute("INSERT INTO lane VALUES (?, 1)", (number,))
+        with self._journal.together():
+            for number, changes in lanes:
+                for change in changes:
+                    self._journal.intend(change)
+                    self._expect(number, change)
+                self._database.execute("INSERT INTO lane VALUES (?, 1)", (number,))
         if self._imports.post(body.records):
             logger.info("Bulk import of %d customers, %.1f MB", body.customers, body.size / 1_000_000)
 
@@ -140,7 +143,10 @@ class BulkLoader:
 
     def _verify(self) -> None:
         listed = chain(self._listing.customers(), self._listing.invoices(), self._listing.events())
-        found = sum(self._accept(each) for each in listed)
+        found = 0
+        while some := list(islice(listed, _AT_ONCE)):
+            with self._journal.together():
+                found += sum(map(self._accept, some))
         (missing,) = self._database.execute("SELECT count(*) FROM expected").fetchone()
         logger.info("Bulk imports: %d objects are there as they should be, %d are sent one by one", found, missing)
 

@@ -5,6 +5,7 @@ The plan makes them, apply carries them out, and nothing else passes between the
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
 import msgspec
@@ -66,6 +67,10 @@ class Journal(Protocol):
 
         `uuids` by kind and external id, of its lines and transactions too.
         """
+        ...
+
+    def together(self) -> AbstractContextManager[None]:
+        """Within it, what is told is kept as one, which is faster: after a crash all of it is there, or nothing."""
         ...
 
     def refused(self, change: Change, refusal: Refusal) -> None:

@@ -63,18 +63,12 @@ class Ledger(LedgerObjects, LedgerMemory):
 
     def acknowledged(self, change: Change, uuids: dict[tuple[Kind, str], str]) -> None:
         """ChartMogul has it: from now on the ledger holds `change.desired`."""
-        with self._lock:
-            self._database.execute("BEGIN")
-            try:
-                if change.action == "delete":
-                    self._drop(change)
-                elif change.desired is not None:
-                    self._take(change, change.desired, uuids)
-                self._settle_intent(change)
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
+        with self.transaction():
+            if change.action == "delete":
+                self._drop(change)
+            elif change.desired is not None:
+                self._take(change, change.desired, uuids)
+            self._settle_intent(change)
 
     def refused(self, change: Change, refusal: Refusal) -> None:
         """ChartMogul did not take it; what it holds is as before, or, without an answer, is to be looked up."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -102,24 +104,17 @@ class LedgerFile:
         self.put("shape", "chartmogul" if shaped else None)
         return True
 
-    def transaction(self) -> _Transaction:
-        """Several writes as one: `with ledger.transaction():`."""
-        return _Transaction(self._database, self._lock)
-
-
-class _Transaction:
-    """BEGIN … COMMIT, or ROLLBACK on any error."""
-
-    def __init__(self, database: sqlite3.Connection, lock: threading.RLock) -> None:
-        self._database = database
-        self._lock = lock
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        self._database.execute("BEGIN")
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        try:
-            self._database.execute("COMMIT" if kind is None else "ROLLBACK")
-        finally:
-            self._lock.release()
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Several writes as one, or none of them on any error; one within another is part of that."""
+        with self._lock:
+            if self._database.in_transaction:
+                yield
+                return
+            self._database.execute("BEGIN")
+            try:
+                yield
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")

@@ -49,15 +49,9 @@ class LedgerObjects(LedgerFile):
 
     def record(self, listed: Iterable[tuple[Kind, ChartMogulObject, str, Mapping[tuple[Kind, str], str]]]) -> None:
         """Take objects as ChartMogul listed them: kind, object, uuid, and the uuids of its lines and transactions."""
-        with self._lock:
-            self._database.execute("BEGIN")
-            try:
-                for kind, thing, uuid, parts in listed:
-                    self._put(kind, thing, {**parts, (kind, thing.external_id): uuid})
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
+        with self.transaction():
+            for kind, thing, uuid, parts in listed:
+                self._put(kind, thing, {**parts, (kind, thing.external_id): uuid})
 
     def put_marks(self, kind: Kind, external_id: str, marks: Iterable[str]) -> None:
         """What people or a bulk import did to an object (`listing.Mark`), until the next change of it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from target_chartmogul.changes import Change, Kind, Refusal
 from target_chartmogul.chartmogul.objects import SubscriptionEvent
 from target_chartmogul.keap import ids
@@ -32,6 +34,10 @@ class RunJournal:
         self._ledger.acknowledged(change, uuids)
         self._report.acknowledged(change)
         self._progress.advance()
+
+    def together(self) -> AbstractContextManager[None]:
+        """What is told within is kept as one."""
+        return self._ledger.transaction()
 
     def refused(self, change: Change, refusal: Refusal) -> None:
         """ChartMogul did not take it."""
