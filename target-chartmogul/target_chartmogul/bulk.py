@@ -34,7 +34,7 @@ _AT_ONCE: Final = 200
 """Objects that are acknowledged together: a page of ChartMogul's."""
 
 _TABLES: Final = """
-PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;
+PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-32000;
 CREATE TABLE expected(kind TEXT, id TEXT, lane INTEGER, digest BLOB, rule TEXT, PRIMARY KEY(kind, id)) WITHOUT ROWID;
 CREATE INDEX expected_lane ON expected(lane);
 CREATE TABLE lane(number INTEGER PRIMARY KEY, bulk INTEGER);

@@ -56,7 +56,7 @@ _BY_PAYMENT: Final = (
     " WHERE p.id = {stream}.ref)"
 )
 _RECORDS: Final = " UNION ALL ".join(
-    f"SELECT '{stream}', r.id, r.raw FROM member m CROSS JOIN {stream} r ON r.id = m.id"
+    f"SELECT '{stream}', m.id, r.raw FROM member m CROSS JOIN {stream} r ON r.place = m.place"
     f" WHERE m.grp = :group AND m.stream = {STREAM_NUMBER[stream]}"
     for stream in ACCOUNT_STREAMS
 )
@@ -86,9 +86,9 @@ class Groups:
             " WHERE contact IS NOT NULL;"
             "INSERT OR IGNORE INTO contact_of_subscription SELECT subscription, contact"
             " FROM ledger.use_of_subscription;"
-            "CREATE TABLE home(stream INTEGER, id INTEGER, grp INTEGER, hash INTEGER);"
-            "CREATE TABLE member(grp INTEGER, stream INTEGER, id INTEGER, hash INTEGER, PRIMARY KEY(grp, stream, id))"
-            " WITHOUT ROWID;"
+            "CREATE TABLE home(stream INTEGER, id INTEGER, grp INTEGER, hash INTEGER, place INTEGER);"
+            "CREATE TABLE member(grp INTEGER, stream INTEGER, id INTEGER, hash INTEGER, place INTEGER,"
+            " PRIMARY KEY(grp, stream, id)) WITHOUT ROWID;"
             "CREATE TABLE dirty(grp INTEGER PRIMARY KEY);"
         )
         self._tie()
@@ -138,7 +138,7 @@ class Groups:
     def gather(self) -> None:
         """List the records of the marked groups; to be called once, after marking."""
         self._database.execute(
-            "INSERT INTO member SELECT grp, stream, id, hash FROM home WHERE grp IN (SELECT grp FROM dirty)"
+            "INSERT INTO member SELECT grp, stream, id, hash, place FROM home WHERE grp IN (SELECT grp FROM dirty)"
             " ORDER BY grp, stream, id"
         )
 
@@ -183,7 +183,7 @@ class Groups:
                 any_order=_ANY_ORDER.format(stream=stream), by_payment=_BY_PAYMENT.format(stream=stream)
             )
             self._database.execute(
-                f"INSERT INTO home SELECT {STREAM_NUMBER[stream]}, id, root({contact}), hash FROM {stream}"
+                f"INSERT INTO home SELECT {STREAM_NUMBER[stream]}, id, root({contact}), hash, place FROM {stream}"
             )
 
     def _mark(self, query: str) -> None:

@@ -80,7 +80,7 @@ class Settling:
     def _rows(self, condition: str) -> Iterator[Row]:
         for stream in _KEPT_STREAMS:
             for number, replication, raw in self._database.execute(
-                f"SELECT r.id, r.replication, r.raw FROM {stream} r JOIN member m ON m.id = r.id"
+                f"SELECT r.id, r.replication, r.raw FROM {stream} r JOIN member m ON m.place = r.place"
                 f" AND m.stream = {STREAM_NUMBER[stream]} JOIN outcome o ON o.grp = m.grp WHERE {condition}"
             ):
                 yield Row(stream, number, replication, bytes(raw))
@@ -121,7 +121,7 @@ class Settling:
                     + " FROM member m JOIN outcome o ON o.grp = m.grp"
                     + f" WHERE m.stream = {number} AND "
                     + condition.format(stream=stream)
-                    + (")" if verb.startswith("DELETE") else "")
+                    + (")" if verb.startswith("DELETE") else " ORDER BY m.id")
                 )
         for stream in WHOLE_STREAMS & set(ACCOUNT_STREAMS):
             self._database.execute(
