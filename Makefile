@@ -46,7 +46,9 @@ test-dagster: $(READY) ## many accounts on Dagster, in an environment of its own
 	@DAGSTER=$(abspath .venv-dagster/bin/dagster) $(BIN)/pytest -q -m orchestrator
 
 bench: $(READY) ## figures, peers, ratios, floors
-	@$(BIN)/python -m tests.bench
+	@test -x .venv-peer/bin/target-jsonl || { $(BIN)/uv venv --quiet .venv-peer --python $(BIN)/python && \
+		$(BIN)/uv pip install --quiet --python .venv-peer/bin/python --require-hashes -r requirements/peer.txt; }
+	@TARGET_JSONL=$(abspath .venv-peer/bin/target-jsonl) $(BIN)/python -m tests.bench
 
 lint: $(READY)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -61,7 +63,7 @@ definitions: $(READY) ## settings in meltano.yml, plugins/, README and .env.exam
 	@$(BIN)/python scripts/definitions.py
 
 pins: $(READY) ## requirements/*.txt anew from *.in: exact, hashed, without addresses
-	@for name in dev uv dagster; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	@for name in dev uv dagster peer; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header --upgrade requirements/$$name.in -o requirements/$$name.txt; done
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 		requirements/plugins.in -c requirements/dev.txt -o requirements/plugins.txt
@@ -71,4 +73,4 @@ docs: $(READY) ## the documentation site, into site/
 	@$(BIN)/mkdocs build --quiet --strict
 
 clean: ## what was made here, but for your .env
-	@rm -rf $(VENV) .venv-dagster .meltano output build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .venv-dagster .venv-peer .meltano output build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 
 from tests.bench import decisions
 from tests.bench.row import Row
-from tests.bench.spent import account_file
+from tests.bench.spent import account_file, spent
 from tests.sandbox_process import ROOT
 
 CONTACTS, ORDERS = 2_000, 20_000
@@ -27,7 +29,10 @@ def told(module: str, source: Path) -> dict[str, Any]:
 
 
 def inbox_rows(folder: Path) -> list[Row]:
-    """Records a CPU second, validated and on disk, beside the SDK's default sink on the same records."""
+    """Records a CPU second, validated and on disk, beside the SDK's default sink and target-jsonl on the same records.
+
+    target-jsonl has an environment of its own, which `make bench` makes and names in `TARGET_JSONL`.
+    """
     source = account_file(folder, CONTACTS, ORDERS)
     short = folder / "first.jsonl"
     with source.open() as whole:
@@ -36,18 +41,33 @@ def inbox_rows(folder: Path) -> list[Row]:
         (told("tests.bench.target_intake", source), told("tests.bench.sdk_default_target", short)) for _ in range(TIMES)
     ]
     ours = max(one["records"] / one["cpu"] for one, _ in pairs)
-    peer = max(other["records"] / other["cpu"] for _, other in pairs)
+    peers = {"SDK's default sink": max(other["records"] / other["cpu"] for _, other in pairs)}
+    if program := os.environ.get("TARGET_JSONL"):
+        peers["target-jsonl"] = max(_target_jsonl(program, short, folder) for _ in range(TIMES))
     return [
         Row(
-            what="target: records into the inbox, per CPU second",
+            what=f"target: records into the inbox, per CPU second, beside {name}",
             ours=ours,
             required="≥ 20,000",
-            peer=f"{peer:,.0f} SDK's default sink",
+            peer=f"{peer:,.0f} {name}",
             ratio=ours / peer,
             also=ours >= 8 * peer,
             detail=f"{pairs[0][0]['records']:,} records; best of {TIMES}",
         )
+        for name, peer in peers.items()
     ]
+
+
+def _target_jsonl(program: str, source: Path, folder: Path) -> float:
+    """Records a CPU second of target-jsonl, start-up subtracted."""
+    own = folder / "target-jsonl"
+    shutil.rmtree(own, ignore_errors=True)
+    own.mkdir()
+    config, nothing = own / "config.json", own / "nothing.jsonl"
+    config.write_text(json.dumps({"destination_path": str(own)}))
+    nothing.touch()
+    start, whole = (spent([program, "-c", str(config)], stdin=each).cpu for each in (nothing, source))
+    return sum(line.startswith('{"type":"RECORD"') for line in source.open()) / (whole - start)
 
 
 def planning_rows(folder: Path) -> list[Row]:
