@@ -41,7 +41,7 @@ class Sandbox:
         self._session.close()
         self.process.terminate()
         try:
-            return self.process.wait(timeout=10)
+            return self.process.wait(timeout=120)  # with a million orders in memory it takes its time
         finally:
             if self.process.poll() is None:
                 self.process.kill()

@@ -51,13 +51,15 @@ def main() -> int:
     options = parser.parse_args()
     measures = MEASURES | FULL if options.full else MEASURES
     rows: list[Row] = []
-    with TemporaryDirectory() as folder:
-        for name in options.only or measures:
-            begun = time.monotonic()
-            print(f"{name} …", end=" ", file=sys.stderr, flush=True)
-            rows += measures[name](Path(folder))
-            print(f"{time.monotonic() - begun:.0f} s", file=sys.stderr)
-    print_table(rows)
+    try:
+        with TemporaryDirectory() as folder:
+            for name in options.only or measures:
+                begun = time.monotonic()
+                print(f"{name} …", end=" ", file=sys.stderr, flush=True)
+                rows += measures[name](Path(folder))
+                print(f"{time.monotonic() - begun:.0f} s", file=sys.stderr)
+    finally:
+        print_table(rows)  # what was measured, even if the rest could not be
     return 0 if all(row.met for row in rows) else 1
 
 
