@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -114,7 +114,8 @@ class LedgerFile:
             self._database.execute("BEGIN")
             try:
                 yield
+                self._database.execute("COMMIT")
             except BaseException:
-                self._database.execute("ROLLBACK")
+                with suppress(sqlite3.OperationalError):  # where the disk is full, SQLite has rolled back itself
+                    self._database.execute("ROLLBACK")
                 raise
-            self._database.execute("COMMIT")
