@@ -45,10 +45,10 @@ test-dagster: $(READY) ## many accounts on Dagster, in an environment of its own
 		$(BIN)/uv pip install --quiet --python .venv-dagster/bin/python --require-hashes -r requirements/dagster.txt; }
 	@DAGSTER=$(abspath .venv-dagster/bin/dagster) $(BIN)/pytest -q -m orchestrator
 
-bench: $(READY) ## figures, peers, ratios, floors
+bench: $(READY) ## figures, peers, ratios, floors; with FULL=1 a million orders, too (an hour)
 	@test -x .venv-peer/bin/target-jsonl || { $(BIN)/uv venv --quiet .venv-peer --python $(BIN)/python && \
 		$(BIN)/uv pip install --quiet --python .venv-peer/bin/python --require-hashes -r requirements/peer.txt; }
-	@TARGET_JSONL=$(abspath .venv-peer/bin/target-jsonl) $(BIN)/python -m tests.bench
+	@TARGET_JSONL=$(abspath .venv-peer/bin/target-jsonl) $(BIN)/python -m tests.bench $(if $(FULL),--full)
 
 lint: $(READY)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -12,6 +12,7 @@ import msgspec
 from target_chartmogul.change_store import PLANS_LANE, ChangeStore
 from target_chartmogul.changes import Change
 from target_chartmogul.chartmogul.objects import Plan
+from target_chartmogul.failures import StoppedError
 from target_chartmogul.grouping import Groups
 from target_chartmogul.inbox import CATALOG_STREAMS, Inbox
 from target_chartmogul.keap.decide import decide
@@ -123,6 +124,8 @@ class Planner:
         group, rejected = self._group(number, existing, self._ledger.remembered(contacts))
         try:
             decision = decide(group, self.catalog, self._arrived, self._settings, self._now)
+        except StoppedError:
+            raise  # a signal may come at any moment
         except Exception as error:  # noqa: BLE001
             # A defect must not cost other accounts (rule 1.5). Its text may hold data, its type does not.
             logger.error("The mapping failed for contact %d: %s", number, where(error))  # noqa: TRY400

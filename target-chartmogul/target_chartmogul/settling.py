@@ -1,13 +1,14 @@
 """After apply: which records are dealt with, which are kept for the next run, and where the STATE must stay behind.
 
-With a ledger that lasts, records that wait are kept there and the STATE goes on. Without one, the STATE of their stream
-is held at them (rule 1.5).
+With a ledger that lasts, records that wait are kept there and the STATE goes on. Without one, or if a run that ended
+early left too many of them, the STATE of their stream is held at them (rule 1.5).
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
 from target_chartmogul.inbox import ACCOUNT_STREAMS, STREAM_NUMBER, WHOLE_STREAMS, Inbox, Row
 from target_chartmogul.ledger import Ledger
@@ -16,6 +17,20 @@ from target_chartmogul.state import StateKeeper
 
 _KEPT_STREAMS: Final = tuple(stream for stream in ACCOUNT_STREAMS if stream not in WHOLE_STREAMS)
 _BATCH: Final = 500
+MOST_UNSENT: Final = 100_000
+"""Records, of about a kilobyte each. More are not kept when a run ends early: it has little time to write a ledger of
+gigabytes, and to carry that about takes longer than to read Keap again."""
+
+_UNFINISHED: Final = "o.grp IN (SELECT grp FROM unfinished)"
+
+logger = logging.getLogger("target-chartmogul")
+
+
+def too_many_to_keep(unsent: int) -> bool:
+    """Whether a lasting ledger does not keep the records that a run left unsent; then it is told."""
+    if unsent > MOST_UNSENT:
+        logger.info("%d records were not sent yet: the state stays behind them, and the tap reads them again.", unsent)
+    return unsent > MOST_UNSENT
 
 
 class Settling:
@@ -59,7 +74,7 @@ class Settling:
 
         Args:
             lanes_done: lanes whose every change was acknowledged.
-            state: held back where the ledger does not last.
+            state: held back where the ledger does not last, or shall not keep that much.
         """
         self._write()
         self._database.execute("CREATE TABLE lane_done(lane INTEGER PRIMARY KEY)")
@@ -70,27 +85,34 @@ class Settling:
             " AND lane NOT IN (SELECT lane FROM lane_done);"
         )
         if self._lasting:
-            self._keep()
+            self._keep(state)
             self._mark_seen()
         else:
-            self._hold(state)
+            self._hold_back(f"o.failed OR {_UNFINISHED}", state)
+            self._hold_waiting(state)
         (unfinished,) = self._database.execute("SELECT count(*) FROM unfinished").fetchone()
         return int(unfinished)
 
     def _rows(self, condition: str) -> Iterator[Row]:
-        for stream in _KEPT_STREAMS:
-            for number, replication, raw in self._database.execute(
-                f"SELECT r.id, r.replication, r.raw FROM {stream} r JOIN member m ON m.place = r.place"
-                f" AND m.stream = {STREAM_NUMBER[stream]} JOIN outcome o ON o.grp = m.grp WHERE {condition}"
-            ):
-                yield Row(stream, number, replication, bytes(raw))
+        for stream, number, replication, raw in self._selected("r.id, r.replication, r.raw", condition):
+            yield Row(stream, number, replication, bytes(raw))
 
-    def _keep(self) -> None:
+    def _selected(self, columns: str, condition: str) -> Iterator[tuple[Any, ...]]:
+        """Stream and columns of records; `condition` may name `{stream}` and `{number}`."""
+        for stream in _KEPT_STREAMS:
+            number = STREAM_NUMBER[stream]
+            yield from self._database.execute(
+                f"SELECT '{stream}', {columns} FROM {stream} r JOIN member m ON m.place = r.place"
+                f" AND m.stream = {number} JOIN outcome o ON o.grp = m.grp"
+                f" WHERE {condition.format(stream=stream, number=number)}"
+            )
+
+    def _keep(self, state: StateKeeper) -> None:
         """Whole groups, so that what waits finds its order, contact and payments again.
 
         Records that a group no longer waits for are released.
         """
-        waiting = "(o.waits OR o.grp IN (SELECT grp FROM unfinished))"
+        kept = set(self._ledger.kept())
         planned = (
             (stream, number)
             for stream in _KEPT_STREAMS
@@ -98,11 +120,27 @@ class Settling:
                 "SELECT m.id FROM member m JOIN outcome o ON o.grp = m.grp WHERE m.stream = ?", (STREAM_NUMBER[stream],)
             ).fetchall()
         )
-        kept = set(self._ledger.kept())
+        to_keep = f"(o.waits OR {_UNFINISHED})"
+        if too_many_to_keep(self._unsent()):
+            # What an earlier run kept stays: the bookmarks have long passed it.
+            self._database.execute("CREATE TABLE kept_before(stream TEXT, id INTEGER, PRIMARY KEY(stream, id))")
+            self._database.executemany("INSERT INTO kept_before VALUES (?, ?)", kept)
+            before = "(m.stream, m.id) IN (SELECT {number}, id FROM kept_before WHERE stream = '{stream}')"
+            self._hold_back(f"NOT o.waits AND {_UNFINISHED} AND NOT {before}", state)
+            to_keep = f"(o.waits OR {_UNFINISHED} AND {before})"
         with self._ledger.transaction():
             if kept:
                 self._ledger.release(each for each in planned if each in kept)
-            self._ledger.keep(self._rows(waiting))
+            self._ledger.keep(self._rows(to_keep))
+
+    def _unsent(self) -> int:
+        """How many records have groups that the run did not come to, or not to the end of."""
+        streams = ", ".join(str(STREAM_NUMBER[stream]) for stream in _KEPT_STREAMS)
+        (count,) = self._database.execute(
+            f"SELECT count(*) FROM member m JOIN outcome o ON o.grp = m.grp"
+            f" WHERE m.stream IN ({streams}) AND NOT o.waits AND {_UNFINISHED}"
+        ).fetchone()
+        return int(count)
 
     def _mark_seen(self) -> None:
         """Records that are dealt with: until they change or their day comes, their group need not be looked at."""
@@ -129,9 +167,11 @@ class Settling:
                 f" AND id NOT IN (SELECT id FROM {stream})"
             )
 
-    def _hold(self, state: StateKeeper) -> None:
-        for row in self._rows("o.failed OR o.grp IN (SELECT grp FROM unfinished)"):
-            state.hold(row.stream, row.replication)
+    def _hold_back(self, condition: str, state: StateKeeper) -> None:
+        for stream, replication in self._selected("r.replication", condition):
+            state.hold(stream, replication)
+
+    def _hold_waiting(self, state: StateKeeper) -> None:
         for stream in _KEPT_STREAMS:
             for (replication,) in self._database.execute(
                 f"SELECT r.replication FROM exempt e JOIN {stream} r ON r.id = e.id"

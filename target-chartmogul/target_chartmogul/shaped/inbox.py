@@ -96,6 +96,11 @@ class ShapedInbox:
                 read(stream, msgspec.json.decode(raw), self._prefix),
             )
 
+    def count(self, groups: Iterable[int]) -> int:
+        """How many rows some groups have."""
+        query = "SELECT count(*) FROM row WHERE grp = ?"
+        return sum(self.connection.execute(query, (group,)).fetchone()[0] for group in groups)
+
     def refuse_nested_transactions(self) -> Iterator[Reject]:
         """Take out invoices that list transactions although the run has a stream of them.
 

@@ -12,10 +12,13 @@ import msgspec
 from target_chartmogul.change_store import PLANS_LANE, ChangeStore
 from target_chartmogul.chartmogul.normal import same
 from target_chartmogul.chartmogul.objects import Plan
+from target_chartmogul.failures import StoppedError
+from target_chartmogul.inbox import Row
 from target_chartmogul.keap.group import Decision, Held, Note, Reject
 from target_chartmogul.ledger import Ledger
 from target_chartmogul.plan import group_changes, plan_changes
 from target_chartmogul.planning import Listener, where
+from target_chartmogul.settling import too_many_to_keep
 from target_chartmogul.shaped.decide import ShapedGroup, decide
 from target_chartmogul.shaped.grouping import ShapedGroups
 from target_chartmogul.shaped.inbox import ShapedInbox, StoredRow
@@ -100,6 +103,8 @@ class ShapedPlanner:
             getattr(group, _SHELVES[stored.stream])[stored.key] = row
         try:
             decision = decide(group, plans, self._gone, self._now)
+        except StoppedError:
+            raise  # a signal may come at any moment
         except Exception as error:  # noqa: BLE001
             # A defect must not cost other customers (rule 1.5). Its text may hold data, its type does not.
             name = min([*group.customers, *existing.customers], default="(unknown)")
@@ -141,6 +146,8 @@ class ShapedPlanner:
 class ShapedSettling:
     """After apply: rows that wait or are not done are kept in a lasting ledger, else hold back the STATE (rule 1.5).
 
+    Too many that are not done hold back the STATE as well, as `settling` says.
+
     Args:
         inbox: grouped.
         ledger: of the run.
@@ -163,33 +170,54 @@ class ShapedSettling:
 
         Args:
             lanes_done: lanes whose every change was acknowledged.
-            state: held back where the ledger does not last.
+            state: held back where the ledger does not last, or shall not keep that much.
         """
         done = set(lanes_done)
-        unfinished = {
-            each.group for each in self._outcomes if each.failed or (each.lane is not None and each.lane not in done)
-        }
-        rows = self._left(unfinished)
+        unsent = {each.group for each in self._outcomes if each.lane is not None and each.lane not in done}
+        failed = {each.group for each in self._outcomes if each.failed}
         if self._lasting:
+            kept = set(self._ledger.kept())
+            to_hold = unsent - failed if too_many_to_keep(self._inbox.count(unsent - failed)) else set()
             with self._ledger.transaction():
-                self._ledger.release(self._ledger.kept())
-                self._ledger.keep(row.kept() for row in rows)
+                self._ledger.release(kept)
+                self._ledger.keep(self._to_keep(unsent | failed, to_hold, kept, state))
         else:
-            for row in rows:
-                for origin in self._inbox.origins.get(row.stream, {row.stream}):
-                    # Behind a stream map the value may be another one's than the bookmark's.
-                    state.hold(origin, row.replication if origin == row.stream else None)
-        return len(unfinished)
+            for row, _ in self._left(unsent | failed):
+                self._hold(row, state)
+        return len(unsent | failed)
 
-    def _left(self, unfinished: set[int]) -> Iterator[StoredRow]:
-        """Whole groups that are not done, single rows that wait, and plans that ChartMogul did not take."""
+    def _to_keep(
+        self, unfinished: set[int], to_hold: set[int], kept: set[tuple[str, int]], state: StateKeeper
+    ) -> Iterator[Row]:
+        """What is left, but for rows of groups that hold the STATE; of these, what an earlier run kept.
+
+        The bookmarks have long passed such a row.
+        """
+        for row, group in self._left(unfinished):
+            record = row.kept()
+            if group in to_hold and (record.stream, record.id) not in kept:
+                self._hold(row, state)
+            else:
+                yield record
+
+    def _hold(self, row: StoredRow, state: StateKeeper) -> None:
+        for origin in self._inbox.origins.get(row.stream, {row.stream}):
+            # Behind a stream map the value may be another one's than the bookmark's.
+            state.hold(origin, row.replication if origin == row.stream else None)
+
+    def _left(self, unfinished: set[int]) -> Iterator[tuple[StoredRow, int | None]]:
+        """Whole groups that are not done, single rows that wait, and plans that ChartMogul did not take.
+
+        With the group that is not done, None for what else is left.
+        """
         held = {plan.external_id: plan for plan in self._ledger.objects("plan")}
         for stored, row in self._inbox.rows("stream = ?", PLANS):
             if isinstance(row, Plan) and (row.external_id not in held or not same(row, held[row.external_id])):
-                yield stored
+                yield stored, None
         for outcome in self._outcomes:
             for stored, _ in self._inbox.rows("grp = ?", outcome.group):
-                if outcome.group in unfinished or (stored.stream, stored.key) in outcome.waits:
-                    yield stored
+                waits = (stored.stream, stored.key) in outcome.waits
+                if waits or outcome.group in unfinished:
+                    yield stored, None if waits else outcome.group
         for stored, _ in self._inbox.rows("stream = ? AND grp IS NULL", TRANSACTIONS):
-            yield stored
+            yield stored, None

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from target_chartmogul import settling
 from target_chartmogul.keap.group import Reject
 from target_chartmogul.ledger import Ledger
 from target_chartmogul.shaped.grouping import ShapedGroups
@@ -85,6 +86,20 @@ def test_without_a_lasting_ledger_the_bookmark_of_the_taps_stream_stays_behind(i
     held = {"replication_key_value": "2026-05-01"} if origin == "transactions" else {}
     assert state.value() == {"bookmarks": {origin: held}}
     assert kept(ledger) == []
+
+
+def test_too_much_that_is_not_done_is_not_kept_but_holds_the_state(inbox, ledger, monkeypatch):
+    """But for plans and single rows that wait, and what an earlier run kept."""
+    monkeypatch.setattr(settling, "MOST_UNSENT", 1)
+    earlier = next(stored for stored, _ in inbox.rows("key = 'B'"))
+    with ledger.transaction():
+        ledger.keep([earlier.kept()])
+    unfinished, state = settled(inbox, ledger, set())
+    assert unfinished == 2
+    assert kept(ledger) == [("invoices", "B"), ("plans", "gold"), ("transactions", "orphan")]
+    held = {"replication_key_value": "2026-05-01"}
+    goes_on = {"replication_key_value": "2026-06-01"}
+    assert state.value() == {"bookmarks": {"plans": goes_on, "customers": held, "invoices": held, "transactions": held}}
 
 
 def test_kept_rows_come_back_but_newer_ones_win(inbox, tmp_path):

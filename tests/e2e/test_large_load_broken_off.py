@@ -1,0 +1,34 @@
+"""A first load of 40,000 orders that is told to end: the ledger stays small, and the next run reads Keap again."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.bench.accounts import NOW, serving
+from tests.bench.spent import account_file
+from tests.pipeline import Pipeline
+
+ORDERS = 40_000
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_rule_1_5_too_much_to_keep_is_read_again(tmp_path: Path) -> None:
+    with serving(account_file(tmp_path, ORDERS // 10, ORDERS)) as sandbox:
+        pipeline = Pipeline(sandbox, tmp_path / "runs", tap={"now": NOW}, target={"now": NOW}, fresh=True)
+        running = pipeline.start()
+        assert running.wait_until(lambda: len(sandbox.writes()) > 2, timeout=300)
+        running.target.send_signal(signal.SIGTERM)
+        done = running.finish(300)
+        assert done.codes == (0, 143), done
+        assert "records were not sent yet: the state stays behind them" in done.target_stderr
+        assert pipeline.ledger.stat().st_size < ORDERS * 500
+        pipeline.run(timeout=600).assert_fine()
+        assert len(pipeline.content()["invoices"]) > ORDERS // 2
+        sandbox.clear_requests()
+        pipeline.lose_ledger()
+        pipeline.run(timeout=600, full=True).assert_fine()
+        assert sandbox.writes() == []
