@@ -34,8 +34,8 @@ def tell_rehearsal(ledger: Ledger, report: ReportBuilder, store: ChangeStore, no
         for change in changes:
             report.planned(change)
             ledger.acknowledged(change, {})
-    for contacts, facts, due in store.memories():
-        ledger.remember(contacts, facts, due)
+    for memory in store.memories():
+        ledger.remember(memory.contacts, memory.facts, memory.due)
     report.mrr(_figures_and_churn(ledger, report, now).table, before=before.table)
 
 

@@ -33,6 +33,17 @@ _DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
 _DECODE_FACTS: Final = msgspec.json.Decoder(Remembered).decode
 
 
+class Memory(msgspec.Struct, frozen=True):
+    """What is to be remembered of a group."""
+
+    contacts: list[int]
+    facts: Remembered
+    due: str | None
+    """The instant at which it must be looked at again."""
+    lane: int | None = None
+    """Its changes, if anything that was remembered before holds until they are made."""
+
+
 class ChangeStore:
     """The changes of one run, by lane.
 
@@ -46,7 +57,7 @@ class ChangeStore:
             "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
             "CREATE TABLE change(place INTEGER PRIMARY KEY, action TEXT, kind TEXT, id TEXT, parent TEXT,"
             " moved INTEGER, rule TEXT, desired BLOB, held BLOB);"
-            "CREATE TABLE memory(contacts BLOB, facts BLOB, due TEXT); BEGIN"
+            "CREATE TABLE memory(contacts BLOB, facts BLOB, due TEXT, lane INTEGER); BEGIN"
         )
         self.counts: Counter[tuple[str, str, bool]] = Counter()
         """How many changes by action, kind and `moved`."""
@@ -78,14 +89,17 @@ class ChangeStore:
         self._database.executemany("INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         return len(rows)
 
-    def add_memory(self, contacts: list[int], facts: Remembered, due: str | None) -> None:
-        """Take what is to be remembered of a group, and the instant at which it must be looked at again."""
-        self._database.execute("INSERT INTO memory VALUES (?, ?, ?)", (_ENCODE(contacts), _ENCODE(facts), due))
+    def add_memory(self, memory: Memory) -> None:
+        """Take what is to be remembered of a group."""
+        self._database.execute(
+            "INSERT INTO memory VALUES (?, ?, ?, ?)",
+            (_ENCODE(memory.contacts), _ENCODE(memory.facts), memory.due, memory.lane),
+        )
 
-    def memories(self) -> Iterator[tuple[list[int], Remembered, str | None]]:
-        """Contacts, facts and due instant of each group of which something new is to be remembered."""
-        for contacts, facts, due in self._database.execute("SELECT contacts, facts, due FROM memory ORDER BY rowid"):
-            yield msgspec.json.decode(contacts), _DECODE_FACTS(facts), due
+    def memories(self) -> Iterator[Memory]:
+        """Of each group of which something new is to be remembered."""
+        for contacts, facts, due, lane in self._database.execute("SELECT * FROM memory ORDER BY rowid"):
+            yield Memory(msgspec.json.decode(contacts), _DECODE_FACTS(facts), due, lane)
 
     def __len__(self) -> int:
         return sum(self.counts.values())

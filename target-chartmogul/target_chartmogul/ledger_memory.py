@@ -16,6 +16,7 @@ _REMEMBERED: Final[dict[str, msgspec.json.Decoder[Any]]] = {
     name: msgspec.json.Decoder(get_args(hint)[-1] if get_origin(hint) is dict else hint)
     for name, hint in get_type_hints(Remembered).items()
 }
+_LEARNED: Final = "refused_emails"
 
 
 class LedgerMemory(LedgerFile):
@@ -54,19 +55,41 @@ class LedgerMemory(LedgerFile):
 
     def remember(self, contacts: list[int], facts: Remembered, due: str | None) -> None:
         """Replace what is remembered of some contacts, and the instant at which they must be looked at again."""
-        home = contacts[0]
         with self._lock:
             for contact in contacts:
                 self._database.execute("DELETE FROM remembered WHERE contact = ?", (contact,))
                 self._database.execute("DELETE FROM due WHERE contact = ?", (contact,))
-            for kind in _REMEMBERED:
-                held = getattr(facts, kind)
-                for key, value in held.items() if isinstance(held, dict) else [(str(home), held)] if held else []:
-                    self._database.execute(
-                        "INSERT OR REPLACE INTO remembered VALUES (?, ?, ?, ?)", (kind, key, home, _ENCODE(value))
-                    )
-            if due is not None:
-                self._database.execute("INSERT OR REPLACE INTO due VALUES (?, ?)", (home, due))
+            self._add(contacts[0], facts, due, _REMEMBERED)
+
+    def remember_also(self, contacts: list[int], facts: Remembered, due: str | None) -> None:
+        """Add to what is remembered of some contacts; of two instants the earlier one counts.
+
+        Addresses are replaced: which of them ChartMogul refused is learned while it is written to.
+        """
+        with self._lock:
+            for contact in contacts:
+                self._database.execute("DELETE FROM remembered WHERE contact = ? AND kind = ?", (contact, _LEARNED))
+            self._add(contacts[0], facts, due, _REMEMBERED)
+
+    def forget_all_but(self, contacts: list[int], facts: Remembered, due: str | None) -> None:
+        """The same as `remember`, but for what was learned meanwhile."""
+        with self._lock:
+            for contact in contacts:
+                self._database.execute("DELETE FROM remembered WHERE contact = ? AND kind <> ?", (contact, _LEARNED))
+                self._database.execute("DELETE FROM due WHERE contact = ?", (contact,))
+            self._add(contacts[0], facts, due, _REMEMBERED.keys() - {_LEARNED})
+
+    def _add(self, home: int, facts: Remembered, due: str | None, kinds: Iterable[str]) -> None:
+        for kind in kinds:
+            held = getattr(facts, kind)
+            for key, value in held.items() if isinstance(held, dict) else [(str(home), held)] if held else []:
+                self._database.execute(
+                    "INSERT OR REPLACE INTO remembered VALUES (?, ?, ?, ?)", (kind, key, home, _ENCODE(value))
+                )
+        if due is not None:
+            self._database.execute(
+                "INSERT INTO due VALUES (?, ?) ON CONFLICT DO UPDATE SET at = min(at, excluded.at)", (home, due)
+            )
 
     def dues(self) -> dict[int, str]:
         """Contact and the instant at which its group must be looked at again."""

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from target_chartmogul.change_store import PLANS_LANE, ChangeStore
+from target_chartmogul.change_store import PLANS_LANE, ChangeStore, Memory
 from target_chartmogul.changes import Change
 from target_chartmogul.chartmogul.objects import Plan
 from target_chartmogul.failures import StoppedError
@@ -25,6 +25,8 @@ from target_chartmogul.plan import group_changes, plan_changes
 from target_chartmogul.vanished import Vanished
 
 logger = logging.getLogger(__name__)
+
+_NOTHING = Remembered()
 
 
 class Listener(Protocol):
@@ -143,10 +145,11 @@ class Planner:
                 self._listener.note(Note(kind="edits_overwritten", id=change.external_id, rule="6.8", detail=detail))
         self.vanished = self.vanished.and_of(group, decision, changes)
         self._plans.update(decision.plans)
-        self._remember(contacts, group.remembered, decision)
+        lane = self._add(changes) if changes else None
+        self._remember(contacts, group.remembered, decision, lane)
         return Outcome(
             group=number,
-            lane=self._add(changes) if changes else None,
+            lane=lane,
             rejected=frozenset(rejected),
             held=frozenset((each.stream, int(each.id)) for each in decision.held if each.id.isdecimal()),
             unsettled=any(each.due is None for each in decision.held),
@@ -166,11 +169,13 @@ class Planner:
             self._listener.held(held)
         self._listener.decided(group, decision)
 
-    def _remember(self, contacts: list[int], before: Remembered, decision: Decision) -> None:
+    def _remember(self, contacts: list[int], before: Remembered, decision: Decision, lane: int | None) -> None:
         due = None if decision.next_due is None else instant_text(decision.next_due)
         due_before = min((self._dues[each] for each in contacts if each in self._dues), default=None)
         if decision.remembered != before or due != due_before:
-            self._store.add_memory(contacts, decision.remembered, due)
+            nothing_before = before == _NOTHING and due_before is None
+            memory = Memory(contacts, decision.remembered, due, lane=None if nothing_before else lane)
+            self._store.add_memory(memory)
 
     def _group(self, number: int, existing: Existing, remembered: Remembered) -> tuple[Group, set[tuple[str, int]]]:
         group = Group(existing=existing, remembered=remembered)

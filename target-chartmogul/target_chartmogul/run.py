@@ -40,6 +40,7 @@ from target_chartmogul.intake import Intake
 from target_chartmogul.keap.group import Arrived, Note
 from target_chartmogul.ledger import Ledger
 from target_chartmogul.ledger_store import LedgerStore
+from target_chartmogul.memories import forget_after, remember_before
 from target_chartmogul.planning import Planner, instant_text
 from target_chartmogul.rebuilding import bring_up_to_date, is_trusted
 from target_chartmogul.report import ReportBuilder
@@ -180,6 +181,7 @@ class Run:
             return self._code()
         failure = self._apply(ledger, client, store)
         self._intake.progress.end()
+        forget_after(ledger, store)
         unfinished = settling.settle(ledger.lanes_done, self._state)
         if not self.settings.mapping.only_contacts:
             for key, value in fingerprints.items():
@@ -332,9 +334,7 @@ class Run:
                 ledger.put("data_source_uuid", self._source.uuid)
         self._stop.interruptible = False
         self._stop.start_clock()
-        with ledger.transaction():
-            for contacts, facts, due in store.memories():
-                ledger.remember(contacts, facts, due)
+        remember_before(ledger, store)
         if not len(store) or self._source is None:
             return None
         bulk = loads_in_bulk(self.settings.load_method, store.counts["create", "customer", False])

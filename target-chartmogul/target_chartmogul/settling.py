@@ -161,11 +161,13 @@ class Settling:
                     + condition.format(stream=stream)
                     + (")" if verb.startswith("DELETE") else " ORDER BY m.id")
                 )
-        for stream in WHOLE_STREAMS & set(ACCOUNT_STREAMS):
-            self._database.execute(
-                f"DELETE FROM ledger.seen WHERE stream = {STREAM_NUMBER[stream]}"
-                f" AND id NOT IN (SELECT id FROM {stream})"
-            )
+        # A subscription that vanished (rule 6.7) has no record that would have its group looked at again.
+        self._database.execute(
+            f"DELETE FROM ledger.seen WHERE stream = {STREAM_NUMBER['subscriptions']}"
+            " AND id NOT IN (SELECT id FROM subscriptions)"
+            " AND id NOT IN (SELECT id FROM contact_of_subscription WHERE id NOT IN (SELECT id FROM subscriptions)"
+            f" AND root(contact) IN (SELECT grp FROM outcome o WHERE o.failed OR {_UNFINISHED}))"
+        )
 
     def _hold_back(self, condition: str, state: StateKeeper) -> None:
         for stream, replication in self._selected("r.replication", condition):

@@ -102,6 +102,23 @@ def test_facts_are_replaced_group_by_group(ledger: Ledger) -> None:
     assert ledger.dues() == {}
 
 
+def test_nothing_is_forgotten_before_the_changes_are_made(ledger: Ledger) -> None:
+    """Rules 1.2 and 6.3; nor is an address that was refused meanwhile, after them."""
+    ledger.remember([1], Remembered(excess={"101": 5}, refused_emails={"1": "old"}), "2026-02-01")
+    ledger.remember([2], Remembered(excess={"201": 5}), "2026-02-02")
+    after = Remembered(excess={"102": 7})
+    ledger.remember_also([1], after, "2026-03-01")
+    assert ledger.remembered([1]) == Remembered(excess={"101": 5, "102": 7})
+    assert ledger.dues() == {1: "2026-02-01", 2: "2026-02-02"}
+    ledger.email_refused("1", "member@example.com")
+    learned = ledger.remembered([1]).refused_emails
+    ledger.forget_all_but([1], after, "2026-03-01")
+    assert ledger.remembered([1]) == Remembered(excess={"102": 7}, refused_emails=learned)
+    assert ledger.dues() == {1: "2026-03-01", 2: "2026-02-02"}
+    ledger.remember_also([2], Remembered(), None)
+    assert ledger.dues()[2] == "2026-02-02"
+
+
 def test_a_refused_address_is_remembered_by_its_fingerprint(ledger: Ledger, tmp_path: Path) -> None:
     ledger.email_refused("1", "mara.quill@example.com")
     assert list(ledger.remembered([1]).refused_emails) == ["1"]
