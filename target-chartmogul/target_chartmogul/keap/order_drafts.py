@@ -251,7 +251,8 @@ class OrderDrafter:
                 made.append(line)
                 continue
             subscription = self._group.subscriptions.get(line.subscription_id)
-            plan = self._chooser.choose(line.item, subscription, line.amount_in_cents, held.get(line.item_id))
+            before = held.get(line.item_id)
+            plan = self._chooser.choose(line.item, line.subscription_id, subscription, line.amount_in_cents, before)
             if plan is None:
                 self._note("lines_without_interval", order_id, "9.4", item=line.item_id)
                 made.append(msgspec.structs.replace(line, subscription_id=None))

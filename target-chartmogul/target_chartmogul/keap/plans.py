@@ -74,21 +74,31 @@ class PlanChooser:
         """One per kind and subscription, however many lines say the same."""
 
     def choose(
-        self, item: OrderItem, subscription: Subscription | None, amount: int, held: LineItem | None
+        self,
+        item: OrderItem,
+        subscription_id: str,
+        subscription: Subscription | None,
+        amount: int,
+        held: LineItem | None,
     ) -> Plan | None:
         """The plan of a line, or None where no interval is known anywhere (rule 9.4: the line is `one_time`).
 
         Args:
             item: the line's first item.
-            subscription: the subscription that the line is for, if it arrived.
+            subscription_id: the subscription that the line is for.
+            subscription: its record, if it arrived.
             amount: the line's amount as sent.
             held: the line as ChartMogul has it.
         """
         product_id, plan_id = product_of(item, subscription), plan_of(item, subscription)
         if held is not None and not self._resend and held.plan_external_id and held.amount_in_cents == amount:
             known = ids.parse_plan_id(held.plan_external_id)
-            if known is not None and known[:2] == (product_id or "0", plan_id or "0"):
-                return self._named(held.plan_external_id, product_id, item, Interval(known[2], known[3]))
+            now = (product_id or "0", plan_id or "0")
+            if known is not None and held.subscription_external_id == subscription_id:
+                # What the item does not name is the subscription's of today: no reason to rewrite a line of then.
+                now = (product_of(item, None) or known[0], plan_of(item, None) or known[1])
+            if known is not None and known[:2] == now:
+                return self._named(held.plan_external_id, known[0], item, Interval(known[2], known[3]))
         interval = self._interval(item, subscription)
         if interval is None:
             return None

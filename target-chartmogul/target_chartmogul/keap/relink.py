@@ -51,7 +51,8 @@ class Relinker:
             product=ItemProduct(id=about.product_id),
             subscription_plan=SubscriptionPlan(id=about.plan_id, cycle_type=about.cycle, frequency=about.frequency),
         )
-        plan = self._chooser.choose(item, self._subscriptions.get(subscription_id), line.amount_in_cents, None)
+        subscription = self._subscriptions.get(subscription_id)
+        plan = self._chooser.choose(item, subscription_id, subscription, line.amount_in_cents, None)
         if plan is None:
             return line
         try:

@@ -146,6 +146,9 @@ def _plan_source(item: OrderItem, subscription: Subscription | None, plan_extern
     chosen = Interval(parsed[2], parsed[3])
     if by_item == chosen:
         return None
+    held = "what ChartMogul held of the line: it stays while product, plan and amount do"
+    if parsed[:2] != (product_of(item, subscription) or "0", plan_of(item, subscription) or "0"):
+        return held
     billing = interval_of(subscription.billing_cycle, subscription.billing_frequency) if subscription else None
     if by_item is None and own is not None and own.id is not None:
         return "the item's plan, as the catalog has it"
@@ -157,4 +160,4 @@ def _plan_source(item: OrderItem, subscription: Subscription | None, plan_extern
         return "the subscription's plan, or its own billing interval"
     if billing == chosen:
         return "the subscription's own billing interval"
-    return "what ChartMogul held of the line: it stays while product, plan and amount do"
+    return held

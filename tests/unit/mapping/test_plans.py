@@ -227,6 +227,66 @@ def test_rule_3_6_a_held_line_keeps_its_plan_while_product_plan_and_amount_do(
     assert expected in second.plans
 
 
+UNNAMED = {"subscription_plan": None}
+OTHER_PLAN: Row = {"subscription_plan_id": "8", "billing_frequency": 3}
+
+
+@pytest.mark.parametrize(
+    ("item", "changed", "expected"),
+    [
+        pytest.param(UNNAMED, [subscription(**OTHER_PLAN)], "31-7-1month", id="3.6 the subscription has another plan"),
+        pytest.param(
+            {**UNNAMED, "product": None},
+            [subscription(product_id="40", **OTHER_PLAN)],
+            "31-7-1month",
+            id="3.6 the subscription has another product",
+        ),
+        pytest.param(UNNAMED, [], "31-7-1month", id="3.6 the subscription is gone"),
+    ],
+)
+@pytest.mark.parametrize("keeps_ledger", [True, False], ids=["ledger", "ledger lost"])
+def test_rule_3_6_what_only_the_subscription_names_does_not_change_a_held_line(
+    item: Row, changed: list[Row], expected: str, keeps_ledger: bool
+) -> None:
+    accounts: dict[str, list[Row]] = {
+        "contacts": [contact()],
+        "products": [product(), product("40")],
+        "orders": [order("9000", [subscription_item("1", "501", **item)], 4900)],
+    }
+    first = decided(**accounts, subscriptions=[subscription()])
+    second = decided(first, keeps_ledger=keeps_ledger, **accounts, subscriptions=changed)
+    assert line(second, "9000-1").plan_external_id == expected
+    assert second.invoices == first.invoices
+    assert second.plans[expected].name == "Coaching (monthly)"
+
+
+@pytest.mark.parametrize(
+    ("settings", "changed", "expected"),
+    [
+        pytest.param({"resend": True}, {}, "31-8-3month", id="3.6 resend"),
+        pytest.param({}, {"amount": 5900}, "31-8-3month", id="3.6 another amount"),
+        pytest.param({}, {"product": {"id": "40"}}, "40-8-3month", id="3.6 the item names another product"),
+        pytest.param({}, {"subscription_plan": {"id": "8"}}, "31-8-3month", id="3.6 the item names another plan"),
+        pytest.param({}, {"subscription_id": "502"}, "31-8-3month", id="3.6 the item names another subscription"),
+    ],
+)
+def test_rule_3_6_a_line_whose_item_changed_takes_the_subscription_s_plan_of_today(
+    settings: dict[str, Any], changed: Row, expected: str
+) -> None:
+    accounts: dict[str, list[Row]] = {"contacts": [contact()], "products": [product(), product("40")]}
+    sold = [order("9000", [subscription_item("1", "501", **UNNAMED)], 4900)]
+    first = decided(**accounts, subscriptions=[subscription()], orders=sold)
+    assert line(first, "9000-1").plan_external_id == "31-7-1month"
+    second = decided(
+        first,
+        settings=settings,
+        **accounts,
+        subscriptions=[subscription(**OTHER_PLAN), subscription("502", **OTHER_PLAN)],
+        orders=[order("9000", [subscription_item("1", **{"subscription_id": "501", **UNNAMED, **changed})], 4900)],
+    )
+    assert line(second, "9000-1").plan_external_id == expected
+
+
 @pytest.mark.parametrize(
     ("products", "item", "expected"),
     [

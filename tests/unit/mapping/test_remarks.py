@@ -98,21 +98,30 @@ def test_rule_3_6_whence_the_plan_is_where_the_item_does_not_say(plan, record, w
     assert found["subscription:1"][0].kind == "interval_unknown"
 
 
-def test_rule_3_6_a_plan_that_stays_as_chartmogul_has_it():
-    row = item("1", "SUBSCRIPTION", 4900, subscription_id="1", product={"id": "31"}, **PLAN)
+@pytest.mark.parametrize(
+    ("plan_before", "plan_now", "subscription_s", "words"),
+    [
+        pytest.param(PLAN, {"id": "7", "cycle_type": "YEARLY", "frequency": 1}, "7", "", id="another interval"),
+        pytest.param({"subscription_plan": None}, None, "8", "ChartMogul held", id="the subscription has another plan"),
+    ],
+)
+def test_rule_3_6_a_plan_that_stays_as_chartmogul_has_it(plan_before, plan_now, subscription_s, words):
+    row = item("1", "SUBSCRIPTION", 4900, subscription_id="1", product={"id": "31"}, **plan_before)
     first = decide(
-        Group(orders={"9000": order([row], 4900)}, subscriptions={"1": subscription(True)}),
+        Group(orders={"9000": order([row], 4900)}, subscriptions={"1": subscription(True, subscription_plan_id="7")}),
         Catalog(),
         Arrived(),
         MappingSettings(),
         NOW,
     )
-    yearly = row | {"subscription_plan": {"id": "7", "cycle_type": "YEARLY", "frequency": 1}}
     found = remarks(
-        order([yearly], 4900), subscriptions=[subscription(True)], existing=Existing(invoices=first.invoices)
+        order([row | {"subscription_plan": plan_now}], 4900),
+        subscriptions=[subscription(True, subscription_plan_id=subscription_s)],
+        existing=Existing(invoices=first.invoices),
     )
     source = next(each for each in found["order:9000"] if each.kind == "plan_sources")
     assert source.detail["plan"] == "31-7-1month"
+    assert words in source.detail["interval_from"]
 
 
 def note(kind: str, about: str) -> Note:
