@@ -303,8 +303,10 @@ class _Run:
         now.inferred_links = {**self._undecided(before.inferred_links), **self.drafts.inferred}
         unlinked = {**self._undecided(before.unlinked_items), **self.drafts.unlinked}
         if unlinked:
-            present = _one_time_keys(invoices)
-            now.unlinked_items = {key: item for key, item in unlinked.items() if key in present}
+            # Until ChartMogul has the link: a run may end after its ledger is written and before anything is sent.
+            open_ones = _one_time_keys(invoices) | _one_time_keys(self.group.existing.invoices)
+            open_ones -= now.withdrawn_links.keys()
+            now.unlinked_items = {key: item for key, item in unlinked.items() if key in open_ones}
         voided = {*before.voided_payments, *self.settlements.voided_payments}
         now.voided_payments = tuple(sorted(voided, key=int))
         sent = carry_over.by_order(invoices)

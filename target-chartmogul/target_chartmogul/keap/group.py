@@ -87,7 +87,8 @@ class Remembered(msgspec.Struct, kw_only=True):
     unlinked_items: dict[str, UnlinkedItem] = {}
     """`<order id>-<item id>` -> what Keap says of a SUBSCRIPTION item that is `one_time` for want of a subscription.
 
-    A subscription that appears later can still be linked (rule 4.3), though the order does not arrive again.
+    A subscription that appears later, or of which no interval was known, can still be linked (rule 4.3), though the
+    order does not arrive again. It is forgotten when ChartMogul has the link.
     """
     inferred_links: dict[str, str] = {}
     """`<order id>-<item id>` -> subscription id, as rule 4.3 paired them: one order creates one subscription."""

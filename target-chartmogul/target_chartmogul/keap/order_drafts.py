@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from target_chartmogul.chartmogul.objects import SUBSCRIPTION, Invoice, LineItem, Plan
+from target_chartmogul.chartmogul.objects import ONE_TIME, SUBSCRIPTION, Invoice, LineItem, Plan
 from target_chartmogul.keap import carry_over, money
 from target_chartmogul.keap.draft_line import item_type
 from target_chartmogul.keap.group import Catalog, Group, Held, Note, Reject, UnlinkedItem
@@ -45,7 +45,7 @@ class Drafts(msgspec.Struct, kw_only=True):
     inferred: dict[str, str] = msgspec.field(default_factory=dict)
     """`<order id>-<item id>` -> subscription id, paired in this run or an earlier one."""
     unlinked: dict[str, UnlinkedItem] = msgspec.field(default_factory=dict)
-    """`<order id>-<item id>` -> item, of orders that arrived."""
+    """`<order id>-<item id>` -> item that names no subscription, of orders that arrived: paired now or not."""
     notes: list[Note] = msgspec.field(default_factory=list)
     rejects: list[Reject] = msgspec.field(default_factory=list)
     held: list[Held] = msgspec.field(default_factory=list)
@@ -173,9 +173,10 @@ class OrderDrafter:
         for about in unlinked:
             order_id, item_id = about.order_id, about.item_id
             found = inferred.get((order_id, item_id))
+            if order_id in arrived:
+                self.out.unlinked[f"{order_id}-{item_id}"] = about.item
             if found is None:
                 if order_id in arrived:
-                    self.out.unlinked[f"{order_id}-{item_id}"] = about.item
                     self._note("unlinked_orders", order_id, "4.3", item=item_id)
                 continue
             self._note("inferred_links", order_id, "4.3", item=item_id, subscription=found)
@@ -196,13 +197,20 @@ class OrderDrafter:
         return item.subscription_id or links.get(item.id or "")
 
     def _remembered_unlinked(self, arrived: Container[str | None]) -> list[Unlinked]:
+        """Items to pair, of orders that did not arrive; those that an earlier run paired are linked as it did."""
         found = []
-        for key, item in self._group.remembered.unlinked_items.items():
+        remembered = self._group.remembered
+        for key, item in remembered.unlinked_items.items():
             order_id, _, item_id = key.partition("-")
-            parts = self._held.get(order_id)
-            if order_id in arrived or not parts or item_id not in self._held_lines(order_id):
+            line = self._held_lines(order_id).get(item_id)
+            if order_id in arrived or line is None or line.type != ONE_TIME:
                 continue
-            contact = carry_over.own_contact(parts) or self._group.remembered.order_contacts.get(order_id)
+            if (pair := remembered.inferred_links.get(key)) in self._group.subscriptions:
+                # No interval was known then, or the run ended before ChartMogul had it.
+                self.out.relinked[key] = pair
+                continue
+            parts = self._held[order_id]
+            contact = carry_over.own_contact(parts) or remembered.order_contacts.get(order_id)
             found.append(
                 Unlinked(
                     order_id=order_id, item_id=item_id, position=0, contact_id=contact, date=parts[0].date, item=item

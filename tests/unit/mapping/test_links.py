@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from target_chartmogul.keap.group import Decision
@@ -157,10 +158,55 @@ def test_rules_4_3_and_1_2_a_subscription_that_appears_after_its_order_was_sent(
     assert links(later) == {"9000": "501"}
     assert later.invoices == at_once.invoices
     assert later.plans == at_once.plans
-    assert later.remembered.unlinked_items == {}
+    assert decided(later, **accounts).remembered.unlinked_items == {}
     again = decided(first, **accounts, orders=orders)
     assert again.invoices == at_once.invoices
     assert noted(again, "inferred_links") == ["9000"]
+
+
+NO_INTERVAL: Row = {"billing_cycle": None, "billing_frequency": None}
+
+
+@pytest.mark.parametrize("first_parts", [["orders"], ["subscriptions"], ["orders", "subscriptions"]])
+def test_rules_4_3_and_9_4_an_order_paired_while_no_interval_was_known_is_linked_when_one_is(
+    first_parts: list[str],
+) -> None:
+    accounts: dict[str, list[Row]] = {
+        "orders": [unlinked("9000", "2026-01-10", subscription_plan={"id": "7"})],
+        "subscriptions": [subscription(**NO_INTERVAL)],
+    }
+    first = decided(contacts=CONTACTS, products=[], **{part: accounts[part] for part in first_parts})
+    second = decided(first, contacts=CONTACTS, **{**accounts, "orders": accounts["orders"] * (not first.invoices)})
+    assert links(second) == {}
+    known: dict[str, list[Row]] = {"contacts": CONTACTS, "products": [product()], **accounts}
+    third = decided(second, **{**known, "orders": []})
+    assert links(third) == {"9000": "501"}
+    at_once = decided(**known)
+    assert third.invoices == at_once.invoices
+    assert third.plans == at_once.plans
+    assert third.remembered.inferred_links == at_once.remembered.inferred_links
+    assert decided(third, **{**known, "orders": []}).remembered.unlinked_items == {}
+
+
+def test_rules_4_3_and_1_2_a_pair_that_was_remembered_but_not_sent_is_carried_out() -> None:
+    orders = [unlinked("9000", "2026-01-10")]
+    accounts: dict[str, list[Row]] = {"contacts": CONTACTS, "products": [product()]}
+    sent = decided(**accounts, orders=orders)
+    # The run that pairs them is killed after it wrote its ledger and before it wrote to ChartMogul.
+    killed = decided(sent, **accounts, subscriptions=[subscription()])
+    half = msgspec.structs.replace(killed, invoices=sent.invoices, plans=sent.plans)
+    nearer = order("9001", [subscription_item("90011", None)], 4900, time="2026-01-10T12:00:00Z")
+    again = decided(half, **accounts, orders=[nearer], subscriptions=[subscription(), subscription("502")])
+    assert links(again) == {"9000": "501", "9001": "502"}
+    assert again.invoices["9000"] == killed.invoices["9000"]
+
+
+def test_rule_4_3_a_remembered_pair_whose_subscription_is_gone_makes_no_mrr() -> None:
+    accounts: dict[str, list[Row]] = {"contacts": CONTACTS, "products": [product()]}
+    sent = decided(**accounts, orders=[unlinked("9000", "2026-01-10")])
+    killed = decided(sent, **accounts, subscriptions=[subscription()])
+    half = msgspec.structs.replace(killed, invoices=sent.invoices, plans=sent.plans)
+    assert decided(half, **accounts).invoices == sent.invoices
 
 
 def test_rule_8_items_that_are_one_time_by_setting_are_neither_linked_nor_missed() -> None:
