@@ -217,6 +217,7 @@ class _Run:
                 continue
             contact = carry_over.own_contact(parts) or before.order_contacts.get(order_id)
             now = relinker.linked(order_id, parts)
+            self.remembered.withdrawn_links.update(relinker.withdrawn)
             if self.settings.subscription_owner == "subscription":
                 now = carry_over.moved(order_id, now, contact, partial(self._owner_now, order_id))
             late = self.settlements.late_attempts.get(order_id, ())
@@ -225,13 +226,15 @@ class _Run:
             if contact is not None and any(invoice.customer_external_id != contact for invoice in now):
                 self.remembered.order_contacts[order_id] = contact
         self.plans.update(relinker.plans)
+        self.out.notes.extend(relinker.notes)
         return carried
 
     def _owner_now(self, order_id: str, line: LineItem) -> str | None:
         subscription = line.subscription_external_id
-        if subscription is None and self.group.remembered.withdrawn_links:
+        withdrawn = self.group.remembered.withdrawn_links | self.remembered.withdrawn_links
+        if subscription is None and withdrawn:
             item = line.external_id.rpartition("-")[2]
-            subscription = self.group.remembered.withdrawn_links.get(f"{order_id}-{item}")
+            subscription = withdrawn.get(f"{order_id}-{item}")
         if subscription is None:
             return None
         owner = self.owners.current(subscription)

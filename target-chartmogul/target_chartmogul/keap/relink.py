@@ -9,10 +9,11 @@ import msgspec
 from target_chartmogul.chartmogul.objects import ONE_TIME, SUBSCRIPTION, Invoice, LineItem, Plan
 from target_chartmogul.keap.calendar import Interval, plus
 from target_chartmogul.keap.carry_over import item_of
-from target_chartmogul.keap.group import Catalog, Group
+from target_chartmogul.keap.group import Catalog, Group, Note
 from target_chartmogul.keap.plans import PlanChooser
 from target_chartmogul.keap.records import ItemProduct, OrderItem, SubscriptionPlan
 from target_chartmogul.keap.settings import MappingSettings
+from target_chartmogul.keap.subscription_facts import order_money
 
 
 class Relinker:
@@ -23,25 +24,35 @@ class Relinker:
         self._items = group.remembered.unlinked_items
         self._relinked = relinked
         self._chooser = PlanChooser(catalog, settings)
+        self._remove_mrr = settings.full_refund == "remove_mrr"
+        self._zone = settings.zone
         self.plans: dict[str, Plan] = {}
         """Plans of the lines that were turned, by external id."""
+        self.withdrawn: dict[str, str] = {}
+        """`<order id>-<item id>` -> subscription id, of lines that stay `one_time`: refunded in full (§8)."""
+        self.notes: list[Note] = []
 
     def linked(self, order_id: str, parts: list[Invoice]) -> list[Invoice]:
         """An order's invoices; the very same ones where no line of theirs is paired."""
         if not self._relinked:
             return parts
-        return [
+        refunded = self._remove_mrr and order_money(parts, self._zone).refunded_in_full
+        withdrawn_before = len(self.withdrawn)
+        made = [
             msgspec.structs.replace(
                 invoice,
                 line_items=tuple(
-                    self._turned(invoice, line, f"{order_id}-{item_of(line, invoice.external_id)}")
+                    self._turned(invoice, line, f"{order_id}-{item_of(line, invoice.external_id)}", refunded=refunded)
                     for line in invoice.line_items
                 ),
             )
             for invoice in parts
         ]
+        if len(self.withdrawn) > withdrawn_before:
+            self.notes.append(Note(kind="mrr_removed_orders", id=order_id, rule="8"))
+        return made
 
-    def _turned(self, invoice: Invoice, line: LineItem, key: str) -> LineItem:
+    def _turned(self, invoice: Invoice, line: LineItem, key: str, *, refunded: bool) -> LineItem:
         subscription_id = self._relinked.get(key)
         if subscription_id is None or line.type != ONE_TIME:
             return line
@@ -58,6 +69,9 @@ class Relinker:
         try:
             end = plus(invoice.date, Interval(plan.interval_count, plan.interval_unit))
         except OverflowError:
+            return line
+        if refunded:
+            self.withdrawn[key] = subscription_id
             return line
         self.plans[plan.external_id] = plan
         return msgspec.structs.replace(

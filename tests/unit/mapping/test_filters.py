@@ -147,6 +147,16 @@ def test_rule_8_orders_before_invoices_since_are_not_sent() -> None:
     assert noted(decision, "excluded_orders") == ["9000", "9001"]
 
 
+def links_of(decision: Decision) -> set[str]:
+    """The lines that make MRR."""
+    return {
+        each.external_id
+        for invoice in decision.invoices.values()
+        for each in invoice.line_items
+        if each.type == "subscription"
+    }
+
+
 def refunded(active: bool, at: str = "2026-02-10T12:00:00Z") -> dict[str, list[Row]]:
     return {
         "contacts": [contact()],
@@ -198,6 +208,56 @@ def test_rule_8_a_refunded_order_moves_with_its_subscription() -> None:
     at_once = decided(settings=settings, **{**account, "contacts": contacts, "subscriptions": moved})
     assert later.invoices == at_once.invoices
     assert set(later.invoices) == {"9000-c1300", "9001-c1300"}
+
+
+REFUNDED_BEFORE_ITS_SUBSCRIPTION: dict[str, list[Row]] = {
+    "contacts": [contact(), contact("1300")],
+    "products": [product()],
+    "orders": [
+        order("9000", [subscription_item("1", None), item("3", "PRODUCT", 900)], 5800),
+        order("9001", [subscription_item("2", "501")], 4900, time="2026-02-10T12:00:00Z"),
+    ],
+    "payments": [
+        payment("17", ["9000"], 58.0),
+        payment("18", ["9000"], -58.0, type="Refund", time="2026-01-12T12:00:00Z"),
+    ],
+}
+
+
+@pytest.mark.parametrize("active", [True, False])
+@pytest.mark.parametrize("orders", [1, 2])
+def test_rules_8_and_4_3_remove_mrr_also_of_an_order_whose_subscription_appears_later(
+    active: bool, orders: int
+) -> None:
+    settings = {"full_refund": "remove_mrr"}
+    account = {**REFUNDED_BEFORE_ITS_SUBSCRIPTION}
+    account["orders"] = account["orders"][:orders]
+    whole = {key: account[key] for key in ("contacts", "products")} | {"subscriptions": [subscription(active=active)]}
+    first = decided(settings=settings, **account)
+    later = decided(first, settings=settings, **whole)
+    at_once = decided(settings=settings, **{**account, **whole})
+    assert line(later, "9000-1").type == "one_time"
+    assert later.invoices == at_once.invoices
+    assert later.events == at_once.events
+    assert later.plans == {}
+    for fact in ("withdrawn_links", "inferred_links", "ended_by_refund", "unlinked_items"):
+        assert getattr(later.remembered, fact) == getattr(at_once.remembered, fact), fact
+    assert later.remembered.withdrawn_links == {"9000-1": "501"}
+    assert noted(later, "mrr_removed_orders") == noted(at_once, "mrr_removed_orders") == ["9000"]
+    again = decided(later, settings=settings, **whole)
+    assert again.invoices == later.invoices
+    assert noted(again, "mrr_removed_orders") == []
+    assert links_of(decided(first, **whole)) >= {"9000-1"}
+
+
+def test_rules_8_and_4_9_a_refunded_order_that_is_linked_late_moves_with_its_subscription() -> None:
+    settings = {"full_refund": "remove_mrr"}
+    first = decided(settings=settings, **REFUNDED_BEFORE_ITS_SUBSCRIPTION)
+    assert set(first.invoices) == {"9000", "9001"}
+    whole = {key: REFUNDED_BEFORE_ITS_SUBSCRIPTION[key] for key in ("contacts", "products")}
+    later = decided(first, settings=settings, subscriptions=[subscription(contact_id="1300")], **whole)
+    assert set(later.invoices) == {"9000-c1300", "9001-c1300"}
+    assert links_of(later) == {"9001-c1300-2"}
 
 
 def test_rules_8_and_1_9_only_contacts_looks_at_no_other_account() -> None:
