@@ -11,13 +11,12 @@ import msgspec
 
 from target_chartmogul.change_store import PLANS_LANE, ChangeStore, Memory
 from target_chartmogul.changes import Change
-from target_chartmogul.chartmogul.objects import Plan
 from target_chartmogul.failures import StoppedError
 from target_chartmogul.grouping import Groups
 from target_chartmogul.inbox import CATALOG_STREAMS, Inbox
 from target_chartmogul.keap.decide import decide
 from target_chartmogul.keap.group import Arrived, Catalog, Decision, Existing, Group, Held, Note, Reject, Remembered
-from target_chartmogul.keap.plans import renamed
+from target_chartmogul.keap.plans import UsedPlans, renamed
 from target_chartmogul.keap.records import InvalidRecordError, decode
 from target_chartmogul.keap.settings import MappingSettings
 from target_chartmogul.ledger import Ledger
@@ -95,7 +94,7 @@ class Planner:
         self._arrived = arrived
         self._now = now
         self._marks = ledger.marks()
-        self._plans: dict[str, Plan] = {}
+        self._plans = UsedPlans()
         self._lane = PLANS_LANE
         self._dues = ledger.dues()
         self.vanished = Vanished()
@@ -105,7 +104,8 @@ class Planner:
         """Plan one group after the other; after the last one, the plans that their lines use, and those renamed."""
         for group in self._groups:
             yield self._plan_group(group)
-        self._store.add(PLANS_LANE, plan_changes(renamed(self.catalog) | self._plans, self.catalog.plans_held))
+        wanted = renamed(self.catalog) | self._plans.plans
+        self._store.add(PLANS_LANE, plan_changes(wanted, self.catalog.plans_held))
 
     def _catalog(self) -> Catalog:
         catalog = Catalog(plans_held={plan.external_id: plan for plan in self._ledger.objects("plan")})
@@ -144,7 +144,7 @@ class Planner:
                 detail = {"kind": change.kind, "action": change.action}
                 self._listener.note(Note(kind="edits_overwritten", id=change.external_id, rule="6.8", detail=detail))
         self.vanished = self.vanished.and_of(group, decision, changes)
-        self._plans.update(decision.plans)
+        self._plans.add_all(decision.plans, decision.plans_since)
         lane = self._add(changes) if changes else None
         self._remember(contacts, group.remembered, decision, lane)
         return Outcome(

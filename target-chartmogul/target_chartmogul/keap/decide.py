@@ -20,7 +20,6 @@ from target_chartmogul.chartmogul.objects import (
     SUCCESSFUL,
     Invoice,
     LineItem,
-    Plan,
 )
 from target_chartmogul.keap import carry_over, filters, remarks
 from target_chartmogul.keap.cancellations import decide_events
@@ -31,6 +30,7 @@ from target_chartmogul.keap.invoices import Settled, contact_of, invoice_of
 from target_chartmogul.keap.late_rows import with_late_rows
 from target_chartmogul.keap.order_drafts import Drafts, OrderDraft, OrderDrafter
 from target_chartmogul.keap.owners import Owners
+from target_chartmogul.keap.plans import UsedPlans
 from target_chartmogul.keap.records import InvalidRecordError
 from target_chartmogul.keap.relink import Relinker
 from target_chartmogul.keap.settings import MappingSettings
@@ -84,7 +84,7 @@ class _Run:
             group.subscriptions, group.existing.invoices.values(), known_contacts(group), settings.subscription_owner
         )
         self.remembered = Remembered()
-        self.plans: dict[str, Plan] = {}
+        self.plans = UsedPlans()
         self.out = Decision()
 
     def decide(self) -> Decision:
@@ -102,7 +102,7 @@ class _Run:
         self._customers(shown, invoices)
         self.out.invoices = invoices
         self.out.events = events.events
-        self.out.plans = self.plans
+        self.out.plans, self.out.plans_since = self.plans.plans, self.plans.since
         self._remember(invoices, events)
         for due in [*(each.due for each in self.out.held), events.next_due]:
             self._due_at(due)
@@ -184,8 +184,7 @@ class _Run:
                 if remove_mrr:
                     self.remembered.withdrawn_links[f"{order_id}-{line.item_id}"] = line.subscription_id
                 else:
-                    plan = draft.plans[line.item_id]
-                    self.plans.setdefault(plan.external_id, plan)
+                    self.plans.add(draft.plans[line.item_id], (draft.date, int(order_id)))
         if remove_mrr and invoices:
             self._note("mrr_removed_orders", order_id, "8")
         if (own := contact_of(draft.order)) and any(each.owner != own for each in draft.invoices):
@@ -208,7 +207,7 @@ class _Run:
         unreadable = self.group.unreadable.get("orders", frozenset())
         vanish = self.settings.hard_delete and self.arrived.orders_whole
         before = self.group.remembered
-        relinker = Relinker(self.group, self.catalog, self.settings, self.drafts.relinked)
+        relinker = Relinker(self.group, self.catalog, self.settings, self.drafts.relinked, self.plans)
         for order_id, parts in carry_over.by_order(self.group.existing.invoices).items():
             if order_id in self.drafts.decided:
                 continue
@@ -225,7 +224,6 @@ class _Run:
             carried.update((invoice.external_id, invoice) for invoice in now)
             if contact is not None and any(invoice.customer_external_id != contact for invoice in now):
                 self.remembered.order_contacts[order_id] = contact
-        self.plans.update(relinker.plans)
         self.out.notes.extend(relinker.notes)
         return carried
 

@@ -180,6 +180,8 @@ class Decision(msgspec.Struct, kw_only=True):
     customers: dict[str, Customer] = {}
     plans: dict[str, Plan] = {}
     """Plans that the lines use (rule 2.4), of arrived orders only."""
+    plans_since: dict[str, tuple[datetime, int]] = {}
+    """Plan external id -> date and id of the earliest of these orders; see `plans.UsedPlans`."""
     invoices: dict[str, Invoice] = {}
     events: dict[str, SubscriptionEvent] = {}
     remembered: Remembered = msgspec.field(default_factory=Remembered)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+
 from target_chartmogul.chartmogul.objects import LineItem, Plan
 from target_chartmogul.keap import ids
 from target_chartmogul.keap.calendar import Interval, interval_of
@@ -128,14 +131,39 @@ class PlanChooser:
             return known
         product = self._catalog.products.get(product_id or "")
         name = cut(product.name if product else None)
-        held = self._catalog.plans_held.get(external_id)
-        if name is None and held is not None:
-            plan = held
-        else:
-            name = name or cut(item.product.name if item.product else None) or cut(item.name)
-            plan = _plan(external_id, name or f"Keap product {product_id or 0}", interval)
+        plan = self._catalog.plans_held.get(external_id) if name is None else None
+        if plan is None:
+            plan = _plan(external_id, name or _name_by_item(item) or f"Keap product {product_id or 0}", interval)
+            if name is None:
+                return plan  # another item may name it otherwise: see `UsedPlans`
         self._plans[external_id] = plan
         return plan
+
+
+class UsedPlans:
+    """The plans that lines use (rule 2.4).
+
+    Items may name a product that is gone differently: the earliest order's name is taken (rule 9.4). So it does not
+    matter which order or account comes first (rule 1.1), and a later order changes no name that was sent.
+    """
+
+    def __init__(self) -> None:
+        self.plans: dict[str, Plan] = {}
+        """By external id."""
+        self.since: dict[str, tuple[datetime, int]] = {}
+        """External id -> date and id of the earliest order."""
+
+    def add(self, plan: Plan, since: tuple[datetime, int]) -> None:
+        """Take in the plan of a line; `since` are its order's date and id."""
+        known = self.since.get(plan.external_id)
+        if known is None or since < known:
+            self.plans[plan.external_id] = plan
+            self.since[plan.external_id] = since
+
+    def add_all(self, plans: Mapping[str, Plan], since: Mapping[str, tuple[datetime, int]]) -> None:
+        """Take in what another one found."""
+        for external_id, plan in plans.items():
+            self.add(plan, since[external_id])
 
 
 def renamed(catalog: Catalog) -> dict[str, Plan]:
@@ -162,3 +190,7 @@ def _plan(external_id: str, name: str, interval: Interval) -> Plan:
         interval_count=interval.count,
         interval_unit=interval.unit,
     )
+
+
+def _name_by_item(item: OrderItem) -> str | None:
+    return cut(item.product.name if item.product else None) or cut(item.name)

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import msgspec
 
-from target_chartmogul.chartmogul.objects import ONE_TIME, SUBSCRIPTION, Invoice, LineItem, Plan
+from target_chartmogul.chartmogul.objects import ONE_TIME, SUBSCRIPTION, Invoice, LineItem
 from target_chartmogul.keap.calendar import Interval, plus
 from target_chartmogul.keap.carry_over import item_of
 from target_chartmogul.keap.group import Catalog, Group, Note
-from target_chartmogul.keap.plans import PlanChooser
+from target_chartmogul.keap.plans import PlanChooser, UsedPlans
 from target_chartmogul.keap.records import ItemProduct, OrderItem, SubscriptionPlan
 from target_chartmogul.keap.settings import MappingSettings
 from target_chartmogul.keap.subscription_facts import order_money
@@ -19,15 +19,21 @@ from target_chartmogul.keap.subscription_facts import order_money
 class Relinker:
     """Turns `one_time` lines into subscription lines by what is remembered of their items."""
 
-    def __init__(self, group: Group, catalog: Catalog, settings: MappingSettings, relinked: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        group: Group,
+        catalog: Catalog,
+        settings: MappingSettings,
+        relinked: Mapping[str, str],
+        plans: UsedPlans,
+    ) -> None:
         self._subscriptions = group.subscriptions
         self._items = group.remembered.unlinked_items
         self._relinked = relinked
         self._chooser = PlanChooser(catalog, settings)
         self._remove_mrr = settings.full_refund == "remove_mrr"
         self._zone = settings.zone
-        self.plans: dict[str, Plan] = {}
-        """Plans of the lines that were turned, by external id."""
+        self._plans = plans
         self.withdrawn: dict[str, str] = {}
         """`<order id>-<item id>` -> subscription id, of lines that stay `one_time`: refunded in full (§8)."""
         self.notes: list[Note] = []
@@ -73,7 +79,7 @@ class Relinker:
         if refunded:
             self.withdrawn[key] = subscription_id
             return line
-        self.plans[plan.external_id] = plan
+        self._plans.add(plan, (invoice.date, int(key.partition("-")[0])))
         return msgspec.structs.replace(
             line,
             type=SUBSCRIPTION,

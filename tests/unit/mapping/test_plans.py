@@ -11,7 +11,7 @@ import pytest
 from target_chartmogul.chartmogul.objects import Plan
 from target_chartmogul.keap.calendar import Interval, day_of, interval_of, midnight, plus
 from target_chartmogul.keap.group import Catalog
-from target_chartmogul.keap.plans import renamed
+from target_chartmogul.keap.plans import UsedPlans, renamed
 from tests.keap_rows import Row, contact, order, product, subscription, subscription_item
 from tests.unit.mapping.deciding import decided, line, noted, rejected
 from tests.worked_accounts import catalog_of
@@ -307,6 +307,57 @@ def test_rule_3_7_name_of_a_plan(products: list[Row], item: Row, expected: str) 
         orders=[order("9000", [subscription_item("1", "501", **item)], 4900)],
     )
     assert decision.plans["31-7-1month"].name == expected
+
+
+def renewal(order_id: str, day: str, name: str) -> Row:
+    row = subscription_item(order_id, "501", product={"id": "40", "name": name})
+    return order(order_id, [row], 4900, time=f"{day}T12:00:00Z")
+
+
+def test_rules_3_7_and_9_4_the_earliest_order_names_a_plan_whose_product_is_gone() -> None:
+    orders = [
+        renewal("9001", "2026-02-10", "February"),
+        renewal("9003", "2026-01-10", "January"),
+        renewal("9002", "2026-01-10", "First"),
+        renewal("9000", "2026-03-10", "March"),
+    ]
+    accounts: dict[str, list[Row]] = {"contacts": [contact()], "subscriptions": [subscription(product_id="40")]}
+    for arriving in (orders, orders[::-1]):
+        assert decided(**accounts, orders=arriving).plans["40-7-1month"].name == "First (monthly)"
+    named = decided(**accounts, orders=orders, products=[product("40", "Gold")])
+    assert named.plans["40-7-1month"].name == "Gold (monthly)"
+
+
+def test_rules_3_7_and_9_4_a_plan_whose_product_is_gone_keeps_the_name_that_chartmogul_has() -> None:
+    accounts: dict[str, list[Row]] = {"contacts": [contact()], "subscriptions": [subscription(product_id="40")]}
+    first = decided(**accounts, orders=[renewal("9001", "2026-02-10", "February")])
+    later = decided(first, **accounts, orders=[renewal("9002", "2026-01-10", "January")])
+    assert later.plans["40-7-1month"].name == "February (monthly)"
+
+
+def test_rules_3_7_and_9_4_an_order_that_is_linked_late_names_a_plan_by_its_date() -> None:
+    accounts: dict[str, list[Row]] = {"contacts": [contact()], "subscriptions": [subscription(product_id="40")]}
+    unlinked = subscription_item("1", None, product={"id": "40"}, name="January")
+    first = decided(contacts=[contact()], orders=[order("9002", [unlinked], 4900)])
+    later = decided(first, **accounts, orders=[renewal("9001", "2026-02-10", "February")])
+    assert line(later, "9002-1").plan_external_id == "40-7-1month"
+    assert later.plans["40-7-1month"].name == "January (monthly)"
+
+
+def test_rules_3_7_and_1_1_the_earliest_order_of_all_accounts_names_their_plan() -> None:
+    march, february = (
+        decided(
+            contacts=[contact()],
+            subscriptions=[subscription(product_id="40")],
+            orders=[renewal(order_id, day, name)],
+        )
+        for order_id, day, name in (("9000", "2026-03-10", "March"), ("9001", "2026-02-10", "February"))
+    )
+    for groups in ((march, february), (february, march)):
+        plans = UsedPlans()
+        for each in groups:
+            plans.add_all(each.plans, each.plans_since)
+        assert plans.plans["40-7-1month"].name == "February (monthly)"
 
 
 def test_rule_2_4_only_plans_that_a_line_uses() -> None:
