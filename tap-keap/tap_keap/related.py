@@ -47,7 +47,7 @@ class RelatedRecords:
         self._orders_for_payments: dict[str, None] = {}
         self._old_orders: dict[str, datetime] = {}
         self._orders_with_news: set[str] = set()
-        self._asked = {name: IdSet() for name in ("contacts", "orders", "payments", "transactions")}
+        self._asked = {name: IdSet() for name in ("contacts", "orders", "transactions")}
         self._streams: dict[str, KeapStream] = {
             name: stream
             for name in ("contacts", "orders", "payments", "transactions")
@@ -126,12 +126,17 @@ class RelatedRecords:
         stream.logger.info("Looked up %d orders for earlier transactions: %d new records.", len(old), written)
 
     def _take(self, wanted: dict[str, None], stream: str) -> list[str]:
-        """The wanted ids that were neither read nor asked for; `payments` are asked for by order."""
+        """The wanted ids that were neither read nor asked for.
+
+        `payments` are asked for by order, and again with one that was written again: it may be paid by now.
+        """
         ids = list(wanted)
         wanted.clear()
         if stream not in self._streams:
             return []
-        seen = IdSet() if stream == "payments" else self._streams[stream].seen
+        if stream == "payments":
+            return ids
+        seen = self._streams[stream].seen
         return [identifier for identifier in ids if identifier not in seen and self._asked[stream].add(identifier)]
 
     def _look_up(self, name: str, ids: list[str], condition: str) -> None:

@@ -28,6 +28,9 @@ from tap_keap.writer import BufferedWriter
 if TYPE_CHECKING:
     from tap_keap.tap import TapKeap
 
+CHANGE_TIMES = ("update_time", "modification_time")
+"""Where Keap's rows say when they last changed; not always what the bookmark is on (`payment_time`)."""
+
 
 class KeapStream(Stream):
     """A stream that is one listing of Keap.
@@ -49,8 +52,9 @@ class KeapStream(Stream):
         super().__init__(tap, schema=with_columns(load_schema(spec.name), self.columns), name=spec.name)
         self.primary_keys = spec.primary_keys
         self.replication_key = spec.replication_key
+        self.change_time = next((name for name in CHANGE_TIMES if name in self.schema["properties"]), "")
         self.seen = IdSet()
-        self.looked_up: dict[str, str | None] = {}
+        self.written_at: dict[str, str | None] = {}
         self.rejected = 0
         self.schema_written = False
         self.listed = False
@@ -200,18 +204,28 @@ class KeapStream(Stream):
                 yield row
 
     def is_new(self, key: str, row: Row) -> bool:
-        """Whether a row is to be written: once a run, again only if it changed after it was looked up.
+        """Whether a row is to be written: once a run, again only if it changed since.
 
-        Pages are read ahead, so a listed row may be older than the one that was looked up.
+        It comes again after it was looked up, and in a listing by time if it changes while that is read.
         """
-        if self.seen.add(key):
-            return True
-        if key in self.looked_up and is_later(row.get("update_time"), self.looked_up[key]):
-            self.looked_up[key] = row["update_time"]
+        if self.seen.add(key) or self.changed_since(key, row):
             return True
         if self.replication_method == "INCREMENTAL" and self.replication_key:
             self.state_manager.increment_state(row, replication_key=self.replication_key)
         return False
+
+    def changed_since(self, key: str, row: Row) -> bool:
+        """Whether a row that was written changed after that.
+
+        Pages are read ahead, so a listed row may be older than the one that was looked up. Of those that were listed,
+        which may be millions, no time is kept: what changes while it is read does so after the run began.
+        """
+        changed, before = row.get(self.change_time), self.written_at.get(key)
+        since = parse_instant(before) if before else self.keap.now - CLOCK_MARGIN
+        if changed is None or parse_instant(changed) <= since:
+            return False
+        self.written_at[key] = changed
+        return True
 
     def note(self, row: Row) -> None:
         """A row will be written: remember what belongs to it."""
@@ -256,7 +270,7 @@ class KeapStream(Stream):
                 self._write_schema_message()
                 self.schema_written = True
             if not self.listed and "id" in row:
-                self.looked_up[row["id"]] = row.get("update_time")
+                self.written_at[row["id"]] = row.get(self.change_time)
             self._write_record_message(row)
             written += 1
         return written
@@ -294,8 +308,3 @@ class KeapStream(Stream):
                 self.state_manager.end_whole_read(plan.started, remember=self.spec.full_reread)
         if activating and not self.rejected:
             self._write_activate_version_message(self.keap.version)
-
-
-def is_later(moment: str | None, other: str | None) -> bool:
-    """Whether one instant is known to be after the other."""
-    return moment is not None and other is not None and parse_instant(moment) > parse_instant(other)
