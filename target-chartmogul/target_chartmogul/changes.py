@@ -35,7 +35,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     parent: str | None = None
     """External id of the invoice (of a line item or transaction) or of the customer (of an invoice)."""
     moved: bool = False
-    """A delete whose content is written again under another id or customer (rules 1.7, 2.1, 4.9): not a loss."""
+    """A delete whose content is written again under another id or customer (rules 1.7, 2.1, 4.9): not a loss.
+
+    Of an event: another one takes its place, at another date or because it is due (rule 6.3).
+    """
     rule: str = ""
     """The number of the rule that asks for it."""
 

@@ -10,7 +10,7 @@ from target_chartmogul.apply_order import ordered
 from target_chartmogul.changes import Change
 from target_chartmogul.chartmogul.differences import invoice_changes
 from target_chartmogul.chartmogul.normal import same
-from target_chartmogul.chartmogul.objects import Invoice, Plan, SubscriptionEvent
+from target_chartmogul.chartmogul.objects import CANCELLATION_SCHEDULED, Invoice, Plan, SubscriptionEvent
 from target_chartmogul.keap import ids
 from target_chartmogul.keap.group import Decision, Existing
 
@@ -115,17 +115,46 @@ def _events(wanted: Mapping[str, SubscriptionEvent], held: Mapping[str, Subscrip
             yield Change(action="create", kind="event", external_id=external_id, desired=event, rule="6.3")
         elif not same(event, before):
             yield Change(action="update", kind="event", external_id=external_id, desired=event, held=before, rule="4.9")
-    again = {event.subscription_external_id for event in wanted.values()}
-    for external_id, before in sorted(held.items()):
-        if external_id not in wanted:
-            yield Change(
-                action="delete",
-                kind="event",
-                external_id=external_id,
-                held=before,
-                moved=before.subscription_external_id in again,
-                rule="6.5",
-            )
+    gone = [before for external_id, before in sorted(held.items()) if external_id not in wanted]
+    again = _written_again(gone, wanted, held)
+    for before in gone:
+        moved = before.external_id in again
+        yield Change(
+            action="delete", kind="event", external_id=before.external_id, held=before, moved=moved, rule="6.5"
+        )
+
+
+def _written_again(
+    gone: list[SubscriptionEvent], wanted: Mapping[str, SubscriptionEvent], held: Mapping[str, SubscriptionEvent]
+) -> set[str]:
+    """Which of the events that go have another one in their place (rule 1.7); each stands for one of them only.
+
+    That is a new one, or one that a killed run had written before it could delete what it stands for.
+    """
+    again: set[str] = set()
+    left = list(wanted.values())
+    for fits in (_follows, lambda _, event: event.external_id not in held):
+        for before in gone:
+            subscription = before.subscription_external_id
+            found = [each for each in left if each.subscription_external_id == subscription and fits(before, each)]
+            if found and before.external_id not in again:
+                again.add(before.external_id)
+                left.remove(found[0])
+    return again
+
+
+def _follows(before: SubscriptionEvent, event: SubscriptionEvent) -> bool:
+    """Whether an event can only be there in place of a scheduled one: due on its day, or moved to another (rule 6.3).
+
+    Of a cancellation that cannot be told: it may be of an earlier time, before the customer came back.
+    """
+    if before.event_type != CANCELLATION_SCHEDULED:
+        return False
+    old, new = ids.parse_event_id(before.external_id), ids.parse_event_id(event.external_id)
+    if event.event_type == CANCELLATION_SCHEDULED:
+        return old is not None and new is not None  # in Keap a subscription has one end
+    same_day = old is not None and new is not None and old[2] == new[2]
+    return same_day or before.effective_date == event.effective_date
 
 
 def _by_number(pair: tuple[str, Any]) -> tuple[int, str]:

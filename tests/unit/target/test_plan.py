@@ -6,12 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from target_chartmogul.change_store import ChangeStore
 from target_chartmogul.changes import Change
 from target_chartmogul.keap.group import Decision, Existing
 from target_chartmogul.plan import group_changes, plan_changes
 from tests.billing_objects import PLAN, cancellation, customer, invoice, line, paid
+
+
+def scheduled(day: str) -> Any:
+    event_type = "subscription_cancellation_scheduled"
+    return msgspec.structs.replace(cancellation(day=day), external_id=f"901-scheduled-{day}", event_type=event_type)
+
+
+MARCH, APRIL, MAY = (cancellation(day=f"2026-0{month}-01") for month in (3, 4, 5))
 
 
 def steps(decision: Decision, existing: Existing, marks: Any = None) -> list[tuple[str, str, str]]:
@@ -61,13 +70,40 @@ def test_the_same_id_under_another_customer() -> None:
 
 def test_a_cancellation_is_posted_before_the_scheduled_one_goes() -> None:
     """6.3."""
-    scheduled = msgspec.structs.replace(
-        cancellation(), external_id="901-scheduled-2026-01-01", event_type="subscription_cancellation_scheduled"
-    )
-    changes = group_changes(
-        Decision(events={"c": cancellation()}), Existing(events={scheduled.external_id: scheduled}), {}
-    )
+    before = scheduled("2026-01-01")
+    changes = group_changes(Decision(events={"c": cancellation()}), Existing(events={before.external_id: before}), {})
     assert [(each.action, each.moved) for each in changes] == [("create", False), ("delete", True)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "held", "again"),
+    [
+        ([MARCH], [MARCH, APRIL], {APRIL: False}),  # withdrawn; one from before the customer came back stays
+        ([MARCH, MAY], [MARCH, APRIL], {APRIL: True}),  # to another date
+        ([MAY], [MARCH, APRIL], {MARCH: True, APRIL: False}),  # one new one stands for one of them
+        ([APRIL], [MARCH, scheduled("2026-04-01")], {MARCH: False, scheduled("2026-04-01"): True}),  # due
+        ([APRIL], [APRIL, scheduled("2026-04-01")], {scheduled("2026-04-01"): True}),  # due, posted by a killed run
+        ([MARCH], [MARCH, scheduled("2026-04-01")], {scheduled("2026-04-01"): False}),  # withdrawn
+        (
+            [scheduled("2026-06-01")],
+            [scheduled("2026-06-01"), scheduled("2026-04-01")],
+            {scheduled("2026-04-01"): True},
+        ),
+        ([cancellation("902")], [APRIL], {APRIL: False}),  # another subscription's
+        ([msgspec.structs.replace(MARCH, customer_external_id="2")], [MARCH, APRIL], {APRIL: False}),
+    ],
+)
+def test_rule_1_7_a_cancellation_that_goes_is_a_loss_unless_another_takes_its_place(
+    wanted: list[Any], held: list[Any], again: dict[Any, bool]
+) -> None:
+    """Any event of its subscription is not enough: the guard would not see deletions of a whole account."""
+    changes = group_changes(Decision(events=by_id(wanted)), Existing(events=by_id(held)), {})
+    found = {each.held: each.moved for each in changes if each.action == "delete"}
+    assert found == again
+
+
+def by_id(events: list[Any]) -> dict[str, Any]:
+    return {event.external_id: event for event in events}
 
 
 def test_an_invoice_that_a_bulk_import_left_invalid_is_sent_anew() -> None:
