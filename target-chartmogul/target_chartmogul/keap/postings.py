@@ -49,10 +49,12 @@ def post(account: Account, failed: Iterable[Movement]) -> Settlement:
         _post_attempts(account, failed, tills[0].transactions)
         asked = account.order.total_before_exclusion_in_cents
         credited = sum(each.amount_in_cents for each in account.credits)
-        whole = account.cash_in_cents >= asked - credited
-        _post(account, account.payments, tills, _pay_in, whole=whole)
-        refunded_whole = account.refunded_in_cents == account.paid_in_cents
-        _post(account, account.refunds, tills, _pay_back, whole=refunded_whole)
+        is_paid_up = account.cash_in_cents >= asked - credited
+        due = account.sent_total_in_cents + sum(line.amount_in_cents for line in tills[0].credit_lines)
+        _post(account, account.payments, tills, _pay_in, whole=due if is_paid_up else None)
+        is_refunded = account.refunded_in_cents == account.paid_in_cents
+        paid = sum(till.paid for till in tills)
+        _post(account, account.refunds, tills, _pay_back, whole=paid if is_refunded else None)
     return Settlement(
         transactions={
             till.shell.external_id: tuple(sorted(till.transactions, key=lambda each: (each.date, each.external_id)))
@@ -119,21 +121,24 @@ def _post(
     tills: Sequence[_Till],
     take: Callable[[_Till, int], int],
     *,
-    whole: bool,
+    whole: int | None,
 ) -> None:
     """Spread movements over the invoices.
 
-    Where they settle the whole (`whole`), the last takes what rounding left of it (§8): an order paid in full is an
-    invoice paid in full.
+    Where they settle the whole, the last takes what rounding left of it (§8): an order paid in full is an invoice
+    paid in full. The whole is what all invoices ask for together: one below zero takes from what the others may get.
     """
     kind = PAYMENT if take is _pay_in else REFUND
+    posted = 0
     for at, movement in enumerate(movements):
         left = account.after_exclusion(movement.amount_in_cents)
-        if whole and at == len(movements) - 1:
-            left = sum(till.room if take is _pay_in else till.paid for till in tills)
+        if whole is not None and at == len(movements) - 1:
+            left = whole - posted
+        left = max(left, 0)
         for till in tills:
             taken = take(till, left)
             left -= taken
+            posted += taken
             if taken > 0:
                 till.transactions.append(_transaction(movement, kind, till.shell.external_id, taken))
 

@@ -170,6 +170,23 @@ def test_rule_4_8_payments_and_refunds_fill_the_first_invoice_first():
     assert [each.result for each in answer.orders["1"].transactions["1-c3"]].count("failed") == 1
 
 
+def test_rules_4_8_and_5_2_an_invoice_below_zero_makes_no_payment_larger_than_it_was():
+    two_owners = order("1", 4500, invoices=[("1", -500), ("1-c3", 5000)])
+    back = payment("10", "-45", at=3)
+    assert amounts(settled([two_owners], [payment("9", "45")]).orders["1"]) == {"9-1-c3": 4500}
+    assert amounts(settled([two_owners], [payment("8", "20"), payment("9", "25"), back]).orders["1"]) == {
+        "8-1-c3": 2000,
+        "9-1-c3": 2500,
+        "10-1-c3": -4500,
+    }
+
+
+def test_rules_4_8_and_8_what_rounding_left_is_measured_by_all_invoices_together():
+    two_owners = order("1", 4500, before_exclusion=9000, invoices=[("1", -500), ("1-c3", 5000)])
+    rows = [payment("8", "30.01"), payment("9", "59.99", at=2)]
+    assert amounts(settled([two_owners], rows).orders["1"]) == {"8-1-c3": 1501, "9-1-c3": 2999}
+
+
 @pytest.mark.parametrize(
     ("rows", "expected", "excess"),
     [
