@@ -1,4 +1,8 @@
-"""An order's account: what it asks for, what came in, what went back, in hundredths (rules 5.3, 5.4, 5.7)."""
+"""An order's account: what it asks for, what came in, what went back (rules 5.3, 5.4, 5.7).
+
+It is kept in the currency's smallest unit. Hundredths are made last and of all parts together: rounded one by one,
+parts with three decimals would not sum to what they settle (§4).
+"""
 
 from __future__ import annotations
 
@@ -8,22 +12,31 @@ from datetime import datetime
 import msgspec
 
 from target_chartmogul.keap.allocation import Part
-from target_chartmogul.keap.money import half_up, to_hundredths_together
+from target_chartmogul.keap.money import from_hundredths, half_up, to_hundredths, to_hundredths_together
 from target_chartmogul.keap.settings import MappingSettings
 from target_chartmogul.keap.settlement import Movement, OrderToSettle
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """An account in hundredths, before §8's exclusions."""
+
+    credits: list[Movement]
+    payments: list[Movement]
+    refunds: list[Movement]
 
 
 class Account(msgspec.Struct, kw_only=True):
     """One order that arrived, before §8's exclusions: invoices get their share of all this later."""
 
     order: OrderToSettle
-    cash_in_cents: int = 0
+    zero_decimal_amounts: str
+    cash: int = 0
     """All successful cash, refunds not taken off."""
-    credits: list[Movement] = msgspec.field(default_factory=list)
-    payments: list[Movement] = msgspec.field(default_factory=list)
-    refunds: list[Movement] = msgspec.field(default_factory=list)
-    excess_in_cents: int = 0
-    refunded_in_cents: int = 0
+    credits: list[Part] = msgspec.field(default_factory=list)
+    payments: list[Part] = msgspec.field(default_factory=list)
+    refunds: list[Part] = msgspec.field(default_factory=list)
+    excess: int = 0
+    refunded: int = 0
     """What of `payments` was paid back."""
     found_refunds: list[tuple[datetime, int]] = msgspec.field(default_factory=list)
     """Refunds of `payments` rows on this order, whether they were sent or set against the excess."""
@@ -32,9 +45,14 @@ class Account(msgspec.Struct, kw_only=True):
     written_off: bool = False
 
     @property
-    def paid_in_cents(self) -> int:
+    def paid(self) -> int:
         """What is sent of the cash."""
-        return sum(each.amount_in_cents for each in self.payments)
+        return sum(each.amount for each in self.payments)
+
+    @property
+    def is_settled(self) -> bool:
+        """Cash and credits reach the total."""
+        return self.paid + sum(each.amount for each in self.credits) >= self.order.total
 
     @property
     def sent_total_in_cents(self) -> int:
@@ -44,8 +62,9 @@ class Account(msgspec.Struct, kw_only=True):
     @property
     def room_for_credits(self) -> int:
         """Credits are on the first invoice (rule 4.8), and never make it negative (9.9)."""
-        first = self.order.invoices[0].total_in_cents if self.order.invoices else 0
-        return max(min(self.order.total_before_exclusion_in_cents, self.before_exclusion(first)), 0)
+        first = self.before_exclusion(self.order.invoices[0].total_in_cents) if self.order.invoices else 0
+        is_whole = first >= self.order.total_before_exclusion_in_cents
+        return max(self.order.total if is_whole else self._smallest(first), 0)
 
     def before_exclusion(self, sent_in_cents: int) -> int:
         """What an amount that was sent was before excluded items took their share (§8)."""
@@ -57,18 +76,44 @@ class Account(msgspec.Struct, kw_only=True):
         total, sent = self.order.total_before_exclusion_in_cents, self.sent_total_in_cents
         return amount_in_cents if total == sent or total <= 0 else half_up(amount_in_cents * sent, total)
 
-    def pay_back(self, movement: Movement, *, excess_first: bool = True) -> int:
+    def was(self, sent_in_cents: int) -> int:
+        """What an amount that was sent was in Keap, in the smallest unit, as exactly as it still is."""
+        return self._smallest(self.before_exclusion(sent_in_cents))
+
+    def in_cents(self, amount: int) -> int:
+        """One amount of the account alone, in hundredths."""
+        return to_hundredths(amount, self.order.currency, self.zero_decimal_amounts)
+
+    def sent(self) -> Sent:
+        """The account in hundredths: what settles the order follows its own sum, and so do refunds (§4)."""
+        settling = self._together([*self.payments, *self.credits])
+        cash = len(self.payments)
+        return Sent(credits=settling[cash:], payments=settling[:cash], refunds=self._together(self.refunds))
+
+    def pay_back(self, part: Part, *, excess_first: bool = True) -> int:
         """Rule 5.4: against the excess first, then at most what was paid.
 
-        Returns: what of the movement was taken, in hundredths.
+        Returns: what of the part was taken.
         """
-        against = min(self.excess_in_cents, movement.amount_in_cents) if excess_first else 0
-        self.excess_in_cents -= against
-        sent = min(movement.amount_in_cents - against, self.paid_in_cents - self.refunded_in_cents)
+        against = min(self.excess, part.amount) if excess_first else 0
+        self.excess -= against
+        sent = min(part.amount - against, self.paid - self.refunded)
         if sent > 0:
-            self.refunded_in_cents += sent
-            self.refunds.append(msgspec.structs.replace(movement, amount_in_cents=sent))
+            self.refunded += sent
+            self.refunds.append(msgspec.structs.replace(part, amount=sent))
         return against + max(sent, 0)
+
+    def _smallest(self, in_cents: int) -> int:
+        return from_hundredths(in_cents, self.order.currency, self.zero_decimal_amounts)
+
+    def _together(self, parts: Sequence[Part]) -> list[Movement]:
+        amounts = to_hundredths_together(
+            [part.amount for part in parts], self.order.currency, self.zero_decimal_amounts
+        )
+        return [
+            Movement(key=part.payment_id, time=part.time, amount_in_cents=amount, from_row=part.from_row)
+            for part, amount in zip(parts, amounts, strict=True)
+        ]
 
 
 def open_account(
@@ -87,30 +132,29 @@ def open_account(
         write_offs: its parts of write-offs, likewise.
         settings: `credits` and `zero_decimal_amounts` count here.
     """
-    total = max(order.total_before_exclusion_in_cents, 0)
-    paid, credited, written_off = (
-        to_hundredths_together([part.amount for part in parts], order.currency, settings.zero_decimal_amounts)
-        for parts in (cash, credits_given, write_offs)
-    )
-    account = Account(order=order, cash_in_cents=sum(paid))
-    settled_with_credits = account.cash_in_cents + sum(credited) >= total
+    total = max(order.total, 0)
+    account = Account(order=order, zero_decimal_amounts=settings.zero_decimal_amounts, cash=_sum(cash))
     left = total
-    if credited and settings.credits == "balance_transfer":
-        account.credits_unsettled = not settled_with_credits
-        if settled_with_credits:
-            account.credits = _up_to(account.room_for_credits, credits_given, credited)
-            left -= sum(each.amount_in_cents for each in account.credits)
-    account.payments = _up_to(left, cash, paid)
-    account.excess_in_cents = account.cash_in_cents - account.paid_in_cents
-    account.written_off = sum(written_off) >= total - account.cash_in_cents > 0 and not account.credits
+    if credits_given and settings.credits == "balance_transfer":
+        account.credits_unsettled = account.cash + _sum(credits_given) < total
+        if not account.credits_unsettled:
+            account.credits = _up_to(account.room_for_credits, credits_given)
+            left -= _sum(account.credits)
+    account.payments = _up_to(left, cash)
+    account.excess = account.cash - account.paid
+    account.written_off = _sum(write_offs) >= total - account.cash > 0 and not account.credits
     return account
 
 
-def _up_to(limit: int, parts: Sequence[Part], amounts: Sequence[int]) -> list[Movement]:
-    taken: list[Movement] = []
-    for part, amount in zip(parts, amounts, strict=True):
-        accepted = min(amount, limit)
+def _sum(parts: Sequence[Part]) -> int:
+    return sum(part.amount for part in parts)
+
+
+def _up_to(limit: int, parts: Sequence[Part]) -> list[Part]:
+    taken: list[Part] = []
+    for part in parts:
+        accepted = min(part.amount, limit)
         limit -= accepted
         if accepted > 0:
-            taken.append(Movement(key=part.payment_id, time=part.time, amount_in_cents=accepted))
+            taken.append(part if accepted == part.amount else msgspec.structs.replace(part, amount=accepted))
     return taken

@@ -38,8 +38,10 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """What one order gets of one payment, in the currency's smallest unit."""
 
     payment_id: str
+    """Or the digits of a refund row, where `from_row` says so."""
     time: datetime
     amount: int
+    from_row: bool = False
 
 
 class Rooms(msgspec.Struct, kw_only=True):
@@ -73,15 +75,8 @@ def rooms_of(
     order_of_invoice: dict[str, str] = {}
     for each in orders:
         this = str(each.order.id)
-        total = each.order.total
         by_order[this] = Room(
-            order_id=this,
-            date=each.date,
-            currency=each.currency,
-            total=total.amount
-            if total is not None
-            else from_hundredths(each.total_before_exclusion_in_cents, each.currency, settings.zero_decimal_amounts),
-            sent=bool(each.invoices),
+            order_id=this, date=each.date, currency=each.currency, total=each.total, sent=bool(each.invoices)
         )
         if each.order.invoice_id:
             order_of_invoice[each.order.invoice_id] = this

@@ -131,6 +131,7 @@ class _Run:
                     date=each.date,
                     currency=each.lines.currency,
                     total_before_exclusion_in_cents=each.lines.total_in_cents,
+                    total=each.lines.total,
                     invoices=tuple(
                         InvoiceShell(external_id=invoice.external_id, total_in_cents=invoice.total_in_cents)
                         for invoice in each.invoices

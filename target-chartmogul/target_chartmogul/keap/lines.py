@@ -40,6 +40,8 @@ class OrderLines(msgspec.Struct, frozen=True, kw_only=True):
     """The balancing line of rule 4.6; 0 where the lines sum to the total by themselves."""
     total_in_cents: int
     """What the lines and the adjustment sum to before excluded items are left out."""
+    total: int
+    """The same in the currency's smallest unit, before anything is rounded."""
     excluded_items: int
     """Lines left out by `exclude_products` (§8)."""
 
@@ -162,6 +164,7 @@ class LineMaker:
             ),
             adjustment_in_cents=sent[-1],
             total_in_cents=sum(sent),
+            total=sum(amounts) + adjustment,
             excluded_items=sum(line.excluded for line in drafts),
         )
 

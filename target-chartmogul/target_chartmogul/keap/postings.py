@@ -45,16 +45,13 @@ def post(account: Account, failed: Iterable[Movement]) -> Settlement:
     """
     tills = [_Till(shell=shell, room=max(shell.total_in_cents, 0)) for shell in account.order.invoices]
     if tills:
-        _post_credits(account, tills[0])
+        sent = account.sent()
+        _post_credits(account, sent.credits, tills[0])
         _post_attempts(account, failed, tills[0].transactions)
-        asked = account.order.total_before_exclusion_in_cents
-        credited = sum(each.amount_in_cents for each in account.credits)
-        is_paid_up = account.cash_in_cents >= asked - credited
         due = account.sent_total_in_cents + sum(line.amount_in_cents for line in tills[0].credit_lines)
-        _post(account, account.payments, tills, _pay_in, whole=due if is_paid_up else None)
-        is_refunded = account.refunded_in_cents == account.paid_in_cents
+        _post(account, sent.payments, tills, _pay_in, whole=due if account.is_settled else None)
         paid = sum(till.paid for till in tills)
-        _post(account, account.refunds, tills, _pay_back, whole=paid if is_refunded else None)
+        _post(account, sent.refunds, tills, _pay_back, whole=paid if account.refunded == account.paid else None)
     return Settlement(
         transactions={
             till.shell.external_id: tuple(sorted(till.transactions, key=lambda each: (each.date, each.external_id)))
@@ -62,13 +59,13 @@ def post(account: Account, failed: Iterable[Movement]) -> Settlement:
         },
         credit_lines={till.shell.external_id: tuple(till.credit_lines) for till in tills if till.credit_lines},
         written_off=account.written_off and bool(tills),
-        excess_in_cents=account.excess_in_cents,
-        cash_in_cents=account.cash_in_cents,
+        excess_in_cents=account.in_cents(account.excess),
+        cash_in_cents=account.in_cents(account.cash),
     )
 
 
-def _post_credits(account: Account, till: _Till) -> None:
-    for credit in account.credits:
+def _post_credits(account: Account, credits_sent: Iterable[Movement], till: _Till) -> None:
+    for credit in credits_sent:
         amount = min(account.after_exclusion(credit.amount_in_cents), till.room)
         if amount > 0:
             till.room -= amount

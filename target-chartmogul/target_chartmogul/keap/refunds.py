@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
+import msgspec
+
 from target_chartmogul.chartmogul.objects import PAYMENT, REFUND
 from target_chartmogul.keap.accounts import Account
-from target_chartmogul.keap.allocation import Room, Rooms
+from target_chartmogul.keap.allocation import Part, Room, Rooms
 from target_chartmogul.keap.attempts import Row
 from target_chartmogul.keap.group import Held, Note
 from target_chartmogul.keap.held_orders import HeldOrder
-from target_chartmogul.keap.money import to_hundredths, to_hundredths_together, to_smallest
+from target_chartmogul.keap.money import from_hundredths, to_smallest
 from target_chartmogul.keap.payments import Entry, Ledgered
 from target_chartmogul.keap.records import Payment
-from target_chartmogul.keap.settlement import Movement, Settlements
+from target_chartmogul.keap.settlement import Settlements
 
 
 class Refunder:
@@ -45,13 +47,12 @@ class Refunder:
 
     def book_payments(self) -> None:
         """Refund rows of `payments`, in order of time."""
-        located = [(entry, self._rooms.of(self._orders_of(entry))) for entry in self._ledgered.refunds]
-        amounts = self._amounts(located)
-        for entry, rooms in located:
+        for entry in self._ledgered.refunds:
+            rooms = self._rooms.of(self._orders_of(entry))
             if not self._is_known(entry, rooms):
                 self._answer.held.append(Held(stream="payments", id=entry.payment_id, reason="unsettled", rule="5.4"))
             elif rooms:
-                self._book(entry, rooms, amounts[entry.payment_id])
+                self._book(entry, rooms)
 
     def book_kept(self, account: Account, held: HeldOrder, unreadable: Collection[str]) -> None:
         """Refunds of `payments` that ChartMogul holds and whose rows are still in Keap, but did not come along.
@@ -63,9 +64,8 @@ class Refunder:
                 each.key in self._ledgered.refunded_by and each.key not in self._payments
             )
             if each.kind == REFUND and not each.from_row and named:
-                amount = account.before_exclusion(each.amount_in_cents)
-                movement = Movement(key=each.key, time=each.date, amount_in_cents=amount)
-                account.found_refunds.append((each.date, account.pay_back(movement, excess_first=False)))
+                part = Part(payment_id=each.key, time=each.date, amount=account.was(each.amount_in_cents))
+                account.found_refunds.append((each.date, account.pay_back(part, excess_first=False)))
 
     def book_rows(self, rows: Iterable[Row], held: Mapping[str, HeldOrder]) -> None:
         """Successful REFUND rows, for what `refund_total` has beyond the refunds of `payments`.
@@ -76,15 +76,14 @@ class Refunder:
             rows: what arrived, in order of time.
             held: orders as ChartMogul holds them, of those that arrived too.
         """
-        by_order: dict[str, dict[str, Movement]] = defaultdict(dict)
+        by_order: dict[str, dict[str, Part]] = defaultdict(dict)
         left_of_row: dict[str, int] = {}
         for row in rows:
             for room in self._rooms.of(row.order_ids):
-                amount = self._sent(row, room)
+                amount = to_smallest(row.amount, room.currency)
                 left_of_row.setdefault(row.digits, amount)
-                by_order[room.order_id][row.digits] = Movement(
-                    key=row.digits, time=row.time, amount_in_cents=amount, from_row=True
-                )
+                part = Part(payment_id=row.digits, time=row.time, amount=amount, from_row=True)
+                by_order[room.order_id][row.digits] = part
         for order_id, account in sorted(self._accounts.items(), key=lambda each: (each[1].order.date, each[0])):
             arrived = list(by_order[order_id].values())
             kept = _kept_rows(account, held.get(order_id), set(by_order[order_id]))
@@ -95,20 +94,6 @@ class Refunder:
         original = self._payments.get(self._ledgered.refunded_by.get(entry.payment_id, ""))
         return entry.order_ids or tuple(original.order_ids or () if original else ())
 
-    def _amounts(self, located: Iterable[tuple[Entry, list[Room]]]) -> dict[str, int]:
-        """In hundredths; refunds of the same orders follow their own sum (§4)."""
-        together: dict[tuple[str, ...], list[Entry]] = defaultdict(list)
-        for entry, rooms in located:
-            together[tuple(room.order_id for room in rooms)].append(entry)
-        amounts: dict[str, int] = {}
-        for order_ids, entries in together.items():
-            if order_ids:
-                currency = self._rooms.by_order[order_ids[0]].currency
-                smallest = [to_smallest(entry.amount, currency) for entry in entries]
-                sent = to_hundredths_together(smallest, currency, self._zero_decimal_amounts)
-                amounts |= {entry.payment_id: amount for entry, amount in zip(entries, sent, strict=True)}
-        return amounts
-
     def _is_known(self, entry: Entry, rooms: list[Room]) -> bool:
         """Whether the payment that was refunded is there: it names the refund, or its orders had money."""
         if entry.payment_id in self._ledgered.refunded_by:
@@ -116,55 +101,46 @@ class Refunder:
         if entry.order_ids and not rooms:
             return True  # none of them is sent, which is noted where it is news
         return any(
-            self._accounts[room.order_id].cash_in_cents > 0 if room.held is None else room.held.total(PAYMENT) > 0
+            self._accounts[room.order_id].cash > 0 if room.held is None else room.held.total(PAYMENT) > 0
             for room in rooms
         )
 
-    def _book(self, entry: Entry, rooms: list[Room], amount: int) -> None:
-        left = amount
+    def _book(self, entry: Entry, rooms: list[Room]) -> None:
+        left = to_smallest(entry.amount, rooms[0].currency)
         for room in rooms:
             if room.held is not None:
-                left -= min(left, _refundable(room.held, entry.payment_id))
+                held = _refundable(room.held, entry.payment_id)
+                left -= min(left, from_hundredths(held, room.currency, self._zero_decimal_amounts))
         mine = [self._accounts[room.order_id] for room in rooms if room.held is None]
         for account in mine:
-            against = min(left, account.excess_in_cents)
+            against = min(left, account.excess)
             if against and len(mine) > 1:
-                account.excess_in_cents -= against
+                account.excess -= against
                 account.found_refunds.append((entry.time, against))
                 left -= against
         for account in mine:
-            movement = Movement(key=entry.payment_id, time=entry.time, amount_in_cents=left)
-            booked = account.pay_back(movement)
+            booked = account.pay_back(Part(payment_id=entry.payment_id, time=entry.time, amount=left))
             left -= booked
             if booked:
                 account.found_refunds.append((entry.time, booked))
         if left and mine:
             mine[-1].found_refunds.append((entry.time, left))
-            self._note("refunds_above_payments", entry, {"amount_in_cents": left})
+            if above := mine[-1].in_cents(left):
+                self._note("refunds_above_payments", entry, {"amount_in_cents": above})
 
-    def _book_rest(
-        self, account: Account, arrived: list[Movement], kept: list[Movement], left_of_row: dict[str, int]
-    ) -> None:
+    def _book_rest(self, account: Account, arrived: list[Part], kept: list[Part], left_of_row: dict[str, int]) -> None:
         order = account.order
         stated = order.order.refund_total.amount if order.order.refund_total else 0
-        total = to_hundredths(abs(stated), order.currency, self._zero_decimal_amounts)
-        rest = total - sum(amount for _, amount in account.found_refunds)
-        for row in sorted(_unmatched(arrived, account) + kept, key=lambda each: (each.time, each.key)):
-            amount = min(rest, row.amount_in_cents, left_of_row.get(row.key, row.amount_in_cents))
+        rest = abs(stated) - sum(amount for _, amount in account.found_refunds)
+        for row in sorted(_unmatched(arrived, account) + kept, key=lambda each: (each.time, each.payment_id)):
+            amount = min(rest, row.amount, left_of_row.get(row.payment_id, row.amount))
             if amount > 0:
                 rest -= amount
-                left_of_row[row.key] = left_of_row.get(row.key, amount) - amount
-                is_kept = row in kept
-                account.pay_back(
-                    Movement(key=row.key, time=row.time, amount_in_cents=amount, from_row=row.from_row),
-                    excess_first=not is_kept,
-                )
-        if rest > 0:
-            detail = {"amount_in_cents": rest}
+                left_of_row[row.payment_id] = left_of_row.get(row.payment_id, amount) - amount
+                account.pay_back(msgspec.structs.replace(row, amount=amount), excess_first=row not in kept)
+        if (not_found := account.in_cents(rest)) > 0:
+            detail = {"amount_in_cents": not_found}
             self._answer.notes.append(Note(kind="refunds_not_found", id=str(order.order.id), rule="5.4", detail=detail))
-
-    def _sent(self, row: Row, room: Room) -> int:
-        return to_hundredths(to_smallest(row.amount, room.currency), room.currency, self._zero_decimal_amounts)
 
     def _note(self, kind: str, entry: Entry, detail: dict[str, object]) -> None:
         self._answer.notes.append(Note(kind=kind, id=entry.payment_id, rule="5.4", detail=detail))
@@ -175,22 +151,22 @@ def _refundable(held: HeldOrder, payment_id: str) -> int:
     return held.amount(REFUND, payment_id) or max(held.total(PAYMENT) - held.total(REFUND), 0)
 
 
-def _kept_rows(account: Account, held: HeldOrder | None, arrived: set[str]) -> list[Movement]:
+def _kept_rows(account: Account, held: HeldOrder | None, arrived: set[str]) -> list[Part]:
     """Refund rows that ChartMogul holds of an order and that were not read again: Keap's are append-only."""
-    sums: dict[str, Movement] = {}
+    sums: dict[str, Part] = {}
     for each in held.transactions if held else ():
         if each.kind == REFUND and each.from_row and each.key not in arrived:
-            known = sums[each.key].amount_in_cents if each.key in sums else 0
-            amount = known + account.before_exclusion(each.amount_in_cents)
-            sums[each.key] = Movement(key=each.key, time=each.date, amount_in_cents=amount, from_row=True)
+            known = sums[each.key].amount if each.key in sums else 0
+            amount = known + account.was(each.amount_in_cents)
+            sums[each.key] = Part(payment_id=each.key, time=each.date, amount=amount, from_row=True)
     return list(sums.values())
 
 
-def _unmatched(rows: list[Movement], account: Account) -> list[Movement]:
+def _unmatched(rows: list[Part], account: Account) -> list[Part]:
     """Rows less those that are the gateway's side of a refund that was found: same amount, nearest in time."""
     left = list(rows)
     for time, amount in account.found_refunds:
-        same = [row for row in left if row.amount_in_cents == amount]
+        same = [row for row in left if row.amount == amount]
         if same:
-            left.remove(min(same, key=lambda row: (abs(row.time - time), row.key)))
+            left.remove(min(same, key=lambda row: (abs(row.time - time), row.payment_id)))
     return left

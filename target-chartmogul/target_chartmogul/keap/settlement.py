@@ -27,6 +27,8 @@ class OrderToSettle(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     total_before_exclusion_in_cents: int
     """What Keap asks for: the sum of all lines, those of excluded products too (§8)."""
+    total: int
+    """The same in the currency's smallest unit: what settles an order is decided before anything is rounded (§4)."""
     invoices: tuple[InvoiceShell, ...]
     """In the order of rule 4.8; empty where every item is excluded."""
 

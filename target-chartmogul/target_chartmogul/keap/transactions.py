@@ -12,7 +12,7 @@ from target_chartmogul.keap.allocation import Part, Rooms, note_missing_orders, 
 from target_chartmogul.keap.attempts import Row, read_rows
 from target_chartmogul.keap.group import Attempt, Note, Remembered
 from target_chartmogul.keap.held_orders import HeldOrder, held_orders
-from target_chartmogul.keap.money import from_hundredths, to_hundredths, to_smallest
+from target_chartmogul.keap.money import to_hundredths, to_smallest
 from target_chartmogul.keap.payments import Ledgered, by_time, classify
 from target_chartmogul.keap.postings import post
 from target_chartmogul.keap.records import OrderPayment, Payment, PaymentTransaction
@@ -128,15 +128,15 @@ def _kept_payments(
     """By order: payments that ChartMogul holds and whose rows could not be read; they stay (rule 1.5)."""
     kept: dict[str, list[Part]] = {}
     for order in orders if unreadable else ():
-        account, sent_before = Account(order=order), held.get(str(order.order.id))
+        sent_before = held.get(str(order.order.id))
+        account = Account(order=order, zero_decimal_amounts=settings.zero_decimal_amounts)
         dates = {
             each.key: each.date
             for each in (sent_before.transactions if sent_before else ())
             if each.kind == PAYMENT and each.key in unreadable and not each.from_row
         }
         for payment_id, date in dates.items():
-            sent = account.before_exclusion(sent_before.amount(PAYMENT, payment_id) if sent_before else 0)
-            amount = from_hundredths(sent, order.currency, settings.zero_decimal_amounts)
+            amount = account.was(sent_before.amount(PAYMENT, payment_id) if sent_before else 0)
             part = Part(payment_id=payment_id, time=date, amount=amount)
             kept.setdefault(str(order.order.id), []).append(part)
     return kept
@@ -174,8 +174,8 @@ def _kept_attempts(account: Account, held: HeldOrder | None, arrived: Iterable[M
 
 
 def _note(account: Account, order_id: str, answer: Settlements) -> None:
-    if account.excess_in_cents > 0:
-        detail = {"amount_in_cents": account.excess_in_cents, "currency": account.order.currency}
+    if excess := account.in_cents(account.excess):
+        detail = {"amount_in_cents": excess, "currency": account.order.currency}
         answer.notes.append(Note(kind="excess", id=order_id, rule="5.3", detail=detail))
     if account.credits_unsettled:
         answer.notes.append(Note(kind="credits_not_sent", id=order_id, rule="5.7"))

@@ -54,6 +54,7 @@ def order(
         date=day(at),
         currency=currency,
         total_before_exclusion_in_cents=cents if before_exclusion is None else before_exclusion,
+        total=total,
         invoices=tuple(InvoiceShell(external_id=name, total_in_cents=amount) for name, amount in shells),
     )
 

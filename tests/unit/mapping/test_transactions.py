@@ -259,6 +259,39 @@ def test_rule_5_4_a_refund_of_a_payment_that_never_was_does_not_wait():
 
 
 @pytest.mark.parametrize(
+    ("rows", "expected", "excess"),
+    [
+        pytest.param(
+            [payment("8", "12.346"), payment("9", "12.346", at=2), payment("10", "-12.346", at=3)],
+            {"8-1": 1235},
+            0,
+            id="paid twice, one is refunded",
+        ),
+        pytest.param(
+            [
+                *(payment("8", "12.346"), payment("9", "12.346", at=2)),
+                *(payment("10", "-12.346", at=3), payment("11", "-12.346", at=4)),
+            ],
+            {"8-1": 1235, "11-1": -1235},
+            0,
+            id="paid twice, both are refunded",
+        ),
+        pytest.param([payment("8", "12.346"), payment("9", "12.346", at=2)], {"8-1": 1235}, 1235, id="paid twice"),
+        pytest.param(
+            [payment("8", "12.346"), payment("10", "-6.173", at=3), payment("11", "-6.173", at=4)],
+            {"8-1": 1235, "10-1": -618, "11-1": -617},
+            0,
+            id="refunded in two parts",
+        ),
+    ],
+)
+def test_rules_4_and_5_4_three_decimals_are_set_against_the_excess_before_they_are_rounded(rows, expected, excess):
+    answer = settled([order("1", 12346, currency="KWD")], rows)
+    assert amounts(answer.orders["1"]) == expected
+    assert answer.orders["1"].excess_in_cents == excess
+
+
+@pytest.mark.parametrize(
     ("refund_total", "payments", "rows", "expected"),
     [
         pytest.param(2000, [], [row("REFUND", "20.00", at=5)], [2000], id="seen only there"),
@@ -415,6 +448,24 @@ def test_rule_5_7_credits_and_write_offs(rows, lines, cash, written_off):
     )
     assert sum(amounts(settlement).values()) == cash
     assert settlement.excess_in_cents == settlement.cash_in_cents - cash
+    assert settlement.written_off is written_off
+
+
+@pytest.mark.parametrize(
+    ("rows", "lines", "cash", "written_off"),
+    [
+        pytest.param([("6.173", "Card"), ("6.173", "Credit")], [-617], 618, False, id="5.7 credit with cash"),
+        pytest.param([("6.172", "Card"), ("6.173", "Credit")], [], 617, False, id="5.7 does not settle it"),
+        pytest.param([("6.173", "Card"), ("6.173", "Write Off")], [], 617, True, id="9.9 write-offs settle the rest"),
+        pytest.param([("12.345", "Write Off")], [], 0, False, id="9.9 they do not"),
+        pytest.param([("6.173", "Credit"), ("6.173", "Credit")], [-618, -617], 0, False, id="5.7 each is a line"),
+    ],
+)
+def test_rule_5_7_three_decimals_settle_an_order_before_they_are_rounded(rows, lines, cash, written_off):
+    payments = [payment(str(9 + at), amount, at=at, kind=kind) for at, (amount, kind) in enumerate(rows)]
+    settlement = settled([order("1", 12346, currency="KWD")], payments).orders["1"]
+    assert [line.amount_in_cents for line in settlement.credit_lines.get("1", ())] == lines
+    assert sum(amounts(settlement).values()) == cash
     assert settlement.written_off is written_off
 
 
