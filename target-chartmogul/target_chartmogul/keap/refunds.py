@@ -19,6 +19,12 @@ from target_chartmogul.keap.records import Payment
 from target_chartmogul.keap.settlement import Settlements
 
 
+class _Purse(msgspec.Struct):
+    """What a REFUND row still has; its orders share it, and rows of other orders may look the same."""
+
+    left: int
+
+
 class Refunder:
     """Books refunds on accounts; what it cannot book is held or noted.
 
@@ -77,18 +83,19 @@ class Refunder:
             held: orders as ChartMogul holds them, of those that arrived too.
         """
         by_order: dict[str, dict[str, Part]] = defaultdict(dict)
-        left_of_row: dict[str, int] = {}
+        purses: dict[tuple[str, str], _Purse] = {}
         for row in rows:
+            purse: _Purse | None = None
             for room in self._rooms.of(row.order_ids):
                 amount = to_smallest(row.amount, room.currency)
-                left_of_row.setdefault(row.digits, amount)
+                purse = purses[room.order_id, row.digits] = purse or _Purse(left=amount)
                 part = Part(payment_id=row.digits, time=row.time, amount=amount, from_row=True)
                 by_order[room.order_id][row.digits] = part
         for order_id, account in sorted(self._accounts.items(), key=lambda each: (each[1].order.date, each[0])):
             arrived = list(by_order[order_id].values())
             kept = _kept_rows(account, held.get(order_id), set(by_order[order_id]))
             if arrived or kept or account.order.order.refund_total:
-                self._book_rest(account, arrived, kept, left_of_row)
+                self._book_rest(account, arrived, kept, purses)
 
     def _orders_of(self, entry: Entry) -> tuple[str, ...]:
         original = self._payments.get(self._ledgered.refunded_by.get(entry.payment_id, ""))
@@ -128,15 +135,22 @@ class Refunder:
             if above := mine[-1].in_cents(left):
                 self._note("refunds_above_payments", entry, {"amount_in_cents": above})
 
-    def _book_rest(self, account: Account, arrived: list[Part], kept: list[Part], left_of_row: dict[str, int]) -> None:
+    def _book_rest(
+        self,
+        account: Account,
+        arrived: list[Part],
+        kept: list[Part],
+        purses: Mapping[tuple[str, str], _Purse],
+    ) -> None:
         order = account.order
         stated = order.order.refund_total.amount if order.order.refund_total else 0
         rest = abs(stated) - sum(amount for _, amount in account.found_refunds)
         for row in sorted(_unmatched(arrived, account) + kept, key=lambda each: (each.time, each.payment_id)):
-            amount = min(rest, row.amount, left_of_row.get(row.payment_id, row.amount))
+            purse = purses.get((str(order.order.id), row.payment_id)) or _Purse(left=row.amount)
+            amount = min(rest, row.amount, purse.left)
             if amount > 0:
                 rest -= amount
-                left_of_row[row.payment_id] = left_of_row.get(row.payment_id, amount) - amount
+                purse.left -= amount
                 account.pay_back(msgspec.structs.replace(row, amount=amount), excess_first=row not in kept)
         if (not_found := account.in_cents(rest)) > 0:
             detail = {"amount_in_cents": not_found}

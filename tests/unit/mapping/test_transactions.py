@@ -327,6 +327,23 @@ def test_rule_5_4_refund_rows_count_for_what_refund_total_has_beyond_the_payment
         assert sent[0].external_id.startswith("1-refund-")
 
 
+def test_rule_5_4_refund_rows_of_two_orders_may_be_alike():
+    orders = [order("1", refund_total=4900), order("2", at=17, refund_total=4900)]
+    cash = [payment("8", "49.00"), payment("9", "49.00", ("2",), at=17)]
+    rows = [row("REFUND", orders=(each,), at=20) for each in ("1", "2")]
+    answer = settled(orders, cash, rows)
+    assert [sum(amounts(answer.orders[each]).values()) for each in ("1", "2")] == [0, 0]
+    assert answer.notes == []
+
+
+def test_rule_5_4_a_refund_row_of_two_orders_is_used_up_once_and_stays_on_both():
+    orders = [order("1", refund_total=4900), order("2", at=17, refund_total=4900)]
+    cash = [payment("8", "49.00"), payment("9", "49.00", ("2",), at=17)]
+    first = settled(orders, cash, [row("REFUND", "60.00", ("1", "2"), at=20)])
+    assert [sum(amounts(first.orders[each]).values()) for each in ("1", "2")] == [0, 3800]
+    assert settled(orders, cash, existing=as_held(first, orders)).orders == first.orders
+
+
 def test_rule_5_4_a_refund_row_that_is_not_read_again_stays():
     orders = [order(refund_total=2000)]
     cash = [payment("9", "49.00")]
