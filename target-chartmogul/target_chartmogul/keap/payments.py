@@ -35,8 +35,8 @@ class Ledgered(msgspec.Struct, kw_only=True):
     refunds: list[Entry] = msgspec.field(default_factory=list)
     credits: list[Entry] = msgspec.field(default_factory=list)
     write_offs: list[Entry] = msgspec.field(default_factory=list)
-    refunded_by: dict[str, str] = msgspec.field(default_factory=dict)
-    """Refund payment id -> id of the payment that names it."""
+    refunded_by: dict[str, list[str]] = msgspec.field(default_factory=dict)
+    """Refund payment id -> ids of the payments that name it."""
     voided: frozenset[str] = frozenset()
     """Payments of which a successful VOID says that they never were."""
     voided_parts: frozenset[tuple[str, str | None]] = frozenset()
@@ -68,7 +68,6 @@ def classify(
         now: the run's clock.
     """
     found = Ledgered(
-        refunded_by={row.refund_payment_id: row.id for row in payments.values() if row.refund_payment_id and row.id},
         voided=frozenset(voided_before) | _voided(transactions),
         voided_parts=frozenset(
             (payment_id, order_id(row, order_of_invoice))
@@ -77,6 +76,9 @@ def classify(
             if row.pay_status == _VOIDED
         ),
     )
+    for row in payments.values():
+        if row.refund_payment_id and row.id:
+            found.refunded_by.setdefault(row.refund_payment_id, []).append(row.id)
     non_cash = {each.strip().casefold() for each in settings.non_cash_payment_types}
     for row in payments.values():
         target = _target(row, found, non_cash)

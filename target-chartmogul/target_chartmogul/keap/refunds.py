@@ -98,8 +98,10 @@ class Refunder:
                 self._book_rest(account, arrived, kept, purses)
 
     def _orders_of(self, entry: Entry) -> tuple[str, ...]:
-        original = self._payments.get(self._ledgered.refunded_by.get(entry.payment_id, ""))
-        return entry.order_ids or tuple(original.order_ids or () if original else ())
+        """Its own, else those of the payments that it refunds, each once."""
+        originals = self._ledgered.refunded_by.get(entry.payment_id, ())
+        theirs = (order_id for each in originals for order_id in self._payments[each].order_ids or ())
+        return entry.order_ids or tuple(dict.fromkeys(theirs))
 
     def _is_known(self, entry: Entry, rooms: list[Room]) -> bool:
         """Whether the payment that was refunded is there: it names the refund, or its orders had money."""

@@ -237,6 +237,15 @@ def test_rule_5_4_a_refund_over_several_orders_goes_by_their_date():
     assert amounts(answer.orders["2"]) == {"9-2": 6000, "10-2": -2100}
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_rule_5_4_a_refund_that_two_payments_name_is_on_the_orders_of_both(turned):
+    rows = [payment("8", "49.00", refunded_by="10"), payment("9", "60.00", ("2",), refunded_by="10")]
+    back = payment("10", "-70.00", (), at=3)
+    answer = settled(TWO, [*(reversed(rows) if turned else rows), back])
+    assert amounts(answer.orders["1"]) == {"8-1": 4900, "10-1": -4900}
+    assert amounts(answer.orders["2"]) == {"9-2": 6000, "10-2": -2100}
+
+
 @pytest.mark.parametrize(
     "rows",
     [
