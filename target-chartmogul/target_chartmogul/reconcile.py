@@ -163,7 +163,7 @@ class _Group:
 
     def _keap_order(self, order: Order) -> _Amount | None:
         currency = self._currency_of(order)
-        if order.total is None or currency is None:
+        if order.total is None or order.total.amount is None or currency is None:
             return None
         try:
             month = _month(date_of(order))

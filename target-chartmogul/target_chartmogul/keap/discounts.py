@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from target_chartmogul.keap import money
-from target_chartmogul.keap.draft_line import SHIPPING, SUBSCRIPTION, DraftLine, item_type
+from target_chartmogul.keap.draft_line import SHIPPING, SUBSCRIPTION, DraftLine, amount_of, item_type
 from target_chartmogul.keap.records import OrderItem
 
 FREE_TRIAL = "DISCOUNT_FREE_TRIAL"
@@ -58,8 +58,7 @@ def _value(item: OrderItem, group: Sequence[DraftLine], currency: str) -> int:
     """What a discount is worth, in the smallest unit, by the first of its three places that says something."""
     if item.discount and item.discount.amount:
         return abs(item.discount.amount)
-    price = item.price_per_unit.amount if item.price_per_unit else 0
-    if value := abs(price * (1 if item.quantity is None else item.quantity)):
+    if value := abs(amount_of(item)):
         return value
     if item.special is None or item.special.amount is None:
         return 0

@@ -18,8 +18,8 @@ def item_type(item: OrderItem) -> str:
 
 def amount_of(item: OrderItem) -> int:
     """Price per unit times quantity, in the currency's smallest unit (rules 4.2, 9.6); no quantity counts as one."""
-    price = item.price_per_unit.amount if item.price_per_unit else 0
-    return price * (1 if item.quantity is None else item.quantity)
+    price = item.price_per_unit.amount if item.price_per_unit else None
+    return (price or 0) * (1 if item.quantity is None else item.quantity)
 
 
 class DraftLine(msgspec.Struct, kw_only=True):

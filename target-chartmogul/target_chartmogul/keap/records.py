@@ -92,9 +92,9 @@ class _Record(msgspec.Struct, kw_only=True):
 
 
 class CurrencyValue(msgspec.Struct, kw_only=True):
-    """`amount` in the currency's smallest unit (10000 = 100.00 USD = ¥10,000)."""
+    """`amount` in the currency's smallest unit (10000 = 100.00 USD = ¥10,000); without one it is as good as missing."""
 
-    amount: int
+    amount: int | None = None
     currency_code: str | None = None
 
 

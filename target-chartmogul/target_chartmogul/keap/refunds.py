@@ -145,8 +145,8 @@ class Refunder:
         purses: Mapping[tuple[str, str], _Purse],
     ) -> None:
         order = account.order
-        stated = order.order.refund_total.amount if order.order.refund_total else 0
-        rest = abs(stated) - sum(amount for _, amount in account.found_refunds)
+        stated = order.order.refund_total.amount if order.order.refund_total else None
+        rest = abs(stated or 0) - sum(amount for _, amount in account.found_refunds)
         for row in sorted(_unmatched(arrived, account) + kept, key=lambda each: (each.time, each.payment_id)):
             purse = purses.get((str(order.order.id), row.payment_id)) or _Purse(left=row.amount)
             amount = min(rest, row.amount, purse.left)

@@ -99,7 +99,7 @@ def _discount_shares(draft: OrderDraft, subscriptions: Mapping[str, Subscription
     sold = [item for item in items if not is_discount(item) and item_type(item) != "TAX"]
     if len(discounts) == 1 and len(sold) == 1:
         return {}
-    currency, total = draft.lines.currency, draft.order.total
+    currency, total = draft.lines.currency, draft.order.total.amount if draft.order.total else None
     lines = [_line(item, subscriptions) for item in sold]
     shares: dict[str, dict[str, int]] = {}
     for item in discounts:
@@ -109,7 +109,7 @@ def _discount_shares(draft: OrderDraft, subscriptions: Mapping[str, Subscription
     if total is not None:
         whole = [_line(item, subscriptions) for item in sold]
         tax = sum(amount_of(item) for item in items if item_type(item) == "TAX")
-        spread_discounts(discounts, whole, currency, total.amount - tax)
+        spread_discounts(discounts, whole, currency, total - tax)
         rest = _taken([line.discount for line in lines], whole)
         if rest:
             shares["rest"] = rest

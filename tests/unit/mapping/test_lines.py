@@ -289,6 +289,32 @@ def test_rules_4_6_and_9_6_lines_sum_to_the_total(rows: list[Row], total: int | 
         assert (adjustment.type, adjustment.description) == ("one_time", "Keap order adjustment")
 
 
+NO_AMOUNT = {"amount": None, "currency_code": "USD"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "fields", "expected"),
+    [
+        pytest.param([{**SUBSCRIPTION, "discount": NO_AMOUNT}], {}, {"1": 4900}, id="1.5 of a discount"),
+        pytest.param([{**SUBSCRIPTION, "discount": {}}], {}, {"1": 4900}, id="1.5 an empty discount"),
+        pytest.param([SUBSCRIPTION], {"refund_total": NO_AMOUNT}, {"1": 4900}, id="5.4 of refund_total"),
+        pytest.param([SUBSCRIPTION], {"total": NO_AMOUNT}, {"1": 4900}, id="9.6 of the total"),
+        pytest.param(
+            [{**SUBSCRIPTION, "price_per_unit": NO_AMOUNT}],
+            {},
+            {"1": 0, "adjustment": 4900},
+            id="4.2 of the price",
+        ),
+    ],
+)
+def test_rule_1_5_an_amount_that_is_null_counts_as_missing(
+    rows: list[Row], fields: Row, expected: dict[str, int]
+) -> None:
+    account: dict[str, list[Row]] = {"contacts": [contact()], "subscriptions": [subscription()]}
+    decision = decided(**account, orders=[{**order("9000", rows, 4900), **fields}])
+    assert {key: row[0] for key, row in table(decision).items()} == expected
+
+
 @pytest.mark.parametrize("rows", [[item("7", "TAX", 0)], [discount("DISCOUNT_ORDER_TOTAL", discount=money(5))]])
 def test_rule_9_6_nothing_but_tax_or_discount_and_no_total_is_no_invoice(rows: list[Row]) -> None:
     assert bill(rows, 0).invoices == {}
