@@ -313,6 +313,11 @@ class _Run:
         now.voided_payments = tuple(sorted(voided, key=int))
         sent = carry_over.by_order(invoices)
         now.attempts = {key: each for key, each in self.settlements.attempts.items() if key not in sent}
+        totals = {key: each for key, each in before.totals_before_exclusion.items() if key not in self.drafts.decided}
+        for order_id, draft in self.drafts.orders.items():
+            if draft.lines.excluded_items:
+                totals[order_id] = draft.lines.total_in_cents
+        now.totals_before_exclusion = {key: each for key, each in totals.items() if key in sent}
         now.excess = {key: each for key, each in before.excess.items() if key not in self.drafts.decided}
         for order_id, settlement in self.settlements.orders.items():
             if settlement.excess_in_cents:

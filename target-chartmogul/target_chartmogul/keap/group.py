@@ -101,6 +101,11 @@ class Remembered(msgspec.Struct, kw_only=True):
 
     Their rows may be read once only, and the order may be sent later.
     """
+    totals_before_exclusion: dict[str, int] = {}
+    """Order id -> hundredths that Keap asks for, where invoices are less for want of excluded items (§8).
+
+    A failed attempt may come without its order, and its share is known by this alone.
+    """
     withdrawn_links: dict[str, str] = {}
     """`<order id>-<item id>` -> subscription id, where `full_refund: remove_mrr` made the line `one_time` (§8)."""
     remarks: dict[str, list[Note]] = {}

@@ -6,13 +6,15 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
+import msgspec
+
 from target_chartmogul.chartmogul.objects import PAYMENT, Invoice
 from target_chartmogul.keap.accounts import Account, open_account
 from target_chartmogul.keap.allocation import Part, Rooms, note_missing_orders, rooms_of, share_out, used_by_held
 from target_chartmogul.keap.attempts import Row, read_rows
 from target_chartmogul.keap.group import Attempt, Note, Remembered
 from target_chartmogul.keap.held_orders import HeldOrder, held_orders
-from target_chartmogul.keap.money import to_hundredths, to_smallest
+from target_chartmogul.keap.money import half_up, to_hundredths, to_smallest
 from target_chartmogul.keap.payments import Ledgered, by_time, classify
 from target_chartmogul.keap.postings import post
 from target_chartmogul.keap.records import OrderPayment, Payment, PaymentTransaction
@@ -45,7 +47,7 @@ def settle(  # noqa: PLR0917 - the parts of a group, in its order
         transactions: the group's gateway rows.
         order_payments: the group's rows.
         existing: all invoices that ChartMogul holds of the group, by external id.
-        remembered: its `voided_payments` and `attempts` count here.
+        remembered: its `voided_payments`, `attempts` and `totals_before_exclusion` count here.
         settings: `non_cash_payment_types`, `credits` and `zero_decimal_amounts` count here.
         now: the run's clock.
         unreadable_payments: ids of rows that arrived and could not be decoded.
@@ -88,7 +90,11 @@ def settle(  # noqa: PLR0917 - the parts of a group, in its order
         attempts = failed.get(order_id, [])
         answer.orders[order_id] = post(account, attempts + _kept_attempts(account, held.get(order_id), attempts))
         _note(account, order_id, answer)
-    answer.late_attempts = {order_id: attempts for order_id, attempts in failed.items() if order_id not in accounts}
+    answer.late_attempts = {
+        order_id: _share(attempts, held[order_id], remembered.totals_before_exclusion.get(order_id, 0))
+        for order_id, attempts in failed.items()
+        if order_id not in accounts
+    }
     answer.next_due = min((each.due for each in answer.held if each.due), default=None)
     return answer
 
@@ -161,6 +167,18 @@ def _failed(rows: Iterable[Row], rooms: Rooms, answer: Settlements) -> dict[str,
             found[order_id][row.digits] = Movement(key=row.digits, time=row.time, amount_in_cents=amount)
     answer.attempts = {order_id: list(by_digits.values()) for order_id, by_digits in attempts.items()}
     return {order_id: list(by_digits.values()) for order_id, by_digits in found.items()}
+
+
+def _share(attempts: list[Movement], held: HeldOrder, total_in_cents: int) -> list[Movement]:
+    """Attempts for an order that did not arrive, without the share of items that are left out of it (§8)."""
+    if total_in_cents <= 0:
+        return attempts
+    return [
+        msgspec.structs.replace(
+            each, amount_in_cents=half_up(each.amount_in_cents * held.total_in_cents, total_in_cents)
+        )
+        for each in attempts
+    ]
 
 
 def _kept_attempts(account: Account, held: HeldOrder | None, arrived: Iterable[Movement]) -> list[Movement]:

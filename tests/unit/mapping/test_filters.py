@@ -111,6 +111,38 @@ def test_rule_8_excluded_products_take_their_shares_along() -> None:
     assert noted(decision, "excluded_items") == ["9000"]
 
 
+def test_rules_8_and_5_5_an_attempt_without_its_order_leaves_the_excluded_share_out() -> None:
+    settings = {"exclude_products": ["54"]}
+    account = {**ACCOUNT, "orders": [order("9000", [subscription_item("1", "501"), BOOK], 7000)]}
+    attempt = {
+        "amount": 70.0,
+        "status": "FAILED",
+        "is_successful": False,
+        "transaction_method": "CAPTURE",
+        "transaction_time": "2026-01-12T00:00:00Z",
+        "order_ids": ["9000"],
+    }
+    whole = decided(settings=settings, **account, transactions=[attempt])
+    assert [each.amount_in_cents for each in whole.invoices["9000"].transactions] == [4900]
+    first = decided(settings=settings, **account)
+    between = decided(first, settings=settings)
+    late = decided(between, settings=settings, transactions=[attempt])
+    assert late.invoices == whole.invoices
+    assert decided(late, settings=settings, **account).invoices == whole.invoices
+    lost = decided(first, settings=settings, transactions=[attempt], keeps_ledger=False)
+    assert [each.amount_in_cents for each in lost.invoices["9000"].transactions] == [7000]
+    both = decided(lost, settings=settings, **account, transactions=[attempt])
+    assert both.invoices == whole.invoices
+
+
+def test_rule_8_totals_are_remembered_only_of_orders_that_leave_something_out() -> None:
+    rows = [order("9000", [subscription_item("1", "501"), BOOK], 7000), ACCOUNT["orders"][1]]
+    first = decided(settings={"exclude_products": ["54"]}, **{**ACCOUNT, "orders": rows})
+    assert first.remembered.totals_before_exclusion == {"9000": 7000}
+    again = decided(first, **{**ACCOUNT, "orders": rows})
+    assert again.remembered.totals_before_exclusion == {}
+
+
 def test_rule_8_an_order_with_nothing_left_is_not_sent_not_even_its_adjustment() -> None:
     account = {**ACCOUNT, "orders": [order("9000", [BOOK], 2500)]}
     decision = decided(settings={"exclude_products": ["54"]}, **account)
