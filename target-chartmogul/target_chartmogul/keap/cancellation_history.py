@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from target_chartmogul.keap.churn_date import ChurnDate
@@ -43,7 +43,7 @@ def judge(
     erases = settings.late_payment == "erase_cancellation"
     if erases and late_paid_period(facts, day, source) is not None:
         return Verdict(stays=False, rule="6.4", reason="late_payment")
-    if came_back(facts, day, churn.day if churn else None):
+    if came_back(facts, day, churn.at if churn else None):
         return Verdict(stays=True, rule="6.5", reason="came_back")
     if churn is not None:
         return Verdict(stays=False, rule="6.5", reason="moved")
@@ -52,15 +52,18 @@ def judge(
     return Verdict(stays=True, rule="6.5", reason="until_new_order")
 
 
-def came_back(facts: SubscriptionFacts, day: date, before: date | None) -> bool:
+def came_back(facts: SubscriptionFacts, day: date, before: datetime | None) -> bool:
     """Whether the customer left on `day` and came back later.
 
     The subscription's first order that starts after `day` (and before `before`) starts more than three days after the
     end of the period that covers `day`. Where none covers it, whatever ended before it ended by `day`, so `day` itself
     is counted from.
+
+    "After `day`" compares days (rule 9.10); `before` is an instant, because a new end on the day of the return takes
+    effect a second after that order (rule 6.2).
     """
     starts = (
-        each.start_day for each in facts.periods if each.start_day > day and (before is None or each.start_day < before)
+        each.start_day for each in facts.periods if each.start_day > day and (before is None or each.start < before)
     )
     first = min(starts, default=None)
     if first is None:

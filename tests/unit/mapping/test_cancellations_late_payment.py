@@ -96,10 +96,10 @@ COVERED = [FEB, march()]
         ("came back before N", subscription(end_date="2026-05-30"), [*COVERED, order("2026-04-14")], (True, True)),
         ("another date", subscription(end_date="2026-05-30"), COVERED, (False, False)),
         (
-            "another date, order on N",
+            "came back on the day of N",
             subscription(end_date="2026-05-20"),
             [*COVERED, order("2026-05-20")],
-            (False, False),
+            (True, True),
         ),
         ("withdrawn", subscription(True), COVERED, (False, True)),
     ],
@@ -135,6 +135,20 @@ def test_rule_6_5_without_a_covering_period_the_date_itself_counts(cancelled, ne
 def test_rules_6_5_and_9_10_an_order_on_the_day_itself_does_not_start_after_it():
     decision = decided(subscription(True), [FEB, order("2026-04-20")], earlier=[written("2026-04-20")])
     assert not decision.events
+
+
+@pytest.mark.parametrize(
+    ("returned", "ended"),
+    [
+        pytest.param(order("2026-05-01"), "2026-05-01", id="ended on the day of the return"),
+        pytest.param(order("2026-05-01", paid=None, failed=("2026-05-01",)), D, id="the return was never paid"),
+    ],
+)
+def test_rules_6_2_and_6_5_a_return_that_ends_at_once_leaves_the_first_end(returned, ended):
+    """By 6.2 the new end takes effect a second after the order of the return: that order starts before it."""
+    decision = decided(subscription(end_date=ended), [*COVERED, returned], earlier=[written(D)])
+    assert events(decision) == {f"1-cancelled-{D}": D, "1-cancelled-2026-05-01": "2026-05-01T12:00:01"}
+    assert listed(decision, "cancellations_removed") == []
 
 
 def test_rule_6_5_a_moved_date_is_listed_with_its_new_place():
