@@ -22,6 +22,10 @@ class Verdict(NamedTuple):
     reason: str
 
 
+WITHDRAWN = Verdict(stays=False, rule="6.5", reason="withdrawn")
+UNTIL_NEW_ORDER = Verdict(stays=True, rule="6.5", reason="until_new_order")
+
+
 def judge(
     day: date,
     source: str | None,
@@ -48,8 +52,8 @@ def judge(
     if churn is not None:
         return Verdict(stays=False, rule="6.5", reason="moved")
     if erases:
-        return Verdict(stays=False, rule="6.5", reason="withdrawn")
-    return Verdict(stays=True, rule="6.5", reason="until_new_order")
+        return WITHDRAWN
+    return UNTIL_NEW_ORDER
 
 
 def came_back(facts: SubscriptionFacts, day: date, before: datetime | None) -> bool:

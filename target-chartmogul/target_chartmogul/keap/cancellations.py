@@ -14,7 +14,7 @@ from target_chartmogul.chartmogul.objects import (
     SubscriptionEvent,
 )
 from target_chartmogul.keap.calendar import day_of
-from target_chartmogul.keap.cancellation_history import Verdict, judge
+from target_chartmogul.keap.cancellation_history import UNTIL_NEW_ORDER, WITHDRAWN, Verdict, judge
 from target_chartmogul.keap.churn_date import (
     FIRST_SEEN,
     ChurnDate,
@@ -278,7 +278,10 @@ class _Decider:
                 self._stays(_due(earlier), owner, verdict)
                 self.out.removed(event, Verdict(stays=False, rule="6.3", reason="due"), None)
             else:
-                if verdict.stays:
+                if verdict == UNTIL_NEW_ORDER:
+                    # That is for cancellations; one that was only scheduled goes with its date (6.3).
+                    verdict = WITHDRAWN
+                elif verdict.stays:
                     verdict = Verdict(stays=False, rule="6.3", reason="due")
                 self.out.removed(event, verdict, current)
 

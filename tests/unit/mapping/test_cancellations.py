@@ -187,6 +187,14 @@ def test_rule_6_3_a_scheduled_one_that_is_moved_or_cleared_goes(record, left, mo
     assert listed(decision, "scheduled_cancellations_moved") == moved
 
 
+@pytest.mark.parametrize("late_payment", ["erase_cancellation", "ignore"])
+def test_rules_6_5_and_7_1_a_scheduled_one_that_is_cleared_is_reported_as_withdrawn(late_payment):
+    earlier = [written("2026-09-01", kind="scheduled")]
+    decision = decided(subscription(True), JAN_FEB, earlier=earlier, late_payment=late_payment)
+    (removed,) = [note for note in decision.notes if note.kind == "scheduled_cancellations_removed"]
+    assert (removed.rule, removed.detail["reason"]) == ("6.5", "withdrawn")
+
+
 def test_rule_6_3_due_becomes_the_cancellation():
     decision = decided(subscription(end_date="2026-05-01"), JAN_FEB, earlier=[written("2026-05-01", kind="scheduled")])
     assert events(decision) == {"1-cancelled-2026-05-01": "2026-05-01"}
