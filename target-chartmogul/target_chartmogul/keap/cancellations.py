@@ -216,10 +216,15 @@ class _Decider:
         )
 
     def _first_written(self, facts: SubscriptionFacts) -> FirstWritten | None:
-        """Rule 6.1: `modified` and the day of the run stay as first written until there is a new order."""
+        """Rule 6.1: `modified` and the day of the run stay as first written until it has been active again.
+
+        A new order says that it was; so does a cancellation that the last run kept as history only (6.5).
+        """
         found: FirstWritten | None = None
         for each in self.earlier.get(facts.subscription_id, ()):
             if each.day < facts.latest.start_day:
+                continue
+            if self.remembered.cancellation_rules.get(each.event.external_id) == UNTIL_NEW_ORDER.rule:
                 continue
             if each.source not in {None, LATE_PAYMENT} | FIRST_SEEN:
                 continue

@@ -111,6 +111,7 @@ def decided(
     *,
     earlier: list[SubscriptionEvent] | None = None,
     sources: dict[str, str] | None = None,
+    rules: dict[str, str] | None = None,
     ended_by_refund: dict[str, str] | None = None,
     whole: bool = True,
     invalid: frozenset[str] = frozenset(),
@@ -123,11 +124,21 @@ def decided(
         {each.id: each.contact_id for each in rows},
         {each.external_id: each for each in invoices},
         {each.external_id: each for each in earlier or []},
-        remembered=Remembered(cancellation_sources=sources or {}, ended_by_refund=ended_by_refund or {}),
+        remembered=Remembered(
+            cancellation_sources=sources or {},
+            cancellation_rules=rules or {},
+            ended_by_refund=ended_by_refund or {},
+        ),
         arrived=Arrived(subscriptions_whole=whole, invalid_subscriptions=invalid),
         settings=MappingSettings(**settings),
         now=now,
     )
+
+
+def again(before: EventsDecision, record: Subscription, invoices: list[Invoice], **settings: Any) -> EventsDecision:
+    """The next run, with the ledger of an earlier one."""
+    earlier = list(before.events.values())
+    return decided(record, invoices, earlier=earlier, sources=before.sources, rules=before.rules, **settings)
 
 
 def events(decision: EventsDecision) -> dict[str, str]:

@@ -8,7 +8,7 @@ import pytest
 
 from target_chartmogul.keap.settings import MappingSettings
 from target_chartmogul.keap.subscription_facts import order_money
-from tests.unit.mapping.churn_cases import NOW, at, decided, events, listed, order, subscription, why, written
+from tests.unit.mapping.churn_cases import NOW, again, at, decided, events, listed, order, subscription, why, written
 
 JAN_FEB = [order("2026-01-10"), order("2026-02-10")]
 UNPAID = [order("2026-01-10"), order("2026-02-10", paid=None)]
@@ -90,6 +90,20 @@ def test_rule_6_1_modified_starts_anew_once_the_subscription_was_active_again():
         churn_fallback="modified",
     )
     assert events(decision) == {"1-cancelled-2026-03-02": "2026-03-02", "1-cancelled-2026-05-20": "2026-05-20"}
+
+
+@pytest.mark.parametrize("between", ["2026-04-01", None], ids=["active between", "inactive throughout"])
+def test_rules_6_1_and_6_5_modified_starts_anew_though_ignore_keeps_the_old_cancellation_meanwhile(between):
+    how = {"churn_fallback": "modified", "late_payment": "ignore"}
+    held = decided(subscription(modified="2026-03-02"), JAN_FEB, **how)
+    if between:
+        held = again(held, subscription(True, modified=between), JAN_FEB, **how)
+        assert events(held) == {"1-cancelled-2026-03-02": "2026-03-02"}
+    held = again(held, subscription(modified="2026-05-20"), JAN_FEB, **how)
+    day = "2026-05-20" if between else "2026-03-02"
+    assert events(held) == {f"1-cancelled-{day}": day}
+    held = again(held, subscription(modified="2026-05-25"), JAN_FEB, **how)
+    assert events(held) == {f"1-cancelled-{day}": day}
 
 
 @pytest.mark.parametrize(
