@@ -94,7 +94,9 @@ def _invoices_of_trial_orders(group: Group, invoices: Mapping[str, Invoice]) -> 
     customers = group.existing.customers
     for held in group.existing.invoices.values():
         customer, parsed = customers.get(held.customer_external_id), parse_invoice_id(held.external_id)
-        if customer and parsed and parsed[0] not in group.orders and customer.free_trial_started_at == held.date:
+        # Customers' dates are cut to the second (`contacts.past`), those of invoices are not.
+        second = held.date.replace(microsecond=0)
+        if customer and parsed and parsed[0] not in group.orders and customer.free_trial_started_at == second:
             trial_orders.add(parsed[0])
     by_order: dict[str, list[Invoice]] = {}
     if trial_orders:

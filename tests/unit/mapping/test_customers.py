@@ -389,6 +389,15 @@ def test_rule_3_5_a_trial_starts_with_its_order(given, invoices, zone, trial):
     assert customer.lead_created_at == CREATED
 
 
+def test_rules_1_3_and_3_5_the_trial_of_an_order_with_milliseconds_stays():
+    """A customer's date is cut to seconds, an invoice's is not."""
+    at = ORDERED.replace(microsecond=321_000)
+    first = one(group(contacts=[contact()], orders=[TRIAL_ORDER]), [invoice(at=at)], trial_source="subscription")
+    assert first.free_trial_started_at == ORDERED
+    later = group(contacts=[contact()], customers=[first], invoices=[invoice(at=at)])
+    assert one(later, [invoice(at=at)], trial_source="subscription") == first
+
+
 def test_rule_9_3_a_gone_contact_is_what_its_latest_order_says():
     orders = [
         order("9", at=ORDERED, email="pat@example.com", name="Pat"),
