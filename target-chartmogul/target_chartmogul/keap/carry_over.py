@@ -23,8 +23,11 @@ from target_chartmogul.chartmogul.objects import (
 )
 from target_chartmogul.keap import ids
 
-OwnerOf = Callable[[LineItem], str | None]
-"""The contact that a line's subscription belongs to now; None for lines of no subscription."""
+OwnerOf = Callable[[LineItem, str], str | None]
+"""The contact whose customer has a line now; None for lines of no subscription.
+
+It is asked with the line and the customer under whom ChartMogul holds it.
+"""
 
 
 def by_order(invoices: Mapping[str, Invoice]) -> dict[str, list[Invoice]]:
@@ -90,7 +93,7 @@ def moved(order_id: str, parts: Sequence[Invoice], contact: str | None, owner_of
         contact: the order's own contact, None if no longer known (then every owner's id is the one with `-c`).
         owner_of: see `OwnerOf`.
     """
-    lines = [(line, part, owner_of(line)) for part in parts for line in part.line_items]
+    lines = [(line, part, owner_of(line, part.customer_external_id)) for part in parts for line in part.line_items]
     if all(owner is None or owner == part.customer_external_id for _, part, owner in lines):
         return list(parts)
     lines.sort(key=lambda each: _item_order(each[0], each[1]))

@@ -80,21 +80,26 @@ class _Run:
         if self.filtered and settings.hard_delete:
             group = msgspec.structs.replace(group, existing=filters.removed(group.existing, self.filtered))
         self.group = group
+        self.held = carry_over.by_order(group.existing.invoices)
         self.owners = Owners(
-            group.subscriptions, group.existing.invoices.values(), known_contacts(group), settings.subscription_owner
+            group.subscriptions,
+            group.existing.invoices.values(),
+            known_contacts(group),
+            settings.subscription_owner,
+            frozen=frozenset() if settings.hard_delete else self.filtered,
         )
         self.remembered = Remembered()
         self.plans = UsedPlans()
         self.out = Decision()
 
     def decide(self) -> Decision:
-        shown = filters.without_contacts(self.group, self.filtered)
+        shown = filters.without_contacts(self.group, self.filtered, self.owners)
         self.out.notes.extend(
             Note(kind="filtered_contacts", id=each, rule="8") for each in sorted(self.filtered, key=int)
         )
         since = filters.first_instant(self.settings.invoices_since, self.settings.zone)
         drafter = OrderDrafter(self.group, self.catalog, self.settings, self.owners, invoices_since=since, now=self.now)
-        self.drafts = drafter.draft(shown.orders, self.filtered)
+        self.drafts = drafter.draft({each: self.group.orders[each] for each in shown.orders}, self.filtered)
         self._take(self.drafts)
         invoices = self._settled_invoices()
         invoices.update(self._carried_over())
@@ -134,7 +139,7 @@ class _Run:
                     total=each.lines.total,
                     invoices=tuple(
                         InvoiceShell(external_id=invoice.external_id, total_in_cents=invoice.total_in_cents)
-                        for invoice in each.invoices
+                        for invoice in (each.divided if each.invoices else ())
                     ),
                 )
                 for each in self.drafts.orders.values()
@@ -156,12 +161,14 @@ class _Run:
         for order_id, draft in self.drafts.orders.items():
             settlement = settlements.orders[order_id]
             try:
-                invoices = self._invoices_of(order_id, draft, settlement)
+                invoices = [*self._invoices_of(order_id, draft, settlement), *self._frozen(order_id, draft)]
             except InvalidRecordError as error:
                 self.out.rejects.append(Reject(stream="orders", id=order_id, field=error.field, reason=error.reason))
                 self.drafts.decided.discard(order_id)
                 continue
-            made.update((invoice.external_id, invoice) for invoice in [*invoices, *draft.frozen])
+            made.update((invoice.external_id, invoice) for invoice in invoices)
+            if (own := contact_of(draft.order)) and any(each.customer_external_id != own for each in invoices):
+                self.remembered.order_contacts[order_id] = own
         return made
 
     def _invoices_of(self, order_id: str, draft: OrderDraft, settlement: Settlement) -> list[Invoice]:
@@ -188,9 +195,14 @@ class _Run:
                     self.plans.add(draft.plans[line.item_id], (draft.date, int(order_id)))
         if remove_mrr and invoices:
             self._note("mrr_removed_orders", order_id, "8")
-        if (own := contact_of(draft.order)) and any(each.owner != own for each in draft.invoices):
-            self.remembered.order_contacts[order_id] = own
         return invoices
+
+    def _frozen(self, order_id: str, draft: OrderDraft) -> list[Invoice]:
+        """What ChartMogul holds of the order under contacts that a filter keeps out: it stays as it is (§8)."""
+        if not self.filtered:
+            return []
+        parts = self._moved(order_id, self.held.get(order_id, []), contact_of(draft.order))
+        return [part for part in parts if part.customer_external_id in self.filtered]
 
     def _is_skipped_as_unpaid(self, draft: OrderDraft, settlement: Settlement) -> bool:
         return (
@@ -209,7 +221,7 @@ class _Run:
         vanish = self.settings.hard_delete and self.arrived.orders_whole
         before = self.group.remembered
         relinker = Relinker(self.group, self.catalog, self.settings, self.drafts.relinked, self.plans)
-        for order_id, parts in carry_over.by_order(self.group.existing.invoices).items():
+        for order_id, parts in self.held.items():
             if order_id in self.drafts.decided:
                 continue
             if vanish and order_id not in self.group.orders and order_id not in unreadable:
@@ -218,8 +230,7 @@ class _Run:
             contact = carry_over.own_contact(parts) or before.order_contacts.get(order_id)
             now = relinker.linked(order_id, parts)
             self.remembered.withdrawn_links.update(relinker.withdrawn)
-            if self.settings.subscription_owner == "subscription":
-                now = carry_over.moved(order_id, now, contact, partial(self._owner_now, order_id))
+            now = self._moved(order_id, now, contact)
             late = self.settlements.late_attempts.get(order_id, ())
             now = with_late_rows(now, late, self.settlements.voided_payments)
             carried.update((invoice.external_id, invoice) for invoice in now)
@@ -228,16 +239,21 @@ class _Run:
         self.out.notes.extend(relinker.notes)
         return carried
 
-    def _owner_now(self, order_id: str, line: LineItem) -> str | None:
+    def _moved(self, order_id: str, parts: list[Invoice], contact: str | None) -> list[Invoice]:
+        """An order's invoices as ChartMogul holds them, under the owners of today (rule 4.9)."""
+        if self.settings.subscription_owner == "subscription":
+            parts = carry_over.moved(order_id, parts, contact, partial(self._owner_now, order_id))
+        if self.settings.hard_delete:
+            return [part for part in parts if part.customer_external_id not in self.filtered]
+        return parts
+
+    def _owner_now(self, order_id: str, line: LineItem, holder: str) -> str | None:
         subscription = line.subscription_external_id
         withdrawn = self.group.remembered.withdrawn_links | self.remembered.withdrawn_links
         if subscription is None and withdrawn:
             item = line.external_id.rpartition("-")[2]
             subscription = withdrawn.get(f"{order_id}-{item}")
-        if subscription is None:
-            return None
-        owner = self.owners.current(subscription)
-        return None if owner in self.filtered else owner
+        return None if subscription is None else self.owners.of_line(subscription, None, holder)
 
     # -- what hangs on the invoices
 
@@ -250,10 +266,12 @@ class _Run:
         }
         unreadable = self.group.unreadable.get("subscriptions", frozenset())
         self.ended_by_refund = self._ended_by_refund(invoices)
+        owners = self.owners.known(lines | self.group.subscriptions.keys())
         remembered = msgspec.structs.replace(self.group.remembered, ended_by_refund=self.ended_by_refund)
         events = decide_events(
             self.group.subscriptions,
-            self.owners.known(lines | self.group.subscriptions.keys()),
+            # A contact that is kept out is no customer: a cancellation goes where the invoices are (§8).
+            {each: owner for each, owner in owners.items() if owner not in self.filtered},
             invoices,
             self.group.existing.events,
             remembered=remembered,

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from target_chartmogul.chartmogul.objects import Invoice
 from target_chartmogul.keap.calendar import midnight
+from target_chartmogul.keap.carry_over import by_order
 from target_chartmogul.keap.group import Existing, Group
+from target_chartmogul.keap.invoices import contact_of
+from target_chartmogul.keap.owners import Owners
+from target_chartmogul.keap.records import Order
 from target_chartmogul.keap.settings import MappingSettings
 
 
@@ -48,20 +54,33 @@ def filtered_contacts(group: Group, settings: MappingSettings) -> frozenset[str]
     return frozenset(found)
 
 
-def without_contacts(group: Group, contacts: frozenset[str]) -> Group:
-    """The group without some contacts and what is theirs alone; what ChartMogul holds of them is still there."""
+def without_contacts(group: Group, contacts: frozenset[str], owners: Owners) -> Group:
+    """The group without some contacts and what is theirs alone; what ChartMogul holds of them is still there.
+
+    An invoice is kept out if its customer is. So an order of theirs with a line that is another's stays (rule 4.8),
+    but names no contact any more.
+    """
     if not contacts:
         return group
+    orders: dict[str, Order] = {}
+    held = by_order(group.existing.invoices)
+    for order_id, order in group.orders.items():
+        if contact_of(order) not in contacts:
+            orders[order_id] = order
+        elif _customers(order, held.get(order_id, ()), owners) - contacts:
+            orders[order_id] = msgspec.structs.replace(order, contact=None)
     return msgspec.structs.replace(
         group,
         contacts={key: each for key, each in group.contacts.items() if key not in contacts},
         subscriptions={key: each for key, each in group.subscriptions.items() if each.contact_id not in contacts},
-        orders={
-            key: each
-            for key, each in group.orders.items()
-            if each.contact is None or each.contact.id is None or each.contact.id not in contacts
-        },
+        orders=orders,
     )
+
+
+def _customers(order: Order, held: Iterable[Invoice], owners: Owners) -> set[str | None]:
+    """Whose the lines of an order are that names a contact, as its items and ChartMogul say."""
+    named = {each.subscription_id for each in order.order_items or () if each.subscription_id}
+    return {owners.of_line(each, contact_of(order)) for each in named} | {each.customer_external_id for each in held}
 
 
 def removed(existing: Existing, contacts: frozenset[str]) -> Existing:

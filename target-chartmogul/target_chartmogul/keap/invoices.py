@@ -68,15 +68,22 @@ def contact_of(order: Order) -> str | None:
     return order.contact.id if order.contact else None
 
 
-def divide(order: Order, lines: OrderLines, owners: Owners) -> list[DraftInvoice]:
+def divide(order: Order, lines: OrderLines, owners: Owners, holders: Mapping[str, str]) -> list[DraftInvoice]:
     """One invoice per owner, that of the first subscription line first (rules 4.8, 2.1).
+
+    Args:
+        order: its order.
+        lines: all of its lines.
+        owners: whose the subscriptions are.
+        holders: item id -> the customer under whom ChartMogul holds the line.
 
     Raises:
         InvalidRecordError: no contact is named by the order, nor by a subscription of it.
     """
     own = contact_of(order)
     line_owners = [
-        owners.of_line(line.subscription_id, own) if line.subscription_id is not None else None for line in lines.lines
+        None if line.subscription_id is None else owners.of_line(line.subscription_id, own, holders.get(line.item_id))
+        for line in lines.lines
     ]
     first = next((owner for owner in line_owners if owner is not None), own)
     if first is None:

@@ -28,10 +28,10 @@ class OrderDraft(msgspec.Struct, kw_only=True):
     lines: OrderLines
     invoices: list[DraftInvoice]
     """In the order of rule 4.8; empty where the order is sent in no part (§8)."""
+    divided: list[DraftInvoice]
+    """The same with those whose customer a filter keeps out: payments are given to all of them (rule 4.8)."""
     plans: dict[str, Plan]
     """Item id -> plan, of the subscription lines."""
-    frozen: list[Invoice] = []
-    """What ChartMogul holds of the order under contacts that a filter keeps out: it stays as it is (§8)."""
 
 
 class Drafts(msgspec.Struct, kw_only=True):
@@ -81,7 +81,7 @@ class OrderDrafter:
         """Work out orders, in the order of their ids.
 
         Args:
-            orders: those that no filter keeps out, of the group.
+            orders: those that no filter keeps out whole, of the group.
             without_owners: contacts under whom nothing is written (§8).
         """
         ready: list[tuple[Order, datetime]] = []
@@ -223,6 +223,14 @@ class OrderDrafter:
         parts: list[Invoice] = self._held.get(order_id, [])
         return {carry_over.item_of(line, part.external_id): line for part in parts for line in part.line_items}
 
+    def _holders(self, order_id: str) -> dict[str, str]:
+        """Item id -> the customer under whom ChartMogul holds its line."""
+        return {
+            carry_over.item_of(line, part.external_id): part.customer_external_id
+            for part in self._held.get(order_id, ())
+            for line in part.line_items
+        }
+
     # -- lines, plans and owners
 
     def _draft_one(
@@ -235,17 +243,16 @@ class OrderDrafter:
         if lines.adjustment_in_cents:
             amount = lines.adjustment_in_cents
             self._note("adjusted_orders", order_id, "4.6", amount_in_cents=amount, currency=lines.currency)
-        invoices: list[DraftInvoice] = []
+        divided: list[DraftInvoice] = []
         if lines.excluded_items:
             kind = "excluded_orders" if lines.is_empty else "excluded_items"
             self._note(kind, order_id, "8", setting="exclude_products", items=lines.excluded_items)
         if self._since is not None and date < self._since:
             self._note("excluded_orders", order_id, "8", setting="invoices_since")
         elif not lines.is_empty:
-            divided = divide(order, lines, self._owners)
-            invoices = [invoice for invoice in divided if invoice.owner not in without_owners]
-        frozen = [part for part in self._held.get(order_id, ()) if part.customer_external_id in without_owners]
-        return OrderDraft(order=order, date=date, lines=lines, invoices=invoices, plans=plans, frozen=frozen)
+            divided = divide(order, lines, self._owners, self._holders(order_id))
+        invoices = [invoice for invoice in divided if invoice.owner not in without_owners]
+        return OrderDraft(order=order, date=date, lines=lines, invoices=invoices, divided=divided, plans=plans)
 
     def _planned(self, order_id: str, lines: OrderLines) -> tuple[OrderLines, dict[str, Plan]]:
         """The plan of each subscription line; without an interval anywhere it is `one_time` (rule 9.4)."""

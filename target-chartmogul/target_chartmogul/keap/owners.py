@@ -21,6 +21,7 @@ class Owners:
         held: invoices that ChartMogul holds.
         contacts: ids of those that are customers, or can be made one.
         subscription_owner: the setting.
+        frozen: contacts that a filter keeps out, whose lines stay where ChartMogul has them (§8).
     """
 
     def __init__(
@@ -29,7 +30,9 @@ class Owners:
         held: Iterable[Invoice],
         contacts: Collection[str],
         subscription_owner: str,
+        frozen: Collection[str] = frozenset(),
     ) -> None:
+        self._frozen = frozen
         self._by_subscription = subscription_owner == "subscription"
         self._contacts = {key: each.contact_id for key, each in subscriptions.items() if each.contact_id in contacts}
         self._latest: dict[str, tuple[datetime, int, bool, str]] = {}
@@ -61,11 +64,17 @@ class Owners:
         latest = self._latest.get(subscription_id)
         return latest[3] if latest else None
 
-    def of_line(self, subscription_id: str, order_contact: str | None) -> str | None:
-        """The contact whose customer has a line (rule 4.8)."""
-        if not self._by_subscription:
-            return order_contact
-        return self.current(subscription_id) or order_contact
+    def of_line(self, subscription_id: str, order_contact: str | None, holder: str | None = None) -> str | None:
+        """The contact whose customer has a line (rule 4.8); None if nobody is known.
+
+        Args:
+            subscription_id: the line's.
+            order_contact: the order's own contact.
+            holder: the customer under whom ChartMogul holds the line, if it does: a filter on contacts freezes it
+                there (§8).
+        """
+        owner = (self.current(subscription_id) if self._by_subscription else None) or order_contact
+        return holder if holder is not None and owner in self._frozen else owner
 
     def known(self, subscription_ids: Iterable[str]) -> dict[str, str]:
         """Subscription id -> current contact, of those that have one."""

@@ -42,10 +42,10 @@ def test_each_item_once(parts: list[tuple[str, str, int]], kept: list[str]) -> N
 
 def test_rule_4_9_a_move_goes_on_where_it_was_broken_off() -> None:
     old = invoice("11", "1", 1)
-    (new,) = moved("11", [old], "1", lambda _: "2")
+    (new,) = moved("11", [old], "1", lambda *_: "2")
     assert (new.external_id, new.line_items[0].external_id) == ("11-c2", "11-c2-1")
     once = list(without_half_moves({"11": old, "11-c2": new}).values())
-    assert moved("11", once, "1", lambda _: "2") == [new], "neither its line nor its payment doubled"
+    assert moved("11", once, "1", lambda *_: "2") == [new], "neither its line nor its payment doubled"
 
 
 def test_an_invoice_without_lines_harms_nothing() -> None:
