@@ -48,6 +48,10 @@ LISTS: dict[str, ListWords] = {
     "excluded_orders": ListWords("Orders with nothing left after `exclude_products`"),
     "skipped_unpaid_orders": ListWords("Unpaid orders left out by `unpaid_orders: skip`"),
     "filtered_contacts": ListWords("Contacts left out by a filter, with all that is theirs"),
+    "let_in_contacts": ListWords(
+        "Contacts that a filter left out before and lets in now: their older orders are sent when they arrive again",
+        "Read Keap from the beginning once: `meltano run --full-refresh`.",
+    ),
     "mrr_removed_orders": ListWords("Orders refunded in full whose MRR `full_refund: remove_mrr` took away"),
     "vanished_orders": ListWords("Orders that are gone from Keap and were removed", warns=True),
     "vanished_subscriptions": ListWords(

@@ -83,6 +83,23 @@ def test_rule_8_of_a_contact_that_did_not_arrive_no_tags_are_known() -> None:
     assert set(decided(settings={"exclude_contact_tags": ["9"]}, **only_others).invoices) == {"9001"}
 
 
+@pytest.mark.parametrize(
+    ("settings", "tags"), [({"exclude_contact_tags": ["9"]}, []), ({"include_contact_tags": ["5"]}, ["5"]), ({}, ["9"])]
+)
+def test_rules_8_and_7_1_a_contact_that_is_let_in_is_listed_once(settings: dict[str, Any], tags: list[str]) -> None:
+    """What was kept out is not kept: its orders are sent when they arrive again."""
+    held = decided(settings={"exclude_contact_tags": ["9"]}, **ACCOUNT)
+    rows = {"products": [product()], "subscriptions": ACCOUNT["subscriptions"]}
+    unchanged = decided(held, settings=settings, **rows)
+    assert noted(unchanged, "let_in_contacts") == []
+    let_in = decided(unchanged, settings=settings, contacts=[contact("1300", tag_ids=tags)], **rows)
+    assert noted(let_in, "let_in_contacts") == ["1300"]
+    assert set(let_in.invoices) == {"9000"}
+    later = decided(let_in, settings=settings, **{**ACCOUNT, "contacts": [contact("1300", tag_ids=tags)]})
+    assert noted(later, "let_in_contacts") == []
+    assert set(later.invoices) >= {"9001"}
+
+
 def test_rule_8_orders_without_contact_are_filtered_by_their_subscription_s() -> None:
     rows = [
         order("9000", [subscription_item("1", "501")], 4900, None),
