@@ -64,8 +64,10 @@ def remember(
             kept[key] = still
     for note in notes:
         about = _BATCH_OF.get(note.kind)
-        if about is not None:
-            kept.setdefault(f"{about[1]}:{note.id}", []).append(note)
+        remarks = kept.setdefault(f"{about[1]}:{note.id}", []) if about is not None else []
+        # A contact may be remarked upon though it did not arrive, run after run (§8).
+        if note not in remarks:
+            remarks.append(note)
     return kept
 
 

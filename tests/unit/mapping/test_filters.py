@@ -83,6 +83,13 @@ def test_rule_8_of_a_contact_that_did_not_arrive_no_tags_are_known() -> None:
     assert set(decided(settings={"exclude_contact_tags": ["9"]}, **only_others).invoices) == {"9001"}
 
 
+def test_rules_8_and_1_3_a_filtered_contact_that_does_not_arrive_is_remarked_once() -> None:
+    settings = {"include_contact_tags": ["5"]}
+    first = decided(settings=settings, **ACCOUNT)
+    rows = {"products": [product()], "subscriptions": ACCOUNT["subscriptions"]}
+    assert decided(first, settings=settings, **rows).remembered.remarks == first.remembered.remarks
+
+
 @pytest.mark.parametrize(
     ("settings", "tags"), [({"exclude_contact_tags": ["9"]}, []), ({"include_contact_tags": ["5"]}, ["5"]), ({}, ["9"])]
 )
