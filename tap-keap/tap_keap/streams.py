@@ -303,7 +303,9 @@ class KeapStream(Stream):
         """After the last page."""
         plan = self.plan
         if self.replication_method == "INCREMENTAL":
-            self.state_manager.commit(limit=plan.started - CLOCK_MARGIN if plan.whole else plan.started)
+            # Of a listing that is not by time, a row may change behind the page that is read.
+            by_time = not plan.whole and self.spec.order_by_time is not None
+            self.state_manager.commit(limit=plan.started if by_time else plan.started - CLOCK_MARGIN)
             if plan.whole:
                 self.state_manager.end_whole_read(plan.started, remember=self.spec.full_reread)
         if activating and not self.rejected:
