@@ -35,7 +35,11 @@ class CustomersDecision(msgspec.Struct, kw_only=True):
 
 
 def decide_customers(
-    group: Group, invoices_after: Mapping[str, Invoice], settings: MappingSettings, now: datetime
+    group: Group,
+    invoices_after: Mapping[str, Invoice],
+    settings: MappingSettings,
+    now: datetime,
+    unsent_trials: Mapping[str, datetime] | None = None,
 ) -> CustomersDecision:
     """Who is a customer, and what of.
 
@@ -49,6 +53,7 @@ def decide_customers(
         settings: `customer_scope`, `email_fields`, `trial_source`, `customer_tags`, `customer_attributes` and
             `keap_timezone` count here.
         now: the run's clock.
+        unsent_trials: see `trials_of_subscriptions`.
     """
     decision = CustomersDecision(customers={}, notes=[], refused_emails={})
     known = _Known(group=group, settings=settings, now=now, blocks=_latest_blocks(group), elsewhere=_elsewhere(group))
@@ -61,7 +66,7 @@ def decide_customers(
     own_orders = own_subscription_orders(group)
     trials: dict[str, datetime] = {}
     if settings.trial_source == "subscription":
-        trials = trials_of_subscriptions(group, invoices_after, settings, now)
+        trials = trials_of_subscriptions(group, invoices_after, settings, now, unsent_trials or {})
     elif settings.trial_source == "contact_created":
         trials = _created(decision.customers, known, contacts_with_subscription(group, invoices_after, own_orders))
     for contact_id, customer in decision.customers.items():

@@ -36,6 +36,7 @@ from target_chartmogul.keap.relink import Relinker
 from target_chartmogul.keap.settings import MappingSettings
 from target_chartmogul.keap.settlement import InvoiceShell, OrderToSettle, Settlement, Settlements
 from target_chartmogul.keap.transactions import settle
+from target_chartmogul.keap.unsent_trials import by_contact, trials_of
 
 _Value = TypeVar("_Value")
 
@@ -315,7 +316,14 @@ class _Run:
         return {each: str(order) for each, (_, order, withdrawn) in latest.items() if withdrawn}
 
     def _customers(self, shown: Group, invoices: dict[str, Invoice]) -> None:
-        decided = decide_customers(shown, invoices, self.settings, self.now)
+        if self.settings.trial_source == "subscription":
+            sent = carry_over.by_order(invoices)
+            self.remembered.unsent_trials = {
+                **self._undecided(self.group.remembered.unsent_trials),
+                **trials_of(self.drafts.orders.values(), sent, self.group.subscriptions, self.settings.keap_zone),
+            }
+        unsent = by_contact(self.remembered.unsent_trials.values(), self.owners)
+        decided = decide_customers(shown, invoices, self.settings, self.now, unsent)
         self.out.customers = decided.customers
         self.out.notes.extend(decided.notes)
         self.remembered.refused_emails = decided.refused_emails

@@ -67,6 +67,16 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     amount: Decimal
 
 
+class UnsentTrial(msgspec.Struct, frozen=True, kw_only=True):
+    """A free trial that began with an order which is not sent (rule 3.5, §8)."""
+
+    contact_id: str | None
+    """The order's own contact."""
+    subscription_id: str | None
+    """Of the line with which it began; None: the order has none."""
+    date: datetime
+
+
 class Remembered(msgspec.Struct, kw_only=True):
     """What the ledger remembers of a group and ChartMogul cannot tell; lost with the ledger (rule 1.2)."""
 
@@ -96,6 +106,8 @@ class Remembered(msgspec.Struct, kw_only=True):
     """Payments of which a VOID said that they never were: that row is not read again with every run (rule 5.1)."""
     unsent_subscription_orders: dict[str, str] = {}
     """Contact id -> one of its own orders with a SUBSCRIPTION item that is not sent: it stands for a trial (§0 b)."""
+    unsent_trials: dict[str, UnsentTrial] = {}
+    """`<order id>-<item id>` -> the trial that began with it, with `trial_source: subscription`."""
     attempts: dict[str, list[Attempt]] = {}
     """Order id -> failed attempts, where no invoice of the order has them: it is not sent, or not yet (rule 5.5).
 

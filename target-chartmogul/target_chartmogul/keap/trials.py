@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from target_chartmogul.chartmogul.objects import SUBSCRIPTION, Invoice
 from target_chartmogul.keap.group import Group
 from target_chartmogul.keap.ids import parse_invoice_id
+from target_chartmogul.keap.records import Order, Subscription
 from target_chartmogul.keap.settings import MappingSettings
 
 _Turn = tuple[datetime, int, str]
@@ -53,7 +55,11 @@ def own_subscription_orders(group: Group) -> dict[str, list[str]]:
 
 
 def trials_of_subscriptions(
-    group: Group, invoices: Mapping[str, Invoice], settings: MappingSettings, now: datetime
+    group: Group,
+    invoices: Mapping[str, Invoice],
+    settings: MappingSettings,
+    now: datetime,
+    unsent: Mapping[str, datetime],
 ) -> dict[str, datetime]:
     """Rule 3.5 with `trial_source: subscription`: the earliest trial of each contact that has one (9.3).
 
@@ -66,8 +72,9 @@ def trials_of_subscriptions(
         invoices: all invoices of the group after this run.
         settings: `keap_timezone` counts here.
         now: a trial later than this is none.
+        unsent: contact id -> its earliest trial among orders that are not sent.
     """
-    found: dict[str, datetime] = {}
+    found = dict(unsent)
 
     def started(invoice: Invoice) -> None:
         owner = invoice.customer_external_id
@@ -77,20 +84,24 @@ def trials_of_subscriptions(
     for order_invoices in _invoices_of_trial_orders(group, invoices):
         for invoice in [each for each in order_invoices if _subscriptions(each)] or order_invoices:
             started(invoice)
-    zone = settings.keap_zone
     for subscription, invoice in _first_invoices(invoices).items():
-        record = group.subscriptions.get(subscription)
-        if record and record.start_date and invoice.date.astimezone(zone).date() < record.start_date:
+        if starts_before(invoice.date, group.subscriptions.get(subscription), settings.keap_zone):
             started(invoice)
     return found
 
 
+def has_trial_item(order: Order) -> bool:
+    """Whether an order is a trial by its items (rule 3.5)."""
+    return any(item.item_type == "DISCOUNT_FREE_TRIAL" for item in order.order_items or ())
+
+
+def starts_before(date: datetime, record: Subscription | None, zone: ZoneInfo) -> bool:
+    """Whether an order's day is earlier than the start of its subscription (rule 3.5)."""
+    return record is not None and record.start_date is not None and date.astimezone(zone).date() < record.start_date
+
+
 def _invoices_of_trial_orders(group: Group, invoices: Mapping[str, Invoice]) -> list[list[Invoice]]:
-    trial_orders = {
-        order_id
-        for order_id, order in group.orders.items()
-        if any(item.item_type == "DISCOUNT_FREE_TRIAL" for item in order.order_items or ())
-    }
+    trial_orders = {order_id for order_id, order in group.orders.items() if has_trial_item(order)}
     customers = group.existing.customers
     for held in group.existing.invoices.values():
         customer, parsed = customers.get(held.customer_external_id), parse_invoice_id(held.external_id)

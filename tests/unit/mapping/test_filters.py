@@ -213,6 +213,39 @@ def links_of(decision: Decision) -> set[str]:
     }
 
 
+TRIAL = [subscription_item("1", "501"), item("2", "DISCOUNT_FREE_TRIAL", discount={"amount": 4900})]
+
+
+@pytest.mark.parametrize(
+    "first_order",
+    [
+        pytest.param(order("9000", TRIAL, 0), id="a trial item"),
+        pytest.param(order("9000", [subscription_item("1", "501")], 4900), id="before the start"),
+        pytest.param(order("9000", [subscription_item("1", None)], 4900), id="before the start, paired"),
+        pytest.param(order("9000", [item("1", "PRODUCT", 4900), TRIAL[1]], 0), id="a trial item, no subscription"),
+    ],
+)
+def test_rules_8_and_3_5_an_order_that_is_not_sent_still_stands_for_a_trial(first_order: Row) -> None:
+    settings = {"invoices_since": "2026-02-01", "trial_source": "subscription"}
+    second = order("9001", [subscription_item("3", "501")], 4900, time="2026-02-10T12:00:00Z")
+    starts = subscription(start_date="2026-01-12")
+    rows = {"contacts": [contact(), contact("1300")], "products": [product()]}
+    held = decided(settings=settings, subscriptions=[starts], orders=[first_order, second], **rows)
+    began = datetime(2026, 1, 10, 12, tzinfo=UTC)
+    assert (set(held.invoices), held.customers["1207"].free_trial_started_at) == ({"9001"}, began)
+    later = decided(held, settings=settings, subscriptions=[starts], orders=[second], **rows)
+    assert later.customers == held.customers
+    moved = [{**starts, "contact_id": "1300"}]
+    trials = decided(later, settings=settings, subscriptions=moved, **rows).customers
+    at_once = decided(settings=settings, subscriptions=moved, orders=[first_order, second], **rows).customers
+    if first_order["order_items"][0].get("subscription_id"):
+        assert (trials["1207"].free_trial_started_at, trials["1300"].free_trial_started_at) == (None, began)
+        assert trials == at_once
+    plain = order("9000", [subscription_item("1", "501")], 4900, time="2026-01-13T12:00:00Z")
+    none = decided(later, settings=settings, subscriptions=[starts], orders=[plain, second], **rows)
+    assert none.customers["1207"].free_trial_started_at is None
+
+
 def refunded(active: bool, at: str = "2026-02-10T12:00:00Z") -> dict[str, list[Row]]:
     return {
         "contacts": [contact()],
