@@ -85,7 +85,7 @@ class _Run:
         self.owners = Owners(
             group.subscriptions,
             group.existing.invoices.values(),
-            known_contacts(group),
+            known_contacts(group) | {each for each in self.filtered if filters.was_kept_out(each, group)},
             settings.subscription_owner,
             frozen=frozenset() if settings.hard_delete else self.filtered,
         )
@@ -95,10 +95,10 @@ class _Run:
 
     def decide(self) -> Decision:
         shown = filters.without_contacts(self.group, self.filtered, self.owners)
-        self.out.notes.extend(
-            Note(kind="filtered_contacts", id=each, rule="8") for each in sorted(self.filtered, key=int)
-        )
-        self.out.notes.extend(Note(kind="let_in_contacts", id=each, rule="8") for each in self._let_in())
+        self.out.notes.extend(filters.note_of(each, self.group) for each in sorted(self.filtered, key=int))
+        # What was theirs before was not kept.
+        let_in = [each for each in self.group.contacts.keys() - self.filtered if filters.was_kept_out(each, self.group)]
+        self.out.notes.extend(Note(kind="let_in_contacts", id=each, rule="8") for each in sorted(let_in, key=int))
         since = filters.first_instant(self.settings.invoices_since, self.settings.zone)
         drafter = OrderDrafter(self.group, self.catalog, self.settings, self.owners, invoices_since=since, now=self.now)
         self.drafts = drafter.draft({each: self.group.orders[each] for each in shown.orders}, self.filtered)
@@ -114,16 +114,6 @@ class _Run:
         for due in [*(each.due for each in self.out.held), events.next_due]:
             self._due_at(due)
         return self.out
-
-    def _let_in(self) -> list[str]:
-        """Contacts that arrived and that a filter kept out until now: their older orders were not kept."""
-        remarks = self.group.remembered.remarks
-        contacts = self.group.contacts.keys() - self.filtered if remarks else ()
-        return sorted(
-            each
-            for each in contacts
-            if any(note.kind == "filtered_contacts" for note in remarks.get(f"contact:{each}", ()))
-        )
 
     def _take(self, part: Drafts | Settlements | EventsDecision) -> None:
         self.out.notes.extend(part.notes)

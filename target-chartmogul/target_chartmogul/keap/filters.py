@@ -11,7 +11,7 @@ import msgspec
 from target_chartmogul.chartmogul.objects import Invoice
 from target_chartmogul.keap.calendar import midnight
 from target_chartmogul.keap.carry_over import by_order
-from target_chartmogul.keap.group import Existing, Group
+from target_chartmogul.keap.group import Existing, Group, Note
 from target_chartmogul.keap.invoices import contact_of
 from target_chartmogul.keap.owners import Owners
 from target_chartmogul.keap.records import Order
@@ -36,7 +36,8 @@ def first_instant(invoices_since: str | None, zone: ZoneInfo) -> datetime | None
 def filtered_contacts(group: Group, settings: MappingSettings) -> frozenset[str]:
     """Contacts that a tag filter keeps out, among those of which something arrived.
 
-    Of a contact that did not arrive no tags are known: it counts as without, unless ChartMogul holds it already.
+    Of a contact that did not arrive no tags are known: it stays out if it was; else it counts as without, unless
+    ChartMogul holds it already.
     """
     exclude, include = frozenset(settings.exclude_contact_tags), frozenset(settings.include_contact_tags)
     if not exclude and not include:
@@ -46,12 +47,28 @@ def filtered_contacts(group: Group, settings: MappingSettings) -> frozenset[str]
     found = set()
     for contact_id in named | set(group.contacts):
         contact = group.contacts.get(contact_id)
+        if contact is None and was_kept_out(contact_id, group):
+            found.add(contact_id)
+            continue
         if contact is None and contact_id in group.existing.customers:
             continue
         tags = {str(tag) for tag in (contact.tag_ids if contact else None) or ()}
         if tags & exclude or (include and not tags & include):
             found.add(contact_id)
     return frozenset(found)
+
+
+def was_kept_out(contact_id: str, group: Group) -> bool:
+    """Whether a tag filter kept a contact out when it was read last."""
+    remarks = group.remembered.remarks.get(f"contact:{contact_id}", ())
+    return any(note.kind == "filtered_contacts" and not note.detail for note in remarks)
+
+
+def note_of(contact_id: str, group: Group) -> Note:
+    """What the report says of a contact that is kept out."""
+    read = contact_id in group.contacts or was_kept_out(contact_id, group)
+    detail = {} if read else {"tags": "unknown"}
+    return Note(kind="filtered_contacts", id=contact_id, rule="8", detail=detail)
 
 
 def without_contacts(group: Group, contacts: frozenset[str], owners: Owners) -> Group:

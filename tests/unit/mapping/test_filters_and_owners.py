@@ -53,6 +53,17 @@ def test_rule_8_what_a_frozen_subscription_bills_later_is_kept_out(arrives: bool
     assert later.invoices == first.invoices
 
 
+def test_rules_8_and_1_2_a_contact_that_is_kept_out_stays_so_in_runs_that_do_not_read_it() -> None:
+    """The tap reads an order again for its payment, and with it the order's own contact only."""
+    first = run(None, subscription(contact_id="1300"))
+    assert first.invoices == {}
+    later = run(first, subscription(contact_id="1300"), contacts=[contact()])
+    assert (later.invoices, later.customers) == (first.invoices, first.customers)
+    assert run(first, subscription(contact_id="1300"), contacts=[contact()], payments=[]).invoices == {}
+    let_in = run(later, subscription(contact_id="1300"), contacts=[contact(), contact("1300")])
+    assert owners(let_in) == {"9001-c1300": "1300"}
+
+
 @ARRIVALS
 def test_rule_8_hard_delete_removes_what_moved_to_a_filtered_contact(arrives: bool) -> None:
     both = order("9002", [subscription_item("2", "501"), subscription_item("3", "502")], 9800, time=FEBRUARY)
