@@ -20,6 +20,7 @@ from target_chartmogul.keap.group import Remembered
 PLANS_LANE: Final = 0
 _PLACES: Final = 31
 """Bits for the place of a change in its lane; those above are the lane, so that one key has both."""
+_BATCH: Final = 1000
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 _DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
@@ -59,6 +60,7 @@ class ChangeStore:
             " moved INTEGER, rule TEXT, desired BLOB, held BLOB);"
             "CREATE TABLE memory(contacts BLOB, facts BLOB, due TEXT, lane INTEGER); BEGIN"
         )
+        self._waiting: list[tuple[Any, ...]] = []
         self.counts: Counter[tuple[str, str, bool]] = Counter()
         """How many changes by action, kind and `moved`."""
 
@@ -70,10 +72,10 @@ class ChangeStore:
 
     def add(self, lane: int, changes: Iterable[Change]) -> int:
         """Take the changes of a lane, in order; how many they are."""
-        rows = []
+        before = len(self._waiting)
         for place, change in enumerate(changes, _first_place(lane)):
             self.counts[change.action, change.kind, change.moved] += 1
-            rows.append(
+            self._waiting.append(
                 (
                     place,
                     change.action,
@@ -86,8 +88,17 @@ class ChangeStore:
                     None if change.held is None else _ENCODE(change.held),
                 )
             )
-        self._database.executemany("INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-        return len(rows)
+        number = len(self._waiting) - before
+        if len(self._waiting) >= _BATCH:
+            self._written()
+        return number
+
+    def _written(self) -> sqlite3.Connection:
+        """The database with all changes in it."""
+        if self._waiting:
+            self._database.executemany("INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", self._waiting)
+            self._waiting.clear()
+        return self._database
 
     def add_memory(self, memory: Memory) -> None:
         """Take what is to be remembered of a group."""
@@ -108,14 +119,14 @@ class ChangeStore:
         """External ids of some customers that the plan creates."""
         if not self.counts["create", "customer", False]:
             return []
-        found = self._database.execute(
+        found = self._written().execute(
             "SELECT id FROM change WHERE action = 'create' AND kind = 'customer' LIMIT ?", (most,)
         )
         return [external_id for (external_id,) in found]
 
     def lane(self, lane: int) -> list[Change]:
         """The changes of one lane."""
-        found = self._database.execute(
+        found = self._written().execute(
             "SELECT * FROM change WHERE place >= ? AND place < ? ORDER BY place",
             (_first_place(lane), _first_place(lane + 1)),
         )
@@ -123,7 +134,7 @@ class ChangeStore:
 
     def lanes(self, *, after: int = -1) -> Iterator[tuple[int, list[Change]]]:
         """Lanes with their changes, by number; those behind a lane."""
-        cursor = self._database.execute(
+        cursor = self._written().execute(
             "SELECT * FROM change WHERE place >= ? ORDER BY place", (_first_place(after + 1),)
         )
         current: int | None = None

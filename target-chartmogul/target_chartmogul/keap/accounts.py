@@ -47,17 +47,17 @@ class Account(msgspec.Struct, kw_only=True):
     @property
     def paid(self) -> int:
         """What is sent of the cash."""
-        return sum(each.amount for each in self.payments)
+        return _sum(self.payments)
 
     @property
     def is_settled(self) -> bool:
         """Cash and credits reach the total."""
-        return self.paid + sum(each.amount for each in self.credits) >= self.order.total
+        return self.paid + _sum(self.credits) >= self.order.total
 
     @property
     def sent_total_in_cents(self) -> int:
         """The sum of the order's invoices, excluded items left out."""
-        return sum(each.total_in_cents for each in self.order.invoices)
+        return sum([each.total_in_cents for each in self.order.invoices])
 
     @property
     def room_for_credits(self) -> int:
@@ -82,7 +82,7 @@ class Account(msgspec.Struct, kw_only=True):
 
     def in_cents(self, amount: int) -> int:
         """One amount of the account alone, in hundredths."""
-        return to_hundredths(amount, self.order.currency, self.zero_decimal_amounts)
+        return to_hundredths(amount, self.order.currency, self.zero_decimal_amounts) if amount else 0
 
     def sent(self) -> Sent:
         """The account in hundredths: what settles the order follows its own sum, and so do refunds (§4)."""
@@ -107,6 +107,8 @@ class Account(msgspec.Struct, kw_only=True):
         return from_hundredths(in_cents, self.order.currency, self.zero_decimal_amounts)
 
     def _together(self, parts: Sequence[Part]) -> list[Movement]:
+        if not parts:
+            return []
         amounts = to_hundredths_together(
             [part.amount for part in parts], self.order.currency, self.zero_decimal_amounts
         )
@@ -147,7 +149,7 @@ def open_account(
 
 
 def _sum(parts: Sequence[Part]) -> int:
-    return sum(part.amount for part in parts)
+    return sum([part.amount for part in parts])
 
 
 def _up_to(limit: int, parts: Sequence[Part]) -> list[Part]:

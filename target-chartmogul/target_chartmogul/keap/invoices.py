@@ -40,7 +40,7 @@ class DraftInvoice(msgspec.Struct, kw_only=True):
     @property
     def total_in_cents(self) -> int:
         """What the lines sum to, without credits."""
-        return sum(line.amount_in_cents for line in self.lines) + self.adjustment_in_cents
+        return sum([line.amount_in_cents for line in self.lines]) + self.adjustment_in_cents
 
 
 def is_invoice(order: Order) -> bool:
@@ -85,7 +85,8 @@ def divide(order: Order, lines: OrderLines, owners: Owners, holders: Mapping[str
         None if line.subscription_id is None else owners.of_line(line.subscription_id, own, holders.get(line.item_id))
         for line in lines.lines
     ]
-    first = next((owner for owner in line_owners if owner is not None), own)
+    named = [owner for owner in line_owners if owner is not None]
+    first = named[0] if named else own
     if first is None:
         raise InvalidRecordError("orders", order.id, "contact.id", "is missing: nobody to invoice")
     order_id = order.id or ""

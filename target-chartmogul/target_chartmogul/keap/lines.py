@@ -147,9 +147,8 @@ class LineMaker:
         sent = self._together([*amounts, adjustment], currency)
         taxes = self._together([line.tax for line in drafts], currency)
         discounts = self._together([line.discount for line in drafts], currency)
-        return OrderLines(
-            currency=currency,
-            lines=tuple(
+        lines = tuple(
+            [
                 OrderLine(
                     item=line.item,
                     item_id=line.item.id or "",
@@ -161,11 +160,15 @@ class LineMaker:
                 )
                 for at, line in enumerate(drafts)
                 if not line.excluded
-            ),
+            ]
+        )
+        return OrderLines(
+            currency=currency,
+            lines=lines,
             adjustment_in_cents=sent[-1],
             total_in_cents=sum(sent),
             total=sum(amounts) + adjustment,
-            excluded_items=sum(line.excluded for line in drafts),
+            excluded_items=len(drafts) - len(lines),
         )
 
     def _together(self, amounts: list[int], currency: str) -> list[int]:

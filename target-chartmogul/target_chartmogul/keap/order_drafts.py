@@ -12,7 +12,7 @@ from target_chartmogul.keap import carry_over, money
 from target_chartmogul.keap.draft_line import item_type
 from target_chartmogul.keap.group import Catalog, Group, Held, Note, Reject, UnlinkedItem
 from target_chartmogul.keap.invoices import DraftInvoice, contact_of, date_of, divide, is_invoice
-from target_chartmogul.keap.lines import LineMaker, OrderLine, OrderLines
+from target_chartmogul.keap.lines import LineMaker, OrderLines
 from target_chartmogul.keap.links import Linked, Linker, Unlinked, held_customers
 from target_chartmogul.keap.owners import Owners
 from target_chartmogul.keap.plans import PlanChooser
@@ -257,24 +257,26 @@ class OrderDrafter:
     def _planned(self, order_id: str, lines: OrderLines) -> tuple[OrderLines, dict[str, Plan]]:
         """The plan of each subscription line; without an interval anywhere it is `one_time` (rule 9.4)."""
         plans: dict[str, Plan] = {}
-        if all(line.subscription_id is None for line in lines.lines):
-            return lines, plans
+        without: set[str] = set()
         held = self._held_lines(order_id)
-        made: list[OrderLine] = []
         for line in lines.lines:
             if line.subscription_id is None:
-                made.append(line)
                 continue
             subscription = self._group.subscriptions.get(line.subscription_id)
             before = held.get(line.item_id)
             plan = self._chooser.choose(line.item, line.subscription_id, subscription, line.amount_in_cents, before)
             if plan is None:
                 self._note("lines_without_interval", order_id, "9.4", item=line.item_id)
-                made.append(msgspec.structs.replace(line, subscription_id=None))
+                without.add(line.item_id)
             else:
                 plans[line.item_id] = plan
-                made.append(line)
-        return msgspec.structs.replace(lines, lines=tuple(made)), plans
+        if not without:
+            return lines, plans
+        made = tuple(
+            msgspec.structs.replace(line, subscription_id=None) if line.item_id in without else line
+            for line in lines.lines
+        )
+        return msgspec.structs.replace(lines, lines=made), plans
 
     def _warn_of_currency(self, lines: OrderLines, order_id: str) -> None:
         if lines.currency in self._warned or not money.has_no_minor_unit(lines.currency):

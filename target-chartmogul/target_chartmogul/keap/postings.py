@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -48,20 +49,25 @@ def post(account: Account, failed: Iterable[Movement]) -> Settlement:
         sent = account.sent()
         _post_credits(account, sent.credits, tills[0])
         _post_attempts(account, failed, tills[0].transactions)
-        due = account.sent_total_in_cents + sum(line.amount_in_cents for line in tills[0].credit_lines)
-        _post(account, sent.payments, tills, _pay_in, whole=due if account.is_settled else None)
-        paid = sum(till.paid for till in tills)
-        _post(account, sent.refunds, tills, _pay_back, whole=paid if account.refunded == account.paid else None)
+        if sent.payments:
+            due = account.sent_total_in_cents + sum([line.amount_in_cents for line in tills[0].credit_lines])
+            _post(account, sent.payments, tills, _pay_in, whole=due if account.is_settled else None)
+        if sent.refunds:
+            paid = sum([till.paid for till in tills])
+            _post(account, sent.refunds, tills, _pay_back, whole=paid if account.refunded == account.paid else None)
+        for till in tills:
+            till.transactions.sort(key=_by_time)
     return Settlement(
-        transactions={
-            till.shell.external_id: tuple(sorted(till.transactions, key=lambda each: (each.date, each.external_id)))
-            for till in tills
-        },
+        transactions={till.shell.external_id: tuple(till.transactions) for till in tills},
         credit_lines={till.shell.external_id: tuple(till.credit_lines) for till in tills if till.credit_lines},
         written_off=account.written_off and bool(tills),
         excess_in_cents=account.in_cents(account.excess),
         cash_in_cents=account.in_cents(account.cash),
     )
+
+
+def _by_time(transaction: Transaction) -> tuple[datetime, str]:
+    return transaction.date, transaction.external_id
 
 
 def _post_credits(account: Account, credits_sent: Iterable[Movement], till: _Till) -> None:

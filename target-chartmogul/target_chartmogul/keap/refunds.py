@@ -146,7 +146,7 @@ class Refunder:
     ) -> None:
         order = account.order
         stated = order.order.refund_total.amount if order.order.refund_total else None
-        rest = abs(stated or 0) - sum(amount for _, amount in account.found_refunds)
+        rest = abs(stated or 0) - sum([amount for _, amount in account.found_refunds])
         for row in sorted(_unmatched(arrived, account) + kept, key=lambda each: (each.time, each.payment_id)):
             purse = purses.get((str(order.order.id), row.payment_id)) or _Purse(left=row.amount)
             amount = min(rest, row.amount, purse.left)

@@ -155,11 +155,10 @@ def is_credit(line: LineItem) -> bool:
 
 def order_money(parts: list[Invoice], zone: ZoneInfo) -> OrderMoney:
     """The money of an order whose invoices are `parts`."""
-    due = sum(line.amount_in_cents for invoice in parts for line in invoice.line_items)
-    moves = sorted(
-        (each for invoice in parts for each in invoice.transactions),
-        key=lambda each: (each.date, each.external_id),
-    )
+    due = sum([line.amount_in_cents for invoice in parts for line in invoice.line_items])
+    moves = [each for invoice in parts for each in invoice.transactions]
+    if len(moves) > 1:
+        moves.sort(key=lambda each: (each.date, each.external_id))
     cash = refunds = 0
     settled_on: date | None = None
     failed: list[date] = []
