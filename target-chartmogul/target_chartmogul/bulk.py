@@ -107,8 +107,7 @@ class BulkLoader:
         Args:
             lane_again: gives the changes of a lane by its number.
         """
-        rows = self._database.execute("SELECT number, bulk FROM lane ORDER BY number").fetchall()
-        for number, bulk in rows:
+        for number, bulk in self._database.execute("SELECT number, bulk FROM lane ORDER BY number"):
             if not bulk:
                 yield number, lane_again(number)
                 continue

@@ -182,6 +182,15 @@ class Inbox:
         self.connection.execute("ATTACH ? AS ledger", (str(ledger),))
         self.connection.execute("PRAGMA ledger.cache_size=-32000")
 
+    def rest(self) -> None:
+        """Planning, with the ledger attached, is over: give back its memory, for the writing and its databases.
+
+        What is asked afterwards goes from row to row. Sorting takes up to as much again as the main cache may hold.
+        """
+        for schema in ("main", "temp", "ledger"):
+            self.connection.execute(f"PRAGMA {schema}.cache_size=-8000")
+        self.connection.execute("PRAGMA shrink_memory")
+
     def rows(self, stream: str) -> Iterator[Row]:
         """All records of a stream, by id."""
         for number, replication, raw in self.connection.execute(

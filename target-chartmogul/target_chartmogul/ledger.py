@@ -5,6 +5,7 @@ It is written as each change is acknowledged. Lose it, and it is rebuilt from Ch
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Final
 
@@ -100,9 +101,13 @@ class Ledger(LedgerObjects, LedgerMemory):
     def lane_done(self, lane: int, *, complete: bool) -> None:
         """Every change of a lane was acknowledged, or some were refused or left."""
         with self._lock:
-            (self._lanes_done if complete else self._lanes_left).add(lane)
+            if not complete:
+                self._lanes_left.add(lane)
+                self._lanes_done.discard(lane)
+            elif lane not in self._lanes_left:
+                self._lanes_done.add(lane)
 
     @property
-    def lanes_done(self) -> frozenset[int]:
-        """Lanes of this run whose every change was acknowledged."""
-        return frozenset(self._lanes_done - self._lanes_left)
+    def lanes_done(self) -> AbstractSet[int]:
+        """Lanes of this run whose every change was acknowledged; no copy, since a first load has one per contact."""
+        return self._lanes_done

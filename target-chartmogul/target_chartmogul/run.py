@@ -52,7 +52,7 @@ from target_chartmogul.stopping import StopSwitch
 from target_chartmogul.vanished import Vanished
 
 if TYPE_CHECKING:
-    from target_chartmogul.shaped.planning import ShapedPlanner, ShapedSettling
+    from target_chartmogul.shaped.planning import ShapedSettling
 
 logger = logging.getLogger("target-chartmogul")
 T = TypeVar("T")
@@ -169,13 +169,13 @@ class Run:
             return self._carry_out(ledger, client, store, rebuilt=rebuilt)
 
     def _carry_out(self, ledger: Ledger, client: ChartMogulClient, store: ChangeStore, *, rebuilt: bool) -> int:
-        planner, settling, fingerprints = self._planned(ledger, store, rebuilt=rebuilt)
+        vanished, settling, fingerprints = self._planned(ledger, store, rebuilt=rebuilt)
         new = store.created_customers(preflight.SAMPLE)
         elsewhere = preflight.find_same_contacts(client, self._source, new, self.settings.external_id_prefix)
         if elsewhere is not None:
             logger.warning("%s", elsewhere)
             self._findings.append(elsewhere)
-        self._guard(ledger, client, store, planner.vanished)
+        self._guard(ledger, client, store, vanished)
         if self.settings.dry_run:
             tell_rehearsal(ledger, self._report, store, self.now)
             return self._code()
@@ -225,7 +225,8 @@ class Run:
 
     def _planned(
         self, ledger: Ledger, store: ChangeStore, *, rebuilt: bool
-    ) -> tuple[Planner | ShapedPlanner, Settling | ShapedSettling, dict[str, str]]:
+    ) -> tuple[Vanished, Settling | ShapedSettling, dict[str, str]]:
+        """What is left of planning: the planner's memory goes before the writing begins."""
         if not self._intake.shaped:
             return self._plan(ledger, store, rebuilt=rebuilt)
         from target_chartmogul.shaped.run import plan_shaped  # noqa: PLC0415  what Keap's streams do not need
@@ -242,9 +243,9 @@ class Run:
             now=self.now,
             check=self._stop.check,
         )
-        return planner, settling, {}
+        return planner.vanished, settling, {}
 
-    def _plan(self, ledger: Ledger, store: ChangeStore, *, rebuilt: bool) -> tuple[Planner, Settling, dict[str, str]]:
+    def _plan(self, ledger: Ledger, store: ChangeStore, *, rebuilt: bool) -> tuple[Vanished, Settling, dict[str, str]]:
         inbox, mapping, whole = self._intake.inbox, self.settings.mapping, self._intake.whole
         inbox.put_kept(row for row in ledger.kept_rows() if row.stream not in whole)
         inbox.attach(ledger.path)
@@ -273,7 +274,8 @@ class Run:
                 self._stop.check()
                 settling.take(outcome)
                 self._intake.progress.advance()
-        return planner, settling, fingerprints
+        inbox.rest()
+        return planner.vanished, settling, fingerprints
 
     def _is_steady(self, ledger: Ledger, fingerprints: Mapping[str, str]) -> bool:
         """Whether settings and catalog are those of the last run, so that unchanged groups need not be decided again.

@@ -118,7 +118,7 @@ class Settling:
             for stream in _KEPT_STREAMS
             for (number,) in self._database.execute(
                 "SELECT m.id FROM member m JOIN outcome o ON o.grp = m.grp WHERE m.stream = ?", (STREAM_NUMBER[stream],)
-            ).fetchall()
+            )
         )
         to_keep = f"(o.waits OR {_UNFINISHED})"
         if too_many_to_keep(self._unsent()):

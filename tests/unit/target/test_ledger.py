@@ -89,6 +89,8 @@ def test_a_lane_with_anything_left_is_not_done(ledger: Ledger) -> None:
     ledger.lane_done(1, complete=True)
     ledger.lane_done(2, complete=False)
     ledger.lane_done(2, complete=True)
+    ledger.lane_done(3, complete=True)
+    ledger.lane_done(3, complete=False)
     assert ledger.lanes_done == {1}
 
 

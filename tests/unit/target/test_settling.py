@@ -45,6 +45,7 @@ class Desk:
         for group in groups:
             held = frozenset({("orders", 10 * group)} if group in waiting else ())
             found.take(Outcome(group, group, held=held))
+        self.inbox.rest()
         return found.settle(done, self.state)
 
     def _put(self, stream: str, day: str, **row: object) -> None:
