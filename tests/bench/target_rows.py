@@ -18,6 +18,7 @@ from tests.sandbox_process import ROOT
 CONTACTS, ORDERS = 2_000, 20_000
 PEER_LINES = 10_000
 TIMES = 3
+PLANS = 5
 
 
 def told(module: str, source: Path) -> dict[str, Any]:
@@ -77,7 +78,7 @@ def planning_rows(folder: Path) -> list[Row]:
     best = {name: max(each[name] for each in rates) for name in names}
     source = account_file(folder, CONTACTS, ORDERS)
     found = min(
-        (told("tests.bench.target_planning", source) for _ in range(TIMES)),
+        (told("tests.bench.target_planning", source) for _ in range(PLANS)),
         key=lambda each: float(each["grouping"] + each["planning"]),
     )
     return [
@@ -91,6 +92,7 @@ def planning_rows(folder: Path) -> list[Row]:
             what="inbox to plan: grouping, mapping, plan on disk, orders per CPU second",
             ours=found["orders"] / (found["grouping"] + found["planning"]),
             required="≥ 5,000",
-            detail=f"{found['orders']:,} orders: grouping {found['grouping']:.1f} s, rest {found['planning']:.1f} s",
+            detail=f"{found['orders']:,} orders: grouping {found['grouping']:.1f} s, rest {found['planning']:.1f} s;"
+            f" best of {PLANS}",
         ),
     ]
