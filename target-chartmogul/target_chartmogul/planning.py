@@ -55,7 +55,7 @@ class Outcome(msgspec.Struct, frozen=True):
     held: frozenset[tuple[str, int]] = frozenset()
     """Stream and id of its records that wait."""
     unsettled: bool = False
-    """Some wait for more than their day, so the next run tries again."""
+    """Some wait for more than their day, or something was taken away: the next run looks at it again."""
     failed: bool = False
     """The mapping itself failed: nothing was decided."""
 
@@ -152,7 +152,7 @@ class Planner:
             lane=lane,
             rejected=frozenset(rejected),
             held=frozenset((each.stream, int(each.id)) for each in decision.held if each.id.isdecimal()),
-            unsettled=any(each.due is None for each in decision.held),
+            unsettled=any(each.due is None for each in decision.held) or _takes_away(changes),
         )
 
     def _add(self, changes: list[Change]) -> int:
@@ -205,6 +205,15 @@ class Planner:
             unreadable.setdefault(stream, set()).add(str(record_id))
         group.unreadable = {stream: frozenset(each) for stream, each in unreadable.items()}
         return group, rejected
+
+
+def _takes_away(changes: list[Change]) -> bool:
+    """Whether a plan removes or alters anything of a group.
+
+    A tap that dies on its way leaves orders without the payments that came with them before. When these arrive again
+    they are no news by themselves.
+    """
+    return any(change.action != "create" and not change.moved for change in changes)
 
 
 def instant_text(moment: datetime) -> str:

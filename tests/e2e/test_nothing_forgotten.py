@@ -172,3 +172,18 @@ def test_what_a_broken_off_run_left_is_done_by_the_next(
         assert content(ended, now) == before, "the run was ended before its first change"
         assert before != content(well, now), "there was something to do"
     assert content(ended, told.runs[-1][0]) == content(well, told.runs[-1][0])
+
+
+def test_payments_that_a_broken_off_read_lacked_come_back(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Rule 1.8: the tap died behind an order that changed; what it brings the next time is as it was before."""
+    sandbox.no_limits()
+    sandbox.clock("2026-03-01T08:00:00Z")
+    pipeline = Pipeline(sandbox, tmp_path, target={"now": "2026-03-01T08:00:00Z", "load_method": "single"})
+    account = club_account(30)
+    pipeline.run(messages=account_messages(account)).assert_fine()
+    before = pipeline.content()
+    account["orders"][0]["modification_time"] = "2026-02-28T10:00:00Z"
+    pipeline.run(messages=changed(account, "contacts", "orders")).assert_fine()
+    assert pipeline.content() != before, "payments are what arrived with their order"
+    pipeline.run(messages=changed(account, "contacts", "orders", "payments")).assert_fine()
+    assert pipeline.content() == before
