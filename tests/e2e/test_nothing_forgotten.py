@@ -44,30 +44,27 @@ class Case:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
+def around_its_day(before: Account, after: Account) -> list[tuple[str, str]]:
+    """A whole read before 20 February; on that day two runs in which contacts, orders and payments do not come."""
+    return [
+        ("2026-02-10T08:00:00Z", account_messages(before)),
+        ("2026-02-20T08:00:00Z", changed(after)),
+        ("2026-02-20T09:00:00Z", changed(after)),
+    ]
+
+
 def scheduled_cancellation() -> Case:
     """6.3: its day comes while nothing arrives that would have the contact looked at."""
     account = club_account(3)
     account["subscriptions"][0]["end_date"] = "2026-02-20"
-    return Case(
-        [
-            ("2026-02-10T08:00:00Z", account_messages(account)),
-            ("2026-02-20T08:00:00Z", changed(account)),
-            ("2026-02-20T09:00:00Z", changed(account)),
-        ]
-    )
+    return Case(around_its_day(account, account))
 
 
 def order_dated_ahead() -> Case:
     """1.5: it waits in the ledger for its day."""
     account = club_account(3)
     account["orders"][1]["order_time"] = "2026-02-20T06:00:00Z"
-    return Case(
-        [
-            ("2026-02-10T08:00:00Z", account_messages(account)),
-            ("2026-02-20T08:00:00Z", changed(account)),
-            ("2026-02-20T09:00:00Z", changed(account)),
-        ]
-    )
+    return Case(around_its_day(account, account))
 
 
 def late_link() -> Case:
@@ -108,14 +105,7 @@ def vanished_subscription() -> Case:
     """6.7: it is gone from Keap; no record of its contact arrives any more."""
     account = club_account(3)
     after = {**account, "subscriptions": account["subscriptions"][1:]}
-    return Case(
-        [
-            ("2026-02-10T08:00:00Z", account_messages(account)),
-            ("2026-02-20T08:00:00Z", changed(after)),
-            ("2026-02-20T09:00:00Z", changed(after)),
-        ],
-        {"max_delete_share": 1.0},
-    )
+    return Case(around_its_day(account, after), {"max_delete_share": 1.0})
 
 
 CASES = (scheduled_cancellation, order_dated_ahead, late_link, attempts_of_an_unpaid_order, vanished_subscription)
