@@ -147,9 +147,7 @@ def _deleted(invoice: Invoice, *, moved: bool) -> Change:
     )
 
 
-def _events(
-    wanted: Mapping[str, SubscriptionEvent], held: Held, removal_rules: Mapping[str, str]
-) -> Iterator[Change]:
+def _events(wanted: Mapping[str, SubscriptionEvent], held: Held, removal_rules: Mapping[str, str]) -> Iterator[Change]:
     """Cancellations first, then what they replace (rule 6.3)."""
     events = held.holdings.events
     for external_id, event in sorted(wanted.items()):

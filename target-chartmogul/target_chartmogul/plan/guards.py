@@ -57,10 +57,8 @@ def too_many_vanished(vanished: int, subscriptions: int, share: float) -> list[s
     """
     if not _is_accident(vanished, subscriptions, share):
         return []
-    return [
-        f"it would cancel {vanished} of {subscriptions} subscriptions because they are gone from their source "
-        f"(`max_delete_share` is {share:g})"
-    ]
+    text = f"it would cancel {vanished} of {subscriptions} subscriptions because they are gone from their source"
+    return [f"{text} (`max_delete_share` is {share:g})"]
 
 
 def past_months_changed(months: Mapping[str, Mapping[str, int]], names: list[str]) -> list[str]:
@@ -73,10 +71,8 @@ def past_months_changed(months: Mapping[str, Mapping[str, int]], names: list[str
     if not months:
         return []
     first, last = min(months), max(months)
-    return [
-        f"changed settings ({', '.join(names)}) would change the MRR of {len(months)} months that are over "
-        f"({first} to {last}); `target-chartmogul preview` shows by how much"
-    ]
+    text = f"changed settings ({', '.join(names)}) would change the MRR of {len(months)} months that are over"
+    return [f"{text} ({first} to {last}); `target-chartmogul preview` shows by how much"]
 
 
 def foreign_prefix(*, customers: int, prefix: str) -> list[str]:
@@ -84,7 +80,9 @@ def foreign_prefix(*, customers: int, prefix: str) -> list[str]:
     if not customers:
         return []
     if prefix:
-        return [f"the data source has customers, but none with an id that starts with “{prefix}” (`external_id_prefix`)"]
+        return [
+            f"the data source has customers, but none with an id that starts with “{prefix}” (`external_id_prefix`)"
+        ]
     return ["the data source has customers, but none with an id that this target forms"]
 
 

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 import msgspec
 
 from target_chartmogul.billing.changes import Change
 from target_chartmogul.billing.decisions import Decision, Note, Reject, Waiting
-from target_chartmogul.billing.nodes import node
-from target_chartmogul.billing.objects import CANCELLATION_SCHEDULED, Plan
+from target_chartmogul.billing.nodes import node, number_of
+from target_chartmogul.billing.objects import Plan
 from target_chartmogul.failures import TargetChartMogulError
 from target_chartmogul.plan.change_file import PLANS_LANE, ChangeFile, Outcome
 from target_chartmogul.plan.difference import Held, account_changes, plan_changes
-from target_chartmogul.plan.figures import AccountFigures
+from target_chartmogul.plan.figures import account_figures
 from target_chartmogul.sources.protocol import Context, Source, StoredMemory, StoredRecord
 from target_chartmogul.store.accounts import Account
+from target_chartmogul.store.outcomes import Figure, Memory
+from target_chartmogul.store.outcomes import Note as StoredNote
 from target_chartmogul.store.records import Record
 from target_chartmogul.store.store import Store
 
@@ -31,7 +33,6 @@ REFUSALS: Final = "refusals"
 ONLY_OF_THIS_RUN: Final = ("_added", "_removed", "_moved")
 """Endings of lists that say what a run did; all other lists say how the account is."""
 UNDECIDED: Final = "undecided_subscriptions"
-_DAY: Final = timedelta(days=1)
 _ENCODE: Final = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -40,6 +41,9 @@ class Listener(Protocol):
 
     def note(self, note: Note) -> None:
         """An entry about this run alone."""
+
+    def reject(self, reject: Reject) -> None:
+        """An account that the rules could not decide."""
 
 
 class Planner:
@@ -51,25 +55,34 @@ class Planner:
         file: takes the changes.
         listener: hears what is of this run alone.
         context: of the run.
+        counts_figures: fill `moved_figures`, for changed settings and rehearsals (rules 1.7, 1.10, 7.3).
     """
 
-    def __init__(self, source: Source, store: Store, file: ChangeFile, listener: Listener, context: Context) -> None:
+    def __init__(
+        self,
+        source: Source,
+        store: Store,
+        file: ChangeFile,
+        listener: Listener,
+        context: Context,
+        *,
+        counts_figures: bool = False,
+    ) -> None:
         self._source = source
         self._store = store
         self._file = file
         self._listener = listener
         self._context = context
+        self._counts_figures = counts_figures
         self._held_plans: dict[str, Plan] = {plan.external_id: plan for plan in store.holdings.objects("plan")}
         self._lane = PLANS_LANE
         self._plans: dict[str, Plan] = {}
         self._since: dict[str, tuple[datetime, int]] = {}
-        self._catalogue_rejects: list[Reject] = []
         self.catalogue = self._read_catalogue()
         self.vanished = 0
         """Subscriptions that the plan cancels because they are gone (rules 1.7, 6.7)."""
         self.moved_figures: Counter[tuple[str, str, str]] = Counter()
         """Month, currency and figure -> by how much the plan changes it."""
-        self.failed = False
 
     def plan(self, accounts: Iterable[Account]) -> Iterator[None]:
         """Plan each account, yielding after each; after the last one, the plans that lines use, and those renamed."""
@@ -109,7 +122,7 @@ class Planner:
             self._lane += 1
             self._file.add(self._lane, changes)
             self._file.add_outcome(self._lane, outcome)
-            self._store.outcomes.remember(as_memories(outcome))
+            self._store.outcomes.remember([Memory(*each) for each in outcome.memories])
         else:
             finish(self._store, outcome, self._context.now)
 
@@ -118,10 +131,7 @@ class Planner:
         rejected: set[tuple[str, str]] = set()
         first: Decision | None = None
         while True:
-            records = [
-                _as_stored(each, use_previous=self._name(each) in rejected)
-                for each in account.records
-            ]
+            records = [_as_stored(each, use_previous=self._name(each) in rejected) for each in account.records]
             decision = self._source.decide(
                 records,
                 account.holdings,
@@ -174,28 +184,26 @@ class Planner:
             if each.invalid is not None:
                 about = msgspec.json.decode(each.invalid)
                 stream, record_id = self._name(each)
-                unreadable.append(
-                    Reject(stream=stream, id=record_id, field=about["field"], reason=about["reason"])
-                )
+                unreadable.append(Reject(stream=stream, id=record_id, field=about["field"], reason=about["reason"]))
         return [*unreadable, *decision.rejects]
 
     def _figures(self, account: Account, decision: Decision) -> list[tuple[int, list[tuple[str, str, str, int]]]]:
-        figures = AccountFigures(self._context.now, {**self._held_plans, **decision.plans})
-        found = figures.of(decision, self._source.owner_node)
-        for each in account.nodes:
-            for at, currency, name, delta in self._store.outcomes.figures(each) if self._counts_figures else ():
-                self.moved_figures[at[:7], currency, name] -= delta
+        plans = {**self._held_plans, **decision.plans} if decision.plans else self._held_plans
+        found = account_figures(
+            decision.invoices.values(),
+            decision.events.values(),
+            plans,
+            self._source.owner_node,
+            self._context.now,
+        )
         if self._counts_figures:
+            for each in account.nodes:
+                for at, currency, name, delta in self._store.outcomes.figures(each):
+                    self.moved_figures[at[:7], currency, name] -= delta
             for _, steps in found:
                 for at, currency, name, delta in steps:
                     self.moved_figures[at[:7], currency, name] += delta
         return found
-
-    _counts_figures = False
-
-    def count_figures(self) -> None:
-        """Have `moved_figures` filled: for changed settings, and for rehearsals (rules 1.7, 1.10, 7.3)."""
-        self._counts_figures = True
 
     def _count_vanished(self, decision: Decision, changes: list[Change]) -> None:
         gone = {note.id for note in decision.notes if note.kind == "vanished_subscriptions"}
@@ -215,35 +223,33 @@ class Planner:
                 self._since[external_id] = since
 
     def _fail(self, account: Account, error: Exception) -> None:
-        self.failed = True
-        name = self._source.streams[self._source.contact_stream]
-        number = str(account.home & ((1 << 59) - 1))
-        logger.error("The rules failed for account %s: %s", number, where(error))
-        reject = Reject(stream=name, id=number, field="", reason=f"the rules failed: {where(error)}")
-        self._store.outcomes.note([_reject_row(account.home, reject)], self._context.now)
+        """Its mark stays: the next run tries again."""
+        stream = self._source.streams[self._source.contact_stream]
+        logger.error("The rules failed for account %d: %s", number_of(account.home), where(error))
+        reject = Reject(
+            stream=stream, id=str(number_of(account.home)), field="", reason=f"the rules failed: {where(error)}"
+        )
+        self._listener.reject(reject)
 
 
-def finish(store: Store, outcome: Outcome, now: datetime, *, extra_notes: Iterable[Any] = (), due: Any = ()) -> None:
-    """The account was decided, and ChartMogul has what it asked for."""
-    from target_chartmogul.store.outcomes import Figure, Memory  # noqa: PLC0415
-    from target_chartmogul.store.outcomes import Note as StoredNote  # noqa: PLC0415
-
+def finish(
+    store: Store,
+    outcome: Outcome,
+    now: datetime,
+    *,
+    notes: Iterable[tuple[int, str, str, str, bytes]] = (),
+    due: Iterable[tuple[int, str, str]] = (),
+) -> None:
+    """The account was decided, and ChartMogul has what that asked for, but for what `notes` and `due` say."""
     store.outcomes.finish(
         outcome.nodes,
         now=now,
         due=[*outcome.due, *due],
-        notes=[StoredNote(*each) for each in [*outcome.notes, *extra_notes]],
+        notes=[StoredNote(*each) for each in (*outcome.notes, *notes)],
         figures={owner: [Figure(*each) for each in steps] for owner, steps in outcome.figures},
         memories=[Memory(*each) for each in outcome.memories],
         accepted=outcome.accepted,
     )
-
-
-def as_memories(outcome: Outcome) -> list[Any]:
-    """What must be remembered before the first change: a run may end between any two of them."""
-    from target_chartmogul.store.outcomes import Memory  # noqa: PLC0415
-
-    return [Memory(*each) for each in outcome.memories]
 
 
 def where(error: BaseException) -> str:

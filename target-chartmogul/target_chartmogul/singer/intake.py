@@ -75,13 +75,9 @@ class Intake:
             store.records.gone(node(number, found.number))
             self.gone[stream] += 1
         else:
-            store.records.put(
-                number, found.number, found.payload, found.links, id_text=found.id_text, version=version
-            )
+            store.records.put(number, found.number, found.payload, found.links, id_text=found.id_text, version=version)
 
-    def take_invalid(
-        self, stream: str, raw: bytes, record: Any, version: int | None, field: str, reason: str
-    ) -> None:
+    def take_invalid(self, stream: str, raw: bytes, record: Any, version: int | None, field: str, reason: str) -> None:
         """A row that does not fit its stream's schema, or is not JSON."""
         self.progress.advance()
         self.arrived[stream] += 1
@@ -111,6 +107,10 @@ class Intake:
         known = isinstance(record_id, str | int) and not isinstance(record_id, bool)
         text = str(record_id)[:_LONGEST_ID] if known else "(no id)"
         self.rejects.append(Reject(stream=stream, id=text, field=field, reason=reason))
+
+    def streams(self) -> list[str]:
+        """Streams that this target uses."""
+        return list(self._numbers)
 
     def stream_number(self, stream: str) -> int | None:
         """The number of a stream that this target uses."""

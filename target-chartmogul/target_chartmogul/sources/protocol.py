@@ -150,4 +150,3 @@ class Source(Protocol):
     def records_of(self, change: Change) -> list[str]:
         """The records that an object is made of, as `accepted_rejects` names them: `orders:123`."""
         ...
-

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from target_chartmogul.billing.nodes import stream_of
 from target_chartmogul.store.file import StoreFile
 from target_chartmogul.store.holdings import HoldingJournal
-from target_chartmogul.store.nodes import stream_of
 from target_chartmogul.store.records import Records
 
 

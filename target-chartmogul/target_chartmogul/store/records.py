@@ -9,9 +9,10 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from target_chartmogul.billing.nodes import FIRST_NODE, node, number_of, stream_of
 from target_chartmogul.store.file import StoreFile
 from target_chartmogul.store.meta import Meta
-from target_chartmogul.store.nodes import FIRST_NODE, SourceNodes, node, number_of, stream_of
+from target_chartmogul.store.nodes import SourceNodes
 from target_chartmogul.store.reads import Reads
 
 _BATCH: Final = 2000
