@@ -66,6 +66,8 @@ class LineItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     service_period_end: datetime | None = None
     description: str | None = None
     balance_transfer: bool | None = None
+    event_order: int | None = None
+    """The order's id: of lines that start at the same instant the higher one's counts (rule 4.7)."""
 
 
 class Transaction(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +96,8 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ChartMogul derives the status from the transactions.
     """
+    disabled: bool | None = None
+    """A person disabled it in ChartMogul (rule 6.8); never sent by this target."""
     line_items: tuple[LineItem, ...] = ()
     transactions: tuple[Transaction, ...] = ()
 
