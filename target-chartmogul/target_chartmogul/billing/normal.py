@@ -69,6 +69,7 @@ def _invoice(invoice: Invoice) -> Invoice:
         date=to_milliseconds(invoice.date),
         due_date=to_milliseconds(invoice.due_date),
         status=invoice.status if invoice.status == WRITTEN_OFF else None,
+        disabled=invoice.disabled or None,
         line_items=tuple(sorted(map(_line, invoice.line_items), key=lambda line: line.external_id)),
         transactions=tuple(sorted(map(_transaction, invoice.transactions), key=lambda row: row.external_id)),
     )
@@ -84,6 +85,7 @@ def _line(line: LineItem) -> LineItem:
         service_period_end=to_milliseconds(line.service_period_end) if recurring else None,
         description=line.description if line.type == ONE_TIME else None,
         balance_transfer=line.balance_transfer or None,
+        event_order=line.event_order if recurring else None,
     )
 
 
