@@ -17,13 +17,13 @@ from target_chartmogul.apply.catching_up import bring_up_to_date, created, remem
 from target_chartmogul.apply.journal import RunJournal
 from target_chartmogul.apply.opening import DATA_SOURCE, claim, data_source_of
 from target_chartmogul.billing.emails import email_fingerprint
-from target_chartmogul.billing.nodes import SUBSCRIPTION_STREAM
 from target_chartmogul.chartmogul import errors
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.data_source import DataSource, create_data_source
 from target_chartmogul.chartmogul.gate import RequestGate
 from target_chartmogul.chartmogul.wire import Wire
 from target_chartmogul.checks import preflight
+from target_chartmogul.checks.first_look import FirstLook
 from target_chartmogul.failures import (
     CredentialsError,
     RefusedError,
@@ -58,6 +58,7 @@ class _Begun(msgspec.Struct, frozen=True):
     store: Store
     client: ChartMogulClient
     receiver: Receiver
+    look: FirstLook
 
 
 class Run:
@@ -88,7 +89,11 @@ class Run:
             dry_run=settings.dry_run,
         )
         self._report = ReportBuilder(
-            started=started, now=self.now, dry_run=settings.dry_run, accepted=settings.accepted_rejects
+            started=started,
+            now=self.now,
+            records_of=source.records_of,
+            dry_run=settings.dry_run,
+            accepted=settings.accepted_rejects,
         )
         self._begin_result: _Begun | None = None
         self._data_source: DataSource | None = None
@@ -128,13 +133,14 @@ class Run:
             read_timeout=settings.request_timeout,
         )
         receiver = Receiver(self._place, store, self._intake, self._state, now=self.now, rehearsal=settings.dry_run)
-        self._begin_result = _Begun(store=store, client=client, receiver=receiver)
+        look = FirstLook(client, settings, self._report)
+        self._begin_result = _Begun(store=store, client=client, receiver=receiver, look=look)
         preflight.check_key(client)
         self._data_source = data_source_of(client, settings)
         claim(store, self._source, settings)
         found = self._data_source.uuid if self._data_source else None
         self._refuse(guards.other_data_source(known=store.meta.get(DATA_SOURCE), found=found))
-        preflight.look(client, self._data_source, settings, self._report)
+        self._begin_result.look.at_account(self._data_source)
 
     def _finish(self) -> int:
         self._stop.check()
@@ -201,11 +207,11 @@ class Run:
         """Rule 1.7, before the first write."""
         store, client = self._begun.store, self._begun.client
         new = file.created_customers(preflight.SAMPLE)
-        preflight.look_elsewhere(client, self._data_source, new, self.settings.external_id_prefix, self._report)
+        self._begun.look.elsewhere(self._data_source, new)
         held, share = store.holdings.counts(), self.settings.max_delete_share
         found = guards.too_many_deletes(file.counts, held, share, late_payments=file.payments_as_evidence)
-        known = store.records.count_known(SUBSCRIPTION_STREAM) if plan.vanished else 0
-        found += guards.too_many_vanished(plan.vanished, known, share)
+        if plan.vanished:
+            found += guards.too_many_vanished(plan.vanished, store.records.count_known(self._source.subscription_stream), share)
         if changed:
             found += guards.past_months_changed(plan.past_months(self.now), sorted(changed))
         if self._data_source is not None and not held.get("customer"):
@@ -225,7 +231,7 @@ class Run:
         preflight.check_writable(client)
         if self._data_source is None:
             self._data_source = create_data_source(client, self.settings.data_source_name)
-            preflight.look_at_new(client, self._data_source, self.settings, self._report)
+            self._begun.look.at_new(self._data_source)
             created(store, self._data_source, self.settings, self.now)
         store.meta.put(DATA_SOURCE, self._data_source.uuid)
         self._intake.progress.begin("sent", "changes", len(file))

@@ -40,6 +40,7 @@ class RunJournal:
         listener: the report.
         fingerprint: of an address.
         advance: counts progress.
+        check_mine: raises where another run has taken the store's lock: then nothing more is written (rule 1.6).
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class RunJournal:
         *,
         fingerprint: Callable[[str], str],
         advance: Callable[[], None],
+        check_mine: Callable[[], None],
     ) -> None:
         self._store = store
         self._holdings = store.holdings
@@ -57,12 +59,15 @@ class RunJournal:
         self._listener = listener
         self._fingerprint = fingerprint
         self._advance = advance
+        self._check_mine = check_mine
         self._lock = threading.Lock()
         self._learned: dict[int, list[tuple[int, str, str, bytes]]] = {}
         self._done: set[int] = set()
         self._left: set[int] = set()
         self.refusals: dict[tuple[Kind, str], Refusal] = {}
         """By kind and external id: what ChartMogul did not take in this run."""
+        self.wrote = False
+        """ChartMogul took something in this run."""
         self.adopted = 0
         """Objects to create that ChartMogul had already: another store has written since."""
 
@@ -72,12 +77,14 @@ class RunJournal:
 
     def intend(self, change: Change) -> None:
         """A change begins."""
+        self._check_mine()
         self._holdings.intend(change)
 
     def acknowledged(self, change: Change, uuids: dict[tuple[Kind, str], str]) -> None:
         """ChartMogul has it."""
         self._holdings.acknowledged(change, uuids)
         self._listener.acknowledged(change)
+        self.wrote = True
         self._advance()
 
     def together(self) -> AbstractContextManager[None]:

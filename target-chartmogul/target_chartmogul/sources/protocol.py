@@ -91,6 +91,7 @@ class Source(Protocol):
     streams: Sequence[str]
     """By stream number; an empty text where a number is not used. Those below 3 are the catalogue."""
     contact_stream: int
+    subscription_stream: int
 
     def takes(self, stream: str, schema: Mapping[str, Any]) -> bool:
         """Whether a Singer stream of this name (after stream maps) and schema is one of this source's."""
