@@ -8,6 +8,7 @@ from typing import Any
 from sandbox.chartmogul import errors, timestamps
 from sandbox.chartmogul.fields import Reader
 from sandbox.chartmogul.http import NO_CONTENT, TRUE, Answer, Call
+from sandbox.chartmogul.line_item_fields import event_order
 from sandbox.chartmogul.mrr import CANCELLED
 from sandbox.chartmogul.paging import page, shelf_of
 from sandbox.chartmogul.records import DataSource, Event
@@ -210,6 +211,7 @@ def _read(reader: Reader, source: DataSource | None, current: Event | None) -> d
         "effective_date": reader.moment("effective_date", required=True, past=past),
         "extra": {name: reader.data[name] for name in OPTIONAL if reader.data.get(name) is not None},
     }
+    event_order(reader)
     if kind in PRICED:
         reader.text("plan_external_id", required=True)
         reader.currency("currency", required=True)

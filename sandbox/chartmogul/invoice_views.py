@@ -37,6 +37,8 @@ def show_line_item(ids: Identifiers, line: LineItem) -> dict[str, Any]:
     if line.kind != "one_time" or line.plan:
         shown["plan_uuid"] = ids.uuid("pl", line.plan.seq) if line.plan else None
         shown["plan_external_id"] = line.plan.external_id if line.plan else None
+    if line.disabled_at is not None:
+        shown |= {"disabled": True, "disabled_at": _moment(line.disabled_at), "disabled_by": "owner@example.com"}
     return shown | {
         "amount_in_cents": line.amount,
         "quantity": line.quantity,

@@ -57,6 +57,11 @@ def _proration(line: LineItem, plan: Plan) -> tuple[int, int]:
     return max(full * plan.interval_count, line.period_end - line.period_start), line.period_end - line.period_start
 
 
+def _event_order(line: LineItem) -> int:
+    """A line without one is as if it had 0."""
+    return (line.extra or {}).get("event_order") or 0
+
+
 class MrrCalculator:
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
@@ -101,12 +106,13 @@ class MrrCalculator:
         return steps
 
     def _counted(self, subscription: Subscription) -> list[LineItem]:
-        """Lines that count, by period: of one invoice only the last, and by the source's invoice handling."""
-        last = {line.invoice.seq: line for line in subscription.line_items if line.period_start is not None}
-        lines = sorted(
-            last.values(),
-            key=lambda line: (line.period_start or 0, (line.extra or {}).get("event_order") or 0, line.seq),
-        )
+        """Lines that count, by period: of one invoice only the last, and by the source's invoice handling.
+
+        Of lines that begin at one instant the one with the higher `event_order` is the later one, else the younger.
+        """
+        known = [x for x in subscription.line_items if x.period_start is not None and x.disabled_at is None]
+        last = {line.invoice.seq: line for line in sorted(known, key=_event_order)}
+        lines = sorted(last.values(), key=lambda line: (line.period_start or 0, _event_order(line), line.seq))
         counted: list[LineItem] = []
         for line in lines:
             if self._invoice_counts(line.invoice, first=not counted):

@@ -153,6 +153,7 @@ class LineItem:
     extra: dict[str, Any] | None = None
     errors: dict[str, list[str]] | None = None
     edits: dict[str, Any] | None = None
+    disabled_at: int | None = None
     alive: bool = True
 
 
