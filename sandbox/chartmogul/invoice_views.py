@@ -83,7 +83,11 @@ def show_imported(ids: Identifiers, invoice: Invoice) -> dict[str, Any]:
     }
 
 
-def show_invoice(ids: Identifiers, invoice: Invoice, *, edits: bool = False) -> dict[str, Any]:
+# What the history of a record says that nobody has edited.
+UNEDITED: dict[str, Any] = {"empty": {}, "values_changed": {"values_changed": {}}, "null": None}
+
+
+def show_invoice(ids: Identifiers, invoice: Invoice, *, edits: bool = False, unedited: str = "empty") -> dict[str, Any]:
     """An invoice as it is read; `edits` adds what a person changed."""
     shown = show_imported(ids, invoice)
     shown |= {
@@ -98,9 +102,9 @@ def show_invoice(ids: Identifiers, invoice: Invoice, *, edits: bool = False) -> 
         "user_created": False,
     }
     if edits:
-        shown["edit_history_summary"] = invoice.edits or {}
+        shown["edit_history_summary"] = invoice.edits or UNEDITED[unedited]
         for part, record in zip(shown["line_items"], invoice.line_items, strict=True):
-            part["edit_history_summary"] = record.edits or {}
+            part["edit_history_summary"] = record.edits or UNEDITED[unedited]
         for part, transaction in zip(shown["transactions"], invoice.transactions, strict=True):
-            part["edit_history_summary"] = transaction.edits or {}
+            part["edit_history_summary"] = transaction.edits or UNEDITED[unedited]
     return shown

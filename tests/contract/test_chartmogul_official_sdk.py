@@ -54,3 +54,27 @@ def test_event_order_and_status(account: Account) -> None:
     assert {i.external_id: i.status for i in chartmogul.Invoice.all(account.config).get().invoices} == {
         "10002": "voided", "9998": "open",
     }  # fmt: skip
+
+
+def test_a_change_that_changes_nothing(sandbox: Sandbox, account: Account) -> None:
+    """The SDK takes 304 as a success without a body."""
+    sandbox.control("PUT", "chartmogul/settings", {"unchanged_patch": "304"})
+    change = {"uuid": account.customer, "data": {"name": "Mara Quill"}}
+    assert chartmogul.Customer.modify(account.config, **change).get() is None
+    assert chartmogul.Customer.modify(account.config, uuid=account.customer, data={"name": "Li"}).get().name == "Li"
+
+
+def test_an_import_that_fails_late(sandbox: Sandbox, account: Account) -> None:
+    instant = {"import_queued": 0, "import_processing": 0, "validation_delay": 0}
+    sandbox.control("PUT", "chartmogul/settings", {**instant, "late_failures": ["A-1"]})
+    body = {
+        "external_id": "load-1",
+        "invoices": [{"external_id": "A-1", "date": "2026-01-05", "currency": "USD", "customer_external_id": "c1"}],
+    }
+    made = chartmogul.JsonImport.create(account.config, data_source_uuid=account.source, data=body).get()
+    done = chartmogul.JsonImport.retrieve(account.config, data_source_uuid=account.source, id=made.id).get()
+    assert done.status == "completed"
+    found = chartmogul.Invoice.all(account.config, validation_type="invalid").get().invoices
+    assert [(i.external_id, i.errors) for i in found] == [("A-1", {"currency": ["Currency must be supported"]})]
+    source = chartmogul.DataSource.retrieve(account.config, uuid=account.source, with_processing_status=True).get()
+    assert (source.processing_status.failed, source.processing_status.pending) == (1, 0)
