@@ -51,6 +51,7 @@ from target_chartmogul.report.document import json_path
 from target_chartmogul.settings import Settings
 from target_chartmogul.singer.intake import Intake
 from target_chartmogul.singer.state import StateKeeper
+from target_chartmogul.sources.keap import ids
 from target_chartmogul.sources.keap.account import Arrived
 from target_chartmogul.stopping import StopSwitch
 
@@ -348,7 +349,7 @@ class Run:
         progress = self._intake.progress
         progress.begin("sent", "changes", len(store))
         wire, journal = self._wire(self._source.uuid), RunJournal(ledger, self._report, progress)
-        applier = Applier(client, wire, journal)
+        applier = Applier(client, wire, journal, _root_of)
         lanes: Iterable[Lane] = store.lanes(after=PLANS_LANE)
         try:
             applier.apply_plans(store.lane(PLANS_LANE))
@@ -433,6 +434,11 @@ class Run:
         told: dict[str, Any] = msgspec.to_builtins(self.settings.mapping)
         defaults = msgspec.to_builtins(type(self.settings.mapping)())
         return {name: value for name, value in told.items() if value != defaults[name]}
+
+
+def _root_of(kind: str, external_id: str) -> str:
+    parsed = ids.parse_invoice_id(external_id) if kind == "invoice" else None
+    return parsed[0] if parsed else external_id
 
 
 def _translate(error: errors.ChartMogulError) -> TargetChartMogulError:

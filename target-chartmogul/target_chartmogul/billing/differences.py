@@ -46,6 +46,7 @@ def _bare(invoice: Invoice) -> Invoice:
         currency=invoice.currency,
         due_date=invoice.due_date,
         status=invoice.status,
+        disabled=invoice.disabled,
     )
 
 
