@@ -15,6 +15,7 @@ from target_chartmogul.billing.instants import to_milliseconds, to_seconds
 from target_chartmogul.billing.objects import (
     ONE_TIME,
     SUBSCRIPTION,
+    VOIDED,
     WRITTEN_OFF,
     Customer,
     Invoice,
@@ -68,7 +69,7 @@ def _invoice(invoice: Invoice) -> Invoice:
         invoice,
         date=to_milliseconds(invoice.date),
         due_date=to_milliseconds(invoice.due_date),
-        status=invoice.status if invoice.status == WRITTEN_OFF else None,
+        status=invoice.status if invoice.status in {VOIDED, WRITTEN_OFF} else None,
         disabled=invoice.disabled or None,
         line_items=tuple(sorted(map(_line, invoice.line_items), key=lambda line: line.external_id)),
         transactions=tuple(sorted(map(_transaction, invoice.transactions), key=lambda row: row.external_id)),
