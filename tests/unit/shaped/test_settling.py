@@ -26,7 +26,7 @@ ROWS = {
 
 @pytest.fixture
 def ledger(tmp_path):
-    opened = Ledger(tmp_path / "ledger.sqlite")
+    opened = Ledger(tmp_path / "store.sqlite")
     assert opened.claim(shaped=True)
     yield opened
     opened.close()
