@@ -228,9 +228,7 @@ class _Run:
 
     def _events(self, invoices: dict[str, Invoice]) -> EventsDecision:
         named = {
-            line.subscription_external_id or ""
-            for invoice in invoices.values()
-            for line in subscription_lines(invoice)
+            line.subscription_external_id or "" for invoice in invoices.values() for line in subscription_lines(invoice)
         }
         owners = self.owners.known(named | self.subscriptions.keys())
         events = EventDecider(
