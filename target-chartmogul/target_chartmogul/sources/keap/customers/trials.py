@@ -48,7 +48,7 @@ def contacts_with_subscription(
     return found | {owner for _, owner in latest.values()}
 
 
-def trials_of_subscriptions(
+def trials_of_subscriptions(  # noqa: PLR0917
     drafts: Collection[OrderDraft],
     unrecorded: Collection[UnrecordedOrder],
     subscriptions: Mapping[str, Subscription],
