@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.sandbox_process import ROOT, Sandbox
-from tests.shaped_rows import (
+from tests.support.native_rows import (
     cancellation,
     customer,
     invoice,
