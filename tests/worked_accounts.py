@@ -19,7 +19,7 @@ from target_chartmogul.billing.objects import (
     SubscriptionEvent,
     Transaction,
 )
-from target_chartmogul.sources.keap.account import Catalog, Group
+from target_chartmogul.sources.keap.account import Account, Catalogue
 from target_chartmogul.sources.keap.records import decode
 from target_chartmogul.sources.keap.settings import MappingSettings
 
@@ -32,6 +32,12 @@ class Run(NamedTuple):
     now: datetime
     keap: dict[str, list[dict[str, Any]]]
     expect: dict[str, Any]
+    settings: dict[str, Any]
+    """All that are in force: the account's, the variant's, and the run's own above them."""
+
+    @property
+    def mapping(self) -> MappingSettings:
+        return msgspec.convert(self.settings, MappingSettings)
 
 
 class Case(NamedTuple):
@@ -40,10 +46,6 @@ class Case(NamedTuple):
     id: str
     settings: dict[str, Any]
     runs: list[Run]
-
-    @property
-    def mapping(self) -> MappingSettings:
-        return msgspec.convert(self.settings, MappingSettings)
 
 
 def cases() -> Iterator[Case]:
@@ -56,28 +58,34 @@ def cases() -> Iterator[Case]:
 
 
 def _case(name: str, account: dict[str, Any], settings: dict[str, Any], differing: list[dict[str, Any]]) -> Case:
+    common = {**account["settings"], **settings}
     runs = [
-        Run(datetime.fromisoformat(run["now"]), run["keap"], {**run["expect"], **other})
+        Run(
+            now=datetime.fromisoformat(run["now"]),
+            keap=run["keap"],
+            expect={**run["expect"], **other},
+            settings={**common, **run.get("settings", {})},
+        )
         for run, other in zip(account["runs"], differing, strict=True)
     ]
-    return Case(name, {**account["settings"], **settings}, runs)
+    return Case(name, common, runs)
 
 
 def decoded(stream: str, rows: list[dict[str, Any]]) -> list[Any]:
     return [decode(stream, json.dumps(row).encode()) for row in rows]
 
 
-def group_of(keap: Mapping[str, list[dict[str, Any]]]) -> Group:
-    """All records of an account as one group; without what ChartMogul holds."""
-    return Group(
+def account_of(keap: Mapping[str, list[dict[str, Any]]]) -> Account:
+    """All records of an account; without what ChartMogul holds."""
+    return Account(
         **{stream: {row.id: row for row in decoded(stream, keap.get(stream, []))} for stream in BY_ID},
         transactions=decoded("transactions", keap.get("transactions", [])),
         order_payments=decoded("order_payments", keap.get("order_payments", [])),
     )
 
 
-def catalog_of(keap: Mapping[str, list[dict[str, Any]]]) -> Catalog:
-    return Catalog(
+def catalogue_of(keap: Mapping[str, list[dict[str, Any]]]) -> Catalogue:
+    return Catalogue(
         products={row.id: row for row in decoded("products", keap.get("products", []))},
         plans={row.id: row for row in decoded("subscription_plans", keap.get("subscription_plans", []))},
         free_trials={row.id: row for row in decoded("free_trial_discounts", keap.get("free_trial_discounts", []))},

@@ -1,4 +1,4 @@
-"""Which e-mail addresses are sent (§0 f, rules 3.3, 9.9)."""
+"""E-mail addresses: which are sent, and what is remembered of one that ChartMogul refused (rules 3.3, 9.9)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from email_validator import EmailNotValidError, validate_email
 
 
 def email_fingerprint(address: str) -> str:
-    """What is remembered of an address that ChartMogul refused: the address itself is kept nowhere (rule 9.9)."""
+    """What is remembered of an address that ChartMogul refused: the address itself is nowhere kept (rule 9.9)."""
     return hashlib.sha256(address.strip().casefold().encode()).hexdigest()[:24]
 
 

@@ -10,6 +10,9 @@ NUMBERS: Final = 1 << _BITS
 CATALOGUE_END: Final = 3
 """Streams below it (products, plans, free trials) tie no accounts together: half of all orders name one product."""
 
+FIRST_NODE: Final = CATALOGUE_END << _BITS
+"""The lowest node that is not of the catalogue."""
+
 
 def node(stream_number: int, number: int) -> int:
     """The name of a record."""

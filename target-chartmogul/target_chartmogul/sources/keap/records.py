@@ -71,11 +71,12 @@ def _utc(value: datetime) -> datetime:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class _Record(msgspec.Struct, kw_only=True):
-    """Ids become texts or None, instants become aware UTC, whatever way Keap spells them."""
+class _Record(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Ids become texts or None, instants aware UTC, words like statuses capitals, whatever way Keap spells them."""
 
     _ids: ClassVar[tuple[str, ...]] = ()
     _instants: ClassVar[tuple[str, ...]] = ()
+    _words: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         for name in self._ids:
@@ -89,23 +90,27 @@ class _Record(msgspec.Struct, kw_only=True):
             moment = getattr(self, name)
             if moment is not None and moment.tzinfo is not UTC:
                 setattr(self, name, _utc(moment))
+        for name in self._words:
+            word = getattr(self, name)
+            if word is not None and not word.isupper():
+                setattr(self, name, word.strip().upper() or None)
 
 
-class CurrencyValue(msgspec.Struct, kw_only=True):
+class CurrencyValue(msgspec.Struct, kw_only=True, omit_defaults=True):
     """`amount` in the currency's smallest unit (10000 = 100.00 USD = ¥10,000); without one it is as good as missing."""
 
     amount: int | None = None
     currency_code: str | None = None
 
 
-class EmailAddress(msgspec.Struct, kw_only=True):
+class EmailAddress(msgspec.Struct, kw_only=True, omit_defaults=True):
     """`field` is EMAIL1, EMAIL2 or EMAIL3."""
 
     email: str | None = None
     field: str | None = None
 
 
-class Address(msgspec.Struct, kw_only=True):
+class Address(msgspec.Struct, kw_only=True, omit_defaults=True):
     """`field` is BILLING, SHIPPING or OTHER; `country_code` is alpha-3, `region_code` like `US-AZ`."""
 
     field: str | None = None
@@ -118,14 +123,14 @@ class Address(msgspec.Struct, kw_only=True):
     zip_code: str | None = None
 
 
-class CompanyName(msgspec.Struct, kw_only=True):
+class CompanyName(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The company that a contact names."""
 
     id: str | int | None = None
     company_name: str | None = None
 
 
-class CustomField(msgspec.Struct, kw_only=True):
+class CustomField(msgspec.Struct, kw_only=True, omit_defaults=True):
     """`content` is whatever the field's type says."""
 
     id: str | int | None = None
@@ -242,7 +247,7 @@ class ItemProduct(_Record):
     taxable: bool | None = None
 
 
-class Special(msgspec.Struct, kw_only=True):
+class Special(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A discount's definition: `amount` in major units, or percent."""
 
     amount: Decimal | None = None
@@ -256,6 +261,7 @@ class OrderItem(_Record):
     """
 
     _ids: ClassVar[tuple[str, ...]] = ("id", "subscription_id")
+    _words: ClassVar[tuple[str, ...]] = ("item_type",)
 
     id: Id = None
     name: str | None = None
@@ -274,6 +280,7 @@ class Order(_Record):
 
     _ids: ClassVar[tuple[str, ...]] = ("id", "invoice_id")
     _instants: ClassVar[tuple[str, ...]] = ("creation_time", "modification_time", "order_time", "due_time")
+    _words: ClassVar[tuple[str, ...]] = ("status",)
 
     id: Id = None
     status: str | None = None
@@ -294,6 +301,7 @@ class Payment(_Record):
 
     _ids: ClassVar[tuple[str, ...]] = ("id", "refund_payment_id", "contact_id")
     _instants: ClassVar[tuple[str, ...]] = ("payment_time", "update_time")
+    _words: ClassVar[tuple[str, ...]] = ("status",)
 
     id: Id = None
     type: str | None = None
@@ -315,6 +323,7 @@ class PaymentTransaction(_Record):
 
     _ids: ClassVar[tuple[str, ...]] = ("payment_id", "contact_id")
     _instants: ClassVar[tuple[str, ...]] = ("transaction_time",)
+    _words: ClassVar[tuple[str, ...]] = ("status", "transaction_method")
 
     amount: Decimal | None = None
     status: str | None = None
@@ -342,6 +351,7 @@ class OrderPayment(_Record):
         "refund_invoice_payment_id",
     )
     _instants: ClassVar[tuple[str, ...]] = ("pay_time",)
+    _words: ClassVar[tuple[str, ...]] = ("pay_status",)
 
     id: Id = None
     order_id: Id = None

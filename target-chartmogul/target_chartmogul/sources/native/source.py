@@ -41,6 +41,7 @@ class NativeSource:
     name = "native"
     streams: Sequence[str] = STREAMS
     contact_stream = STREAMS.index(CUSTOMERS)
+    subscription_stream = STREAMS.index(CANCELLATIONS)
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix

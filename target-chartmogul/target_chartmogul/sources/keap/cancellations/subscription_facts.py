@@ -1,7 +1,6 @@
-"""What §6 needs to know of a subscription, read from invoices as ChartMogul holds them and from nothing else.
+"""What §6 needs to know of a subscription, read from the account's invoices as they are to be after this run.
 
-So an order that did not arrive in this run counts as much as one that did (rule 1.8): its invoice, kept in the ledger
-or listed from ChartMogul, tells its periods, its payments and its failed attempts.
+So an order of which only ChartMogul knows counts as much as any other (rule 4.10).
 """
 
 from __future__ import annotations
@@ -103,8 +102,8 @@ def facts_by_subscription(
     """Facts of every subscription that a line names.
 
     Args:
-        invoices: a group's invoices by external id, as they are to stand after the run.
-        subscriptions: the records that arrived, by id; they give the billing interval (rule 6.1). Without one, the
+        invoices: an account's invoices by external id, as they are to stand after the run.
+        subscriptions: those that Keap has, by id; they give the billing interval (rule 6.1). Without one, the
             plan of the line does.
         zone: `date_timezone`.
     """
