@@ -98,7 +98,7 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ChartMogul derives all other statuses from the transactions.
     """
     disabled: bool | None = None
-    """True for an invoice that ChartMogul keeps, but leaves out of all figures; None for any other."""
+    """ChartMogul keeps it, but leaves it out of all figures (rule 6.8)."""
     line_items: tuple[LineItem, ...] = ()
     transactions: tuple[Transaction, ...] = ()
 

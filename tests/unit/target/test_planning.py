@@ -25,7 +25,7 @@ from target_chartmogul.sources.native import planning as shaped
 from target_chartmogul.sources.native.grouping import ShapedGroups
 from target_chartmogul.sources.native.inbox import ShapedInbox
 from target_chartmogul.sources.native.planning import ShapedPlanner
-from tests.shaped_rows import customer
+from tests.support.native_rows import customer
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 SECRET = "member@example.com"

@@ -1,4 +1,4 @@
-"""Rows of ChartMogul-shaped streams: what is taken as what, and what is refused with which field (rule 1.5)."""
+"""Rows of native streams: what is taken as what, and what is refused with which field (rule 1.5)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from target_chartmogul.sources.native.fields import InvalidFieldError
-from target_chartmogul.sources.native.rows import read
-from target_chartmogul.sources.native.streams import is_shaped
-from tests.shaped_rows import cancellation, customer, invoice, line_item, payment, plan, transaction
+from target_chartmogul.sources.native.reading import read
+from target_chartmogul.sources.native.streams import takes
+from tests.support.native_rows import cancellation, customer, invoice, line_item, payment, plan, transaction
 
 PREFIX = "shop-"
 
@@ -68,6 +68,20 @@ REFUSED = [
     ("invoices", lines(prorated="no"), "line_items.0.prorated"),
     ("invoices", lines(proration_type="full"), "line_items.0.proration_type"),
     ("invoices", lines(cancelled_at="2026-02-01"), "line_items.0.cancelled_at"),
+    ("invoices", lines(subscription_set_external_id="set"), "line_items.0.subscription_set_external_id"),
+    ("invoices", lines(transaction_fees_in_cents=5), "line_items.0.transaction_fees_in_cents"),
+    ("invoices", lines(disabled=True), "line_items.0.disabled"),
+    ("invoices", lines(balance_transfer=True), "line_items.0.balance_transfer"),
+    ("invoices", lines(event_order="2"), "line_items.0.event_order"),
+    ("invoices", lines(event_order=1.5), "line_items.0.event_order"),
+    ("invoices", lines(type="one_time"), "line_items.0.plan_external_id"),
+    ("invoices", lines(type="one_time", plan_external_id=None, plan_uuid="pl_1"), "line_items.0.plan_uuid"),
+    ("invoices", invoice(status="void"), "status"),
+    ("invoices", invoice(status=4), "status"),
+    ("invoices", invoice(disabled="yes"), "disabled"),
+    ("invoices", invoice(collection_method="manual"), "collection_method"),
+    ("invoices", paid(transaction_fees_in_cents=30), "transactions.0.transaction_fees_in_cents"),
+    ("invoices", paid(disabled=True), "transactions.0.disabled"),
     ("invoices", lines(subscription_external_id=None), "line_items.0.subscription_external_id"),
     ("invoices", lines(plan_external_id=""), "line_items.0.plan_external_id"),
     ("invoices", lines(service_period_end=None), "line_items.0.service_period_end"),
@@ -82,6 +96,12 @@ REFUSED = [
     ("subscription_cancellations", cancellation(owner=None), "customer_external_id"),
     ("subscription_cancellations", cancellation(subscription_external_id=None), "subscription_external_id"),
     ("subscription_cancellations", cancellation(external_id="x" * 245), "external_id"),
+    ("subscription_cancellations", cancellation(external_id="end-scheduled"), "external_id"),
+    ("subscription_cancellations", cancellation(event_type="subscription_updated"), "event_type"),
+    ("subscription_cancellations", cancellation(event_order=1), "event_order"),
+    ("subscription_cancellations", cancellation(subscription_set_external_id="s"), "subscription_set_external_id"),
+    ("subscription_cancellations", cancellation(disabled=True), "disabled"),
+    ("subscription_cancellations", cancellation(cancellation_dates=["2026-03-01"]), "cancellation_dates"),
 ]
 
 
@@ -92,6 +112,43 @@ def test_rule_1_5_a_row_that_cannot_be_used_is_refused_by_field(stream, row, fie
     with pytest.raises(InvalidFieldError) as caught:
         read(stream, row, PREFIX)
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [("voided", "voided"), ("written_off", "written_off"), ("open", None), ("paid", None), ("refunded", None)],
+)
+def test_a_status_is_taken_where_it_can_be_set_and_ignored_where_chartmogul_derives_it(given, status):
+    found = read("invoices", invoice(status=given, disabled=True), PREFIX)
+    assert (found.invoice.status, found.invoice.disabled, found.says_status) == (status, True, True)
+    plain = read("invoices", invoice(status=None, disabled=False), PREFIX)
+    assert (plain.invoice.status, plain.invoice.disabled) == (None, None)
+    assert (plain.says_status, plain.says_disabled) == (False, True)
+
+
+def test_event_order_is_taken_on_subscription_lines():
+    assert [read("invoices", lines(event_order=n), PREFIX).invoice.line_items[0].event_order for n in (2, 0, None)] == [
+        2,
+        0,
+        None,
+    ]
+
+
+def test_fields_that_change_no_figure_are_ignored():
+    harmless = {
+        "account_code": "4000", "discount_code": "X", "discount_description": "ten", "transaction_fees_in_cents": 0,
+        "transaction_fees_currency": "USD", "prorated": False, "proration_type": None, "cancelled_at": None,
+        "subscription_set_external_id": None, "uuid": "li_1", "errors": {}, "plan_uuid": "pl_1", "colour": "red",
+    }  # fmt: skip
+    assert read("invoices", lines(**harmless), PREFIX) == read("invoices", lines(), PREFIX)
+    more = {"collection_method": "automatic", "uuid": "inv_1", "user_created": True, "data_source_uuid": "ds_1"}
+    assert read("invoices", invoice(**more), PREFIX) == read("invoices", invoice(), PREFIX)
+    lead = {"owner": "a@b.example.com", "status": "Active", "website_url": "x", "attributes": {"tags": ["a"]}}
+    assert read("customers", customer(**lead), PREFIX) == read("customers", customer(), PREFIX)
+    event = {"event_type": "subscription_cancelled", "event_date": "2026-01-01", "id": 5, "errors": {}}
+    assert read("subscription_cancellations", cancellation(**event), PREFIX) == read(
+        "subscription_cancellations", cancellation(), PREFIX
+    )
 
 
 def test_no_reason_holds_a_value():
@@ -169,4 +226,4 @@ def test_section_2_a_cancellation_without_id_is_named_by_subscription_and_day(na
     ],
 )
 def test_transactions_are_chartmoguls_by_their_schema(stream, properties, wanted):
-    assert is_shaped(stream, {"properties": properties}) is wanted
+    assert takes(stream, {"properties": properties}) is wanted

@@ -1,4 +1,4 @@
-"""Rows and Singer messages of ChartMogul-shaped streams: a shop whose ids are texts of any form."""
+"""Rows and Singer messages of native streams: a shop whose ids are texts of any form."""
 
 from __future__ import annotations
 

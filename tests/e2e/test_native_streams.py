@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from tests.sandbox_process import ROOT, Sandbox
-from tests.shaped_rows import (
+from tests.singer_messages import account_messages, activate, line
+from tests.support.native_rows import (
     cancellation,
     customer,
     invoice,
@@ -25,7 +26,6 @@ from tests.shaped_rows import (
     shop,
     transaction,
 )
-from tests.singer_messages import account_messages, activate, line
 from tests.target_process import TargetRun, run_target, target_command, target_config
 
 NOW = "2026-06-01T08:00:00Z"
