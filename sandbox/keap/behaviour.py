@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 _ALLOWED: dict[str, frozenset[Any]] = {
+    "credentials": frozenset({"accepted", "refused"}),
+    "locale": frozenset({"usd_utc", "gbp_london"}),
     "token_form": frozenset({"opaque", "url"}),
     "last_token": frozenset({"empty", "null", "absent"}),
     "edition": frozenset({"current", "old"}),
@@ -30,7 +32,7 @@ _ALLOWED: dict[str, frozenset[Any]] = {
 }
 FORMS = (
     "billing_amount", "discount_form", "refund_form", "void_form", "payment_types", "item_types", "transaction_rows",
-    "order_modification",
+    "order_modification", "locale",
 )  # fmt: skip
 _SHOWN = (
     "edition", "null_style", "order_payments_in_hundredths", "originating_orders_linked", "young_fields",
@@ -42,17 +44,19 @@ _SHOWN = (
 class Behaviour:
     """What the documentation leaves open, and a test may want either way; see ``_ALLOWED`` for the values.
 
-    ``last_token``: what stands for no further page. ``edition``: old is without ``sales/*`` and ``young_fields``, those
-    that came in 2026. ``unknown_fields``: rows have a field that no document names. ``inactive_listed``: whether
-    stopped subscriptions are listed without being asked for. ``fields_parameter``: whether a list of ``fields`` is
-    taken at all. ``since_bounds``: of all bounds of time. ``originating_orders_linked``: whether the order that created
-    a subscription names it. ``refused``: 403 or 404 by stream or single object. ``largest_page``: a larger
-    ``page_size`` is refused. ``slow_above``: a larger one times out; 0: none does.
+    ``credentials``: whether keys and tokens work. ``last_token``: what stands for no further page. ``edition``: old is
+    without ``sales/*`` and ``young_fields``, those that came in 2026. ``unknown_fields``: rows have a field that no
+    document names. ``inactive_listed``: whether stopped subscriptions are listed without being asked for.
+    ``fields_parameter``: whether a list of ``fields`` is taken at all. ``since_bounds``: of all bounds of time.
+    ``originating_orders_linked``: whether the order that created a subscription names it. ``refused``: 403 or 404 by
+    stream or single object. ``largest_page``: a larger ``page_size`` is refused. ``slow_above``: a larger one times
+    out; 0: none does.
 
     The rest, ``FORMS``, is about how the rows of an account are written, see ``forms.py``: changing one of them loads
     the account anew, without what has become of it since.
     """
 
+    credentials: str = "accepted"
     token_form: str = "opaque"  # noqa: S105
     last_token: str = "empty"  # noqa: S105
     edition: str = "current"
@@ -74,6 +78,7 @@ class Behaviour:
     item_types: str = "documented"
     transaction_rows: str = "once"
     order_modification: str = "moves"
+    locale: str = "usd_utc"
     refused: dict[str, int] = field(default_factory=dict)
     largest_page: int = 1000
     slow_above: int = 0

@@ -26,6 +26,21 @@ def rewritten(account: Mapping[str, Any], behaviour: Behaviour) -> dict[str, Any
     return found
 
 
+def localised(singles: dict[str, Any], behaviour: Behaviour) -> dict[str, Any]:
+    """Return the single objects with the currency and the time zone of the behaviour."""
+    if behaviour.locale == "usd_utc":
+        return singles
+    currency, zone = "GBP", "Europe/London"
+    configuration = singles["configuration"]
+    ecommerce = {**configuration["ecommerce"], "currency": currency}
+    application = {**configuration["application"], "time_zone": zone}
+    return {
+        **singles,
+        "business_profile": {**singles["business_profile"], "currency_code": currency, "time_zone": zone},
+        "configuration": {**configuration, "ecommerce": ecommerce, "application": application},
+    }
+
+
 def _rows(account: Mapping[str, Any], stream: str) -> list[Row]:
     rows = account.get(stream) or []
     return list(rows.values() if isinstance(rows, Mapping) else rows)

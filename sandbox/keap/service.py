@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -54,9 +56,10 @@ class KeapService:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.tokens = Tokens(clock)
-        self.gateway = Gateway(self.tokens)
-        self.limits = KeapLimits(self.gateway, clock)
         self.store = Store(RESOURCES, single_objects)
+        self.gateway = Gateway(self.tokens, lambda: self.store.behaviour.credentials == "accepted")
+        self.limits = KeapLimits(self.gateway, clock)
+        self._answered: dict[str, Any] = {}
         self._account: dict[str, Any] = {}
         self._by_path = {resource.path: resource for resource in RESOURCES}
         self._patterns = [
@@ -84,6 +87,22 @@ class KeapService:
             self.store.reset_views()
         self.tokens.reset()
         self.limits.reset()
+        self._answered = {}
+
+    def answer(self, changes: Mapping[str, Any]) -> None:
+        """Behave as the answers to open questions want it, in place of those before."""
+        wanted = dict(changes.get("behaviour", {}))
+        usual = Behaviour()
+        if self._answered or wanted:
+            self.store.behave({name: getattr(usual, name) for name in self._answered} | wanted)
+        self._answered = wanted
+        self.limits.assume(changes.get("limits", {}))
+
+    def contacts(self, most: int) -> list[tuple[str, str]]:
+        """Return ids and e-mail addresses of so many contacts that have one."""
+        rows = self.store.tables["contacts"].rows.values()
+        addresses = ((row["id"], entry["email"]) for row in rows for entry in (row.get("email_addresses") or ())[:1])
+        return list(islice((found for found in addresses if found[1]), most))
 
     def routes(self) -> list[Route]:
         """Return the routes of the API."""

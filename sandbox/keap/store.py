@@ -9,7 +9,7 @@ import msgspec
 
 from sandbox.keap.behaviour import Behaviour
 from sandbox.keap.derived import plans_of
-from sandbox.keap.forms import rewritten
+from sandbox.keap.forms import localised, rewritten
 from sandbox.keap.packed import PackedRows
 from sandbox.keap.resource import Resource
 from sandbox.keap.tables import Table
@@ -52,7 +52,7 @@ class Store:
             tables[stream] = Table(resource.id_field, rows)
         tables["contact_tags"] = Table(None, account.get("contact_tags") or [])
         self.tables = tables
-        self.singles = {name: account.get(name, value) for name, value in singles.items()}
+        self.singles = localised({name: account.get(name, value) for name, value in singles.items()}, self.behaviour)
         self._plans_given = bool(account.get("subscription_plans"))
         self._derive("products")
         self.reset_views()
