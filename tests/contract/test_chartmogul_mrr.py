@@ -141,6 +141,8 @@ def test_of_lines_that_begin_together_the_highest_event_order_counts(api: Calls,
     """Worked account 28: the order of a lower id is sent later; ids are numbers, and larger than four bytes."""
     account.send("10002", amount_in_cents=2000, event_order=10002)
     account.send("9998", event_order=9998)
+    moves = api.call("GET", f"/customers/{account.customer}/activities")[1]["entries"]
+    assert [(move["type"], move["activity-mrr"]) for move in moves] == [("new_biz", 2000)]
     assert account.now() == 2000, "as texts 9998 would be the later one, and so it would be by creation"
     line = account.send("i3", amount_in_cents=3000, event_order=2**31 + 7)["line_items"][0]
     assert (line["event_order"], account.now()) == (2**31 + 7, 3000)

@@ -110,6 +110,13 @@ def test_a_refresh_that_is_refused_some_times(keap: KeapCalls, times: int) -> No
     assert answers[0].json() == {"error": "invalid_grant"}
 
 
+def test_tokens_that_are_numbers(keap: KeapCalls) -> None:
+    odd(keap, "token_numbers", "/token$")
+    form = {"grant_type": "refresh_token", "refresh_token": credentials.KEAP_REFRESH_TOKEN}
+    answer = keap.token(form, auth=(credentials.KEAP_CLIENT_ID, credentials.KEAP_CLIENT_SECRET)).json()
+    assert (answer["access_token"], answer["refresh_token"], answer["expires_in"]) == (7, 7, "soon")
+
+
 def test_every_form_of_429(keap: KeapCalls) -> None:
     forms = {}
     for kind in ("429", "429_minute", "429_day"):
