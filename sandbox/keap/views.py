@@ -97,7 +97,7 @@ class View:
         """Return the amount of an order payment in hundredths; one above its payment's is in them already."""
         payment = self._store.tables["payments"].rows.get(str(share["payment_id"]))
         already = payment is not None and abs(share["amount"]) > abs(payment["amount"])
-        return round(share["amount"] * (1 if already else 100))
+        return round(float(share["amount"]) * (1 if already else 100))
 
     def _unlinked(self, order: Row) -> Row:
         if self._originating is None:
