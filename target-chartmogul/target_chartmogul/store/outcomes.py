@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -102,6 +102,10 @@ class Outcomes:
             self._replace_figures(wanted, figures or {})
             self._replace_memories(wanted, memories)
             self._records.accept(accepted)
+
+    def clear(self, nodes: Sequence[int]) -> None:
+        """Nothing is left of these."""
+        self.finish(nodes, now=datetime.min.replace(tzinfo=UTC))
 
     def remember(self, memories: Iterable[Memory]) -> None:
         """Before the first change, or as it is learned: a run may end between any two of its changes."""

@@ -103,7 +103,7 @@ class Store:
             The nodes that were erased; none of them is taken again.
         """
         self.records.flush()
-        erased = forget(self._file, self.records, self.holdings, contact, self._source.contact_stream)
+        erased = forget(self._file, self.records, self.holdings, self.outcomes, contact, self._source.contact_stream)
         self._file.scrub()
         return erased
 
