@@ -9,11 +9,11 @@ from typing import Final
 
 from target_chartmogul.store.accounts import Accounts
 from target_chartmogul.store.file import StoreFile
-from target_chartmogul.store.forgetting import forget
 from target_chartmogul.store.holdings import HoldingJournal
 from target_chartmogul.store.meta import Meta
 from target_chartmogul.store.nodes import SourceNodes
 from target_chartmogul.store.outcomes import Outcomes
+from target_chartmogul.store.persons import records_of_person
 from target_chartmogul.store.records import Records
 
 _UNFINISHED: Final = "unfinished"
@@ -103,7 +103,11 @@ class Store:
             The nodes that were erased; none of them is taken again.
         """
         self.records.flush()
-        erased = forget(self._file, self.records, self.holdings, self.outcomes, contact, self._source.contact_stream)
+        erased = records_of_person(self._file, contact, self._source.contact_stream)
+        with self.transaction():
+            self.records.forget(erased)
+            self.holdings.erase(contact)
+            self.outcomes.clear(erased)
         self._file.scrub()
         return erased
 

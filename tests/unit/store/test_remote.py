@@ -187,7 +187,7 @@ def test_a_lock_that_was_not_renewed_in_time_is_not_ours_any_more(monkeypatch: p
 def test_something_else_is_left_as_it_is(files) -> None:
     for content in (b"a report", gzip.compress(b"x" * 5000)):
         files.pipe_file(PATH, content)
-        with pytest.raises(ConfigurationError, match="store_path: .* is not a store of this target"):
+        with pytest.raises(ConfigurationError, match=r"store_path: .* is not a store of this target"):
             _place().open()
         assert files.store.keys() == {PATH}
         assert files.cat_file(PATH) == content
