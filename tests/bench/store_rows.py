@@ -25,7 +25,7 @@ from target_chartmogul.store.store import Store
 
 _CONTACT, _SUBSCRIPTION, _ORDER, _PAYMENT, _ATTEMPT, _PART = 3, 4, 5, 6, 7, 8
 _ORDERS_PER_CONTACT: Final = 5
-_SLICE: Final = 100_000
+_SLICE: Final = 20_000
 _PAD: Final = {_CONTACT: 250, _SUBSCRIPTION: 300, _ORDER: 600, _PAYMENT: 250, _ATTEMPT: 250, _PART: 150}
 _SOURCE: Final = SourceNodes(
     links_of=lambda _, payload: msgspec.json.decode(payload)["names"],

@@ -178,13 +178,11 @@ class StoreFile:
                 self.checkpoint()
 
     def close(self) -> None:
-        """Keep what was loaded, or take back what a rehearsal wrote."""
+        """Take back what was loaded and not committed, and all that a rehearsal wrote."""
         with self.lock:
-            if self._rehearsal:
+            if self.database.in_transaction:
                 with suppress(sqlite3.Error):
                     self.database.execute("ROLLBACK")
-            else:
-                self.commit()
             self.database.close()
 
 

@@ -8,14 +8,27 @@ import msgspec
 
 from target_chartmogul.changes import Kind
 from target_chartmogul.chartmogul.objects import Customer, Invoice, LineItem, Plan, SubscriptionEvent, Transaction
+from target_chartmogul.store.errors import StoreDamagedError
 
 encode: Final = msgspec.json.Encoder().encode
-DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
+_DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
     "customer": msgspec.json.Decoder(Customer),
     "plan": msgspec.json.Decoder(Plan),
     "invoice": msgspec.json.Decoder(Invoice),
     "event": msgspec.json.Decoder(SubscriptionEvent),
 }
+
+
+def read(kind: str, content: bytes) -> Any:
+    """An object, as it lies in the store.
+
+    Raises:
+        StoreDamagedError: it is not one.
+    """
+    try:
+        return _DECODERS[kind].decode(content)
+    except msgspec.DecodeError:
+        raise StoreDamagedError(f"the store is damaged: what it holds of ChartMogul ({kind}) cannot be read") from None
 
 
 class Holdings(msgspec.Struct, kw_only=True):
@@ -30,7 +43,7 @@ class Holdings(msgspec.Struct, kw_only=True):
         shelf: dict[str, Any] = (
             self.invoices if kind == "invoice" else self.customers if kind == "customer" else self.events
         )
-        shelf[external_id] = DECODERS[kind].decode(content)
+        shelf[external_id] = read(kind, content)
 
 
 def with_part(invoice: Invoice, part: LineItem | Transaction) -> Invoice:

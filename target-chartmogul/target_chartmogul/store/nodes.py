@@ -33,6 +33,11 @@ def number_of(node: int) -> int:
     return node & (NUMBERS - 1)
 
 
+def as_json(nodes: Iterable[int]) -> str:
+    """For `json_each`, by which a query takes any number of them."""
+    return "[" + ",".join(map(str, nodes)) + "]"
+
+
 class SourceNodes(msgspec.Struct, frozen=True):
     """What a source tells the store, which reads neither payloads nor external ids itself."""
 

@@ -12,6 +12,7 @@ import msgspec
 
 from target_chartmogul.store.file import StoreFile
 from target_chartmogul.store.instants import instant
+from target_chartmogul.store.nodes import as_json
 from target_chartmogul.store.records import Records
 
 _OF: Final = "FROM json_each(?) AS wanted CROSS JOIN {0} ON {0}.node = wanted.value"
@@ -95,7 +96,7 @@ class Outcomes:
             memories: all that must be remembered.
             accepted: records of which the decision took the present version.
         """
-        wanted = "[" + ",".join(map(str, nodes)) + "]"
+        wanted = as_json(nodes)
         with self.together():
             self._replace_marks(wanted, {(node, at): why for node, at, why in due})
             self._replace_notes(wanted, notes, instant(now))
@@ -134,7 +135,7 @@ class Outcomes:
             values += kinds
         if nodes is not None:
             condition += " AND node IN (SELECT value FROM json_each(?))"
-            values.append(msgspec.json.encode(nodes).decode())
+            values.append(as_json(nodes))
         rows = self._file.rows(
             f"SELECT node, kind, id, rule, detail, since FROM note WHERE 1{condition} ORDER BY kind, id, node",  # noqa: S608
             values,

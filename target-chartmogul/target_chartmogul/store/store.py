@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from target_chartmogul.store.accounts import Accounts
+from target_chartmogul.store.errors import store_errors
 from target_chartmogul.store.file import StoreFile
 from target_chartmogul.store.holdings import HoldingJournal
 from target_chartmogul.store.meta import Meta
@@ -37,7 +38,12 @@ class Store:
     def __init__(self, path: Path, source: SourceNodes, *, read_only: bool = False, rehearsal: bool = False) -> None:
         self._file = StoreFile(path, read_only=read_only, rehearsal=rehearsal)
         self.meta = Meta(self._file)
-        self.records = Records(self._file, self.meta, source)
+        try:
+            with store_errors():
+                self.records = Records(self._file, self.meta, source)
+        except BaseException:
+            self._file.close()
+            raise
         self.outcomes = Outcomes(self._file, self.records)
         self.accounts = Accounts(self._file, self.records, source)
         self.holdings = HoldingJournal(self._file, source)
