@@ -1,137 +1,46 @@
-"""What the store costs: records put, accounts found and loaded, in CPU seconds; prints what it saw as JSON.
-
-The rows are an account's in shape and size only: of each order one payment, its attempt and its part of the order. Run
-it as `python -m tests.bench.store_rows 1000000`.
-"""
+"""The store alone: records put, accounts found and loaded."""
 
 from __future__ import annotations
 
 import json
-import random
-import resource
+import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any
 
-import msgspec
-
-from target_chartmogul.store.nodes import SourceNodes, node
-from target_chartmogul.store.store import Store
-
-_CONTACT, _SUBSCRIPTION, _ORDER, _PAYMENT, _ATTEMPT, _PART = 3, 4, 5, 6, 7, 8
-_ORDERS_PER_CONTACT: Final = 5
-_SLICE: Final = 20_000
-_PAD: Final = {_CONTACT: 250, _SUBSCRIPTION: 300, _ORDER: 600, _PAYMENT: 250, _ATTEMPT: 250, _PART: 150}
-_SOURCE: Final = SourceNodes(
-    links_of=lambda _, payload: msgspec.json.decode(payload)["names"],
-    owner_node=lambda *_: None,
-    subject_node=lambda *_: None,
-    contact_stream=_CONTACT,
-)
-Row = tuple[int, int, bytes, list[int]]
+from tests.bench.row import Row
+from tests.sandbox_process import ROOT
 
 
-def rows(orders: int) -> Iterator[Row]:
-    """Stream after stream, as a tap sends them; who buys next is random."""
-    contacts = max(1, orders // _ORDERS_PER_CONTACT)
-    buyers = random.Random(20261127)
-    buyer_of = [buyers.randrange(1, contacts + 1) for _ in range(orders)]
-    for contact in range(1, contacts + 1):
-        yield _row(_CONTACT, contact)
-    for contact in range(1, contacts + 1):
-        yield _row(_SUBSCRIPTION, contact, node(_CONTACT, contact), node(0, contact % 50), node(1, contact % 20))
-    for order, buyer in enumerate(buyer_of, 1):
-        names = (node(_CONTACT, buyer), node(_SUBSCRIPTION, buyer), node(0, buyer % 50), node(1, buyer % 20))
-        yield _row(_ORDER, order, *names)
-    for order, buyer in enumerate(buyer_of, 1):
-        yield _row(_PAYMENT, order, node(_CONTACT, buyer), node(_ORDER, order))
-    for order, buyer in enumerate(buyer_of, 1):
-        number = (1_600_000_000 + 90 * order) << 28 | buyers.getrandbits(28)
-        yield _row(_ATTEMPT, number, node(_CONTACT, buyer), node(_ORDER, order), node(_PAYMENT, order))
-    for order in range(1, orders + 1):
-        yield _row(_PART, order, node(_ORDER, order), node(_PAYMENT, order))
-
-
-def _row(stream: int, number: int, *names: int) -> Row:
-    text = "x" * _PAD[stream]
-    return stream, number, msgspec.json.encode({"names": names, "text": text}), list(names)
-
-
-def put_all(store: Store, source: Iterator[Row]) -> list[float]:
-    """Seconds of CPU per slice, commits included and the making of rows not."""
-    seconds = []
-    while batch := list(islice(source, _SLICE)):
-        began = time.process_time()
-        for stream, number, payload, names in batch:
-            store.records.put(stream, number, payload, names)
-        store.commit()
-        seconds.append((time.process_time() - began) / len(batch))
-    return seconds
-
-
-def accounts(store: Store, number: int) -> dict[str, float]:
-    """Microseconds of CPU per account: one after the other, and at random."""
-    began = time.process_time()
-    every = store.accounts.all()
-    next(every)
-    roots = time.process_time() - began
-    began = time.process_time()
-    found = [len(account.records) for account in islice(every, number)]
-    in_order = (time.process_time() - began) / len(found)
-    some = random.Random(1).sample(range(1, len(found) + 1), min(number, len(found)))
-    began = time.process_time()
-    for contact in some:
-        store.accounts.account(node(_CONTACT, contact))
-    at_random = (time.process_time() - began) / len(some)
-    return {
-        "seconds until the first of all": round(roots, 2),
-        "µs per account, in order": round(in_order * 1e6),
-        "µs per account, at random": round(at_random * 1e6),
-        "records per account": round(sum(found) / len(found), 1),
-    }
-
-
-def main(orders: int) -> dict[str, Any]:
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "store.sqlite"
-        store = Store(path, _SOURCE)
-        seconds = put_all(store, rows(orders))
-        first = _per_second(seconds)
-        began = time.process_time()
-        store.finish_first_read()
-        marking = time.process_time() - began
-        began = time.process_time()
-        due = sum(1 for _ in islice(store.accounts.due(datetime.now(UTC)), 1000))
-        due_seconds = time.process_time() - began
-        loaded = accounts(store, 5000)
-        records = sum(store.records.counts().values())
-        again = put_all(store, rows(orders))
-        store.close()
-        return {
-            "records": records,
-            "put, records per second of CPU": first,
-            "put again, all equal": _per_second(again),
-            "bytes per record": round(path.stat().st_size / records),
-            "seconds to mark all": round(marking, 2),
-            f"seconds to load the first {due} due": round(due_seconds, 2),
-            **loaded,
-            "MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        }
-
-
-def _per_second(seconds: list[float]) -> dict[str, int]:
-    return {
-        "all": round(len(seconds) / sum(seconds)),
-        "first slice": round(1 / seconds[0]),
-        "last slice": round(1 / seconds[-1]),
-        "slowest slice": round(1 / max(seconds)),
-    }
-
-
-if __name__ == "__main__":
-    print(json.dumps(main(int(sys.argv[1])), indent=2, ensure_ascii=False))
+def store_rows(_folder: Path, orders: int = 20_000) -> list[Row]:
+    """Per CPU second, with links and indexes written; decoding and validation are the source's."""
+    command = [sys.executable, "-m", "tests.bench.store_put", str(orders)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    put, again = found["put"], found["put_again"]
+    return [
+        Row(
+            what="store: records put, per CPU second",
+            ours=1 / put["mean"],
+            required="≥ 20,000",
+            detail=f"{found['records']:,} records of {orders:,} orders; {1 / put['first']:,.0f} at the start,"
+            f" {1 / put['last']:,.0f} at the end, {1 / put['slowest']:,.0f} at worst",
+        ),
+        Row(
+            what="  the same again, nothing written",
+            ours=1 / again["mean"],
+            required="≥ 20,000",
+            also=not again["written"],
+        ),
+        Row(
+            what="store: an account of five orders found and loaded, µs of CPU",
+            ours=found["account_at_random"] * 1e6,
+            detail=f"{found['records_per_account']:.0f} records; {found['account'] * 1e6:.0f} in order",
+        ),
+        Row(
+            what="store: bytes per record",
+            ours=found["bytes_per_record"],
+            required="≤ 1,000",
+            detail=f"{found['megabytes']} MB RSS of the measuring process",
+        ),
+    ]
