@@ -7,7 +7,7 @@ import pytest
 
 from target_chartmogul.billing.mrr import MOVEMENTS, MrrTable, age_label, line_mrr, mrr_by_customer
 from target_chartmogul.billing.objects import LineItem
-from tests.unit.mapping.churn_cases import NOW, order, written
+from tests.unit.sources.keap.churn_cases import NOW, order, written
 
 
 def line(amount: int, plan: str, tax: int = 0, kind: str = "subscription", quantity: int = 1) -> LineItem:

@@ -26,7 +26,6 @@ from target_chartmogul.sources.keap.orders.owners import Owners
 from target_chartmogul.sources.keap.orders.plans import UsedPlans
 from target_chartmogul.sources.keap.payments.settlement import InvoiceShell, OrderToSettle, Settlement
 from target_chartmogul.sources.keap.payments.transactions import settle
-from target_chartmogul.sources.keap.records import InvalidRecordError
 from target_chartmogul.sources.keap.settings import MappingSettings
 from target_chartmogul.sources.keap.unrecorded_orders import (
     UnrecordedOrder,
@@ -34,6 +33,7 @@ from target_chartmogul.sources.keap.unrecorded_orders import (
     subscription_lines,
     unrecorded_orders,
 )
+from target_chartmogul.sources.protocol import InvalidRecordError
 
 REWRITES_PLANS = "interval_source"
 """The setting whose change lifts rule 3.6 for all lines (rule 1.10)."""

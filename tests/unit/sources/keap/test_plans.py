@@ -13,7 +13,7 @@ from target_chartmogul.billing.objects import Plan
 from target_chartmogul.sources.keap.account import Catalog
 from target_chartmogul.sources.keap.orders.plans import UsedPlans, renamed
 from tests.keap_rows import Row, contact, order, product, subscription, subscription_item
-from tests.unit.mapping.deciding import decided, line, noted, rejected
+from tests.unit.sources.keap.deciding import decided, line, noted, rejected
 from tests.worked_accounts import catalog_of
 
 
