@@ -142,9 +142,7 @@ def decided(
 def again(before: EventsDecision, record: Subscription, invoices: list[Invoice], **settings: Any) -> EventsDecision:
     """The next run, with the store of an earlier one."""
     earlier = list(before.events.values())
-    return decided(
-        record, invoices, earlier=earlier, sources=before.sources, first_seen=before.first_seen, **settings
-    )
+    return decided(record, invoices, earlier=earlier, sources=before.sources, first_seen=before.first_seen, **settings)
 
 
 def events(decision: EventsDecision) -> dict[str, str]:
