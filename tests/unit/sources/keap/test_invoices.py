@@ -225,6 +225,18 @@ def test_rules_4_9_4_8_and_4_10_an_order_of_two_owners_is_divided_anew_with_its_
     assert sorted(paid(without).values()) == sorted(paid(at_once).values())
 
 
+def test_rule_1_8_a_subscription_moves_when_its_new_contact_is_known() -> None:
+    rows = [order("9000", [subscription_item("1", "501")], 4900)]
+    first = decided(contacts=CONTACTS[:1], subscriptions=[subscription()], orders=rows)
+    there = [subscription(contact_id="1300")]
+    waiting = decided(first, contacts=CONTACTS[:1], subscriptions=there, orders=rows)
+    assert waiting.invoices == first.invoices
+    assert noted(waiting, "unknown_contacts") == ["1300"]
+    arrived = decided(waiting, contacts=CONTACTS[:2], subscriptions=there, orders=rows)
+    assert owned(arrived) == {"9000-c1300": "1300"}
+    assert "1300" in arrived.customers
+
+
 def test_rule_4_9_owner_by_order_moves_no_invoice() -> None:
     rows = [order("9000", [subscription_item("1", "501")], 4900)]
     settings = {"subscription_owner": "order"}

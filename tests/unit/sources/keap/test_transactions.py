@@ -11,13 +11,13 @@ from tests.unit.sources.keap.settle_cases import (
     NOW,
     amounts,
     as_held,
-    unrecorded,
     day,
     order,
     order_payment,
     payment,
     row,
     settled,
+    unrecorded,
 )
 
 
