@@ -149,13 +149,6 @@ def test_a_history_without_an_edit_is_none(load, shape):
     assert [each.content.external_id for each in load.listing.everything() if each.marks] == ["1002"]
 
 
-def test_an_account_without_bulk_imports_is_loaded_singly(load):
-    settings(load, bulk_imports="absent")
-    assert len(load.run([lane(100), lane(101)])) == 2
-    assert not load.journal.refusals
-    assert load.listing.find("invoice", "1012")
-
-
 def test_an_import_that_never_ends_ends_the_run(load, monkeypatch):
     monkeypatch.setattr("target_chartmogul.chartmogul.json_imports.LONGEST_WAIT", 0.2)
     settings(load, import_processing=3.0)
