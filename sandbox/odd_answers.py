@@ -103,6 +103,13 @@ def _deep_error(answer: Answer) -> Answer:
     return replace(_deep(answer), status=422)
 
 
+def _token_numbers(answer: Answer) -> Answer:
+    """An OAuth answer whose tokens are numbers, and whose lifetime is a text."""
+    found = json.loads(answer.body)
+    numbers = {name: 7 for name in ("access_token", "refresh_token") if name in found}
+    return answer.with_json({**found, **numbers, "expires_in": "soon"})
+
+
 def _odd_quota_headers(answer: Answer) -> Answer:
     """What the headers say of quotas is no number, or no instant that can be."""
     odd = {
@@ -144,4 +151,5 @@ ANSWERS: Mapping[str, Oddity] = {
     "large": _large,
     "not_utf8": _not_utf8,
     "odd_quota_headers": _odd_quota_headers,
+    "token_numbers": _token_numbers,
 }

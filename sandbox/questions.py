@@ -104,7 +104,7 @@ KEAP: Mapping[str, Answers] = {
     },
     "void-form": {
         "transaction": _AS_ASSUMED,
-        "status": _behaves(void_form="status"),
+        "order-payment": _behaves(void_form="order_payment"),
         "gone": _behaves(void_form="gone"),
     },
 }

@@ -24,7 +24,7 @@ _ALLOWED: dict[str, frozenset[Any]] = {
     "billing_amount": frozenset({"major", "minor"}),
     "discount_form": frozenset({"mixed", "discount", "negative_price", "special"}),
     "refund_form": frozenset({"mixed", "negative", "type", "reference"}),
-    "void_form": frozenset({"transaction", "status", "gone"}),
+    "void_form": frozenset({"transaction", "order_payment", "gone"}),
     "payment_types": frozenset({"labels", "codes"}),
     "item_types": frozenset({"documented", "others"}),
     "transaction_rows": frozenset({"once", "twice"}),

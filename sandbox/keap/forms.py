@@ -95,17 +95,15 @@ def _money(amount: int, currency: str) -> Row:
 
 
 def _voids(account: dict[str, Any], behaviour: Behaviour) -> None:
-    """A voided payment: known by a transaction, by its own status, or by being there no more."""
+    """A voided payment: known by a transaction, only by its order payments, or by being there no more."""
     if behaviour.void_form == "transaction":
         return
     transactions = _rows(account, "transactions")
     voided = {row["payment_id"] for row in transactions if row.get("transaction_method") == "VOID"}
-    payments = _rows(account, "payments")
     account["transactions"] = [row for row in transactions if row.get("transaction_method") != "VOID"]
     if behaviour.void_form == "gone":
-        account["payments"] = [row for row in payments if row["id"] not in voided]
-    else:
-        account["payments"] = [{**row, "status": "VOIDED"} if row["id"] in voided else row for row in payments]
+        for stream, name in (("payments", "id"), ("order_payments", "payment_id")):
+            account[stream] = [row for row in _rows(account, stream) if row[name] not in voided]
 
 
 def _payments(account: dict[str, Any], behaviour: Behaviour) -> None:

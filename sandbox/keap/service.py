@@ -15,10 +15,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.clock import Clock
-from sandbox.control import refusing
 from sandbox.keap import tagging
 from sandbox.keap.auth import Gateway, Tokens
 from sandbox.keap.behaviour import Behaviour
+from sandbox.keap.control import KeapControl
 from sandbox.keap.errors import (
     KeapError,
     body_on_get_page,
@@ -111,14 +111,7 @@ class KeapService:
 
     def control_routes(self) -> list[Route]:
         """Return the routes by which tests look in and set things up."""
-        return [
-            Route("/account", self._get_account, methods=["GET"]),
-            Route("/account", refusing(self._put_account), methods=["PUT"]),
-            Route("/rows/{stream}", refusing(self._post_rows), methods=["POST"]),
-            Route("/rows/{stream}/{row_id}", refusing(self._delete_row), methods=["DELETE"]),
-            Route("/behaviour", refusing(self._put_behaviour), methods=["PUT"]),
-            Route("/tokens", self._get_tokens, methods=["GET"]),
-        ]
+        return KeapControl(self.store, self.tokens).routes()
 
     async def _rest(self, request: Request) -> Response:
         body = await request.body()
@@ -258,34 +251,6 @@ class KeapService:
             noun = self.store.resources[stream].noun
             raise KeapError(404, f"Unable to find this {noun}", domain=stream, resource=row_id)
         return row
-
-    async def _get_account(self, request: Request) -> Response:
-        return Response(msgspec.json.encode(self.store.dump()), media_type="application/json")
-
-    async def _put_account(self, request: Request) -> Response:
-        self.store.load(msgspec.json.decode(await request.body()))
-        self.store.touched = True
-        return JSONResponse({})
-
-    async def _post_rows(self, request: Request) -> Response:
-        rows = msgspec.json.decode(await request.body())["rows"]
-        return JSONResponse({"ids": self.store.put(request.path_params["stream"], rows)})
-
-    async def _delete_row(self, request: Request) -> Response:
-        found = self.store.delete(request.path_params["stream"], request.path_params["row_id"])
-        return JSONResponse({"deleted": found}, 200 if found else 404)
-
-    async def _put_behaviour(self, request: Request) -> Response:
-        changes = msgspec.json.decode(await request.body())
-        if changes.pop("expire_access_tokens", False):
-            self.tokens.expire_access()
-        for kind in changes.pop("revoke", ()):
-            self.tokens.revoke(kind)
-        self.store.behave(changes)
-        return JSONResponse({})
-
-    async def _get_tokens(self, request: Request) -> Response:
-        return JSONResponse(self.tokens.as_list())
 
 
 def _same(path: str, value: str) -> Clause:

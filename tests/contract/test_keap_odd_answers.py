@@ -110,6 +110,13 @@ def test_a_refresh_that_is_refused_some_times(keap: KeapCalls, times: int) -> No
     assert answers[0].json() == {"error": "invalid_grant"}
 
 
+def test_tokens_that_are_numbers(keap: KeapCalls) -> None:
+    odd(keap, "token_numbers", "/token$")
+    form = {"grant_type": "refresh_token", "refresh_token": credentials.KEAP_REFRESH_TOKEN}
+    answer = keap.token(form, auth=(credentials.KEAP_CLIENT_ID, credentials.KEAP_CLIENT_SECRET)).json()
+    assert (answer["access_token"], answer["refresh_token"], answer["expires_in"]) == (7, 7, "soon")
+
+
 def test_every_form_of_429(keap: KeapCalls) -> None:
     forms = {}
     for kind in ("429", "429_minute", "429_day"):
@@ -232,8 +239,11 @@ def test_payments_in_other_forms(keap: KeapCalls) -> None:
 def test_voids_and_transactions_in_other_forms(keap: KeapCalls) -> None:
     plain, paid = rows(keap, "sales/transactions", "transactions"), rows(keap, "sales/payments", "payments")
     voided = {row["payment_id"] for row in plain if row["transaction_method"] == "VOID"}
-    by_status = rows(keap, "sales/payments", "payments", void_form="status")
-    assert {row["id"] for row in by_status if row["status"] == "VOIDED"} == voided != set()
+    assert rows(keap, "sales/payments", "payments", void_form="order_payment") == paid
+    assert {row["id"] for row in paid} >= voided != set()
+    order = next(row["order_ids"][0] for row in paid if row["id"] in voided)
+    shares = keap.rows(f"orders/{order}/payments", "invoice_order_payments")
+    assert {row["pay_status"] for row in shares} == {"VOIDED"}
     methods = {row["transaction_method"] for row in keap.rows("sales/transactions", "transactions", page_size=1000)}
     assert "VOID" not in methods
     gone = rows(keap, "sales/payments", "payments", void_form="gone")
@@ -251,7 +261,8 @@ def test_fields_that_nobody_knows_are_missing_or_unset(keap: KeapCalls) -> None:
     assert "modification_time" not in held
     assert keap.get("sales/payments").status_code == 200
     zero = rows(keap, "subscriptions", "subscriptions", young_fields=True, null_style="zero")
-    assert "0" in {row["end_date"] for row in zero}
+    assert "0" in {row["subscription_plan_id"] for row in zero}
+    assert None in {row["end_date"] for row in zero}
 
 
 def test_the_profile_and_the_configuration(keap: KeapCalls) -> None:

@@ -62,7 +62,7 @@ def test_every_answer_changes_something_and_is_taken_back(sandbox: Sandbox, api_
                     "sales/payments?page_size=1000", "sales/transactions?page_size=1000", "orders/102/payments",
                     f"sales/payments?filter=since_time=={time}&page_size=1000", "tags?filter=shoe==1",
                     "businessProfile", "settings/applications:getConfiguration", "tags?page_size=1000",
-                    "tags?page_size=1",
+                    "tags?page_size=1", "sales/transactions?filter=transaction_method==VOID",
                 ):  # fmt: skip
                     answer = session.get(f"{sandbox.keap_url}/v2/{path}", timeout=20)
                     shown = {n: v for n, v in answer.headers.items() if n.startswith("x-keap-product-quota-limit")}
