@@ -56,5 +56,5 @@ def _mount(path: str, service: KeapService | ChartMogulService, parts: Controlle
     router = Router(service.routes(), redirect_slashes=False)
     return Mount(
         path,
-        app=ServiceMiddleware(router, log=parts.log, faults=parts.faults, limits=parts.limits),
+        app=ServiceMiddleware(router, log=parts.log, faults=parts.faults, limits=parts.limits, date=service.date),
     )

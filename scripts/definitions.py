@@ -186,7 +186,7 @@ def table(description: dict[str, Any]) -> str:
 
 def env_block(plugin: str, description: dict[str, Any]) -> str:
     """Environment variables of the settings that are secrets, or that every user looks at first."""
-    first = {"data_source_name", "start_date", "ledger_path", "report_path", "token_path", "client_id"}
+    first = {"data_source_name", "start_date", "store_path", "report_path", "token_path", "client_id"}
     lines = []
     for name, schema in settings_of(description):
         if schema.get("secret") or schema.get("writeOnly") or name in first:

@@ -87,3 +87,8 @@ def update(kind: Kind, held: Any, desired: Any = None, parent: str | None = None
 def delete(kind: Kind, held: Any, **more: Any) -> Change:
     parent = getattr(held, "customer_external_id", None) if kind == "invoice" else None
     return Change(action="delete", kind=kind, external_id=held.external_id, held=held, **{"parent": parent, **more})
+
+
+def root_of(kind: Kind, external_id: str) -> str:
+    """An order's invoices share its id: `500` and `500-c2`."""
+    return external_id.partition("-c")[0] if kind == "invoice" else external_id

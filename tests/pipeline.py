@@ -104,10 +104,10 @@ class Pipeline:
 
     @property
     def ledger(self) -> Path:
-        return self.folder / "ledger.sqlite"
+        return self.folder / "store.sqlite"
 
     def lose_ledger(self) -> None:
-        for path in self.folder.glob("ledger.sqlite*"):
+        for path in self.folder.glob("store.sqlite*"):
             path.unlink()
 
     def content(self, now: str | None = None) -> dict[str, Any]:
@@ -139,7 +139,7 @@ class Pipeline:
         config = target_config(
             self.sandbox,
             **{
-                "ledger_path": str(self.ledger),
+                "store_path": str(self.ledger),
                 "report_path": str(folder / "report.json"),
                 **self.target,
                 **target,

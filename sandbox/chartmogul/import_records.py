@@ -8,6 +8,7 @@ as it is.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sandbox.chartmogul import errors, invoice_fields, transaction_fields
@@ -17,12 +18,14 @@ from sandbox.chartmogul.events import Events
 from sandbox.chartmogul.fields import Reader
 from sandbox.chartmogul.line_item_fields import LineItemFields
 from sandbox.chartmogul.plans import Plans
-from sandbox.chartmogul.records import DataSource, Invoice
+from sandbox.chartmogul.records import DataSource, Invoice, LineItem, Transaction
+from sandbox.chartmogul.settings import Settings
 from sandbox.chartmogul.state import State
 
 PARTS = ("invoices", "line_items", "transactions", "subscription_events")
 KINDS = ("customers", "plans", *PARTS)
 REFUSED = "could not be imported"
+UNSUPPORTED = {"currency": ["Currency must be supported"]}
 
 
 def customers_named(data: dict[str, Any], source: DataSource) -> frozenset[str]:
@@ -36,6 +39,16 @@ def customers_named(data: dict[str, Any], source: DataSource) -> frozenset[str]:
             if invoice:
                 found.add(invoice.customer_external_id)
     return frozenset(name for name in found if isinstance(name, str))
+
+
+def late_records(source: DataSource, settings: Settings) -> list[Invoice | LineItem | Transaction]:
+    """The records that are to be found invalid late."""
+    indexes: tuple[Mapping[str, Invoice | LineItem | Transaction], ...] = (
+        source.invoices_by_id,
+        source.line_items_by_id,
+        source.transactions_by_id,
+    )
+    return [index[name] for name in settings.late_failures for index in indexes if name in index]
 
 
 class Importer:

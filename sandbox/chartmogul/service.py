@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
 
 from starlette.routing import Route
 
@@ -12,8 +15,9 @@ from sandbox.chartmogul.attributes import Attributes
 from sandbox.chartmogul.control import Control
 from sandbox.chartmogul.customers import Customers
 from sandbox.chartmogul.data_sources import DataSources
+from sandbox.chartmogul.errors import ApiError
 from sandbox.chartmogul.events import Events
-from sandbox.chartmogul.http import Answer, Call, Gate
+from sandbox.chartmogul.http import NOT_MODIFIED, Answer, Call, Gate, Handler
 from sandbox.chartmogul.imports import Imports
 from sandbox.chartmogul.invoices import Invoices
 from sandbox.chartmogul.line_items import LineItems
@@ -37,8 +41,22 @@ class ChartMogulService:
     def __init__(self, clock: Clock) -> None:
         self._state = State(clock)
         self._imports = Imports(self._state)
-        gate = Gate(CHARTMOGUL_API_KEY, CHARTMOGUL_READ_ONLY_KEY, self._state.now, self._imports.carry_out)
+        gate = Gate(
+            CHARTMOGUL_API_KEY, CHARTMOGUL_READ_ONLY_KEY, self._state.now, self._choices, self._imports.carry_out
+        )
         self._route = gate.route
+
+    def _choices(self) -> Mapping[str, str]:
+        return self._state.settings.choices
+
+    def date(self) -> datetime:
+        """What the header `Date` says."""
+        return self._state.clock.now() + timedelta(seconds=self._state.settings.clock_ahead)
+
+    def change_settings(self, changes: dict[str, Any]) -> None:
+        """As the control call does; raises ValueError naming an unknown setting or value."""
+        self._state.settings.change(changes)
+        self._state.store.forget_timelines()
 
     def reset(self) -> None:
         was_large = self._state.store.version > LARGE
@@ -86,14 +104,31 @@ class ChartMogulService:
         """By uuid in the path, or by `data_source_uuid` and `external_id` in the query."""
         route = self._route
         return [
-            route("PATCH", path, records.update),
+            route("PATCH", path, self._unchanged(records.update, records.retrieve)),
             route("DELETE", path, records.destroy),
             route("PATCH", f"{path}/disabled_state", records.disable),
             route("GET", f"{path}/{{uuid}}", records.retrieve),
-            route("PATCH", f"{path}/{{uuid}}", records.update),
+            route("PATCH", f"{path}/{{uuid}}", self._unchanged(records.update, records.retrieve)),
             route("DELETE", f"{path}/{{uuid}}", records.destroy),
             route("PATCH", f"{path}/{{uuid}}/disabled_state", records.disable),
         ]
+
+    def _unchanged(self, update: Handler, retrieve: Handler, *, unknown_too: bool = False) -> Handler:
+        """A change that may be answered 304 where it changes nothing, `unknown_too`: since there is no such object."""
+
+        def change(call: Call) -> Answer:
+            if self._state.settings.chose("unchanged_patch", "200"):
+                return update(call)
+            try:
+                before = retrieve(call).body
+            except ApiError:
+                if unknown_too:
+                    return NOT_MODIFIED
+                raise
+            answer = update(call)
+            return NOT_MODIFIED if before | {"updated_at": 0} == answer.body | {"updated_at": 0} else answer
+
+        return change
 
     def _customer_routes(self, customers: Customers, movements: Movements) -> list[Route]:
         attributes, merges = Attributes(self._state, customers), Merges(self._state)
@@ -109,7 +144,7 @@ class ChartMogulService:
             route("POST", "/customers/attributes/tags", attributes.add_tags_by_email),
             route("POST", "/customers/attributes/custom", attributes.set_custom_by_email),
             route("GET", "/customers/{uuid}", customers.retrieve),
-            route("PATCH", "/customers/{uuid}", customers.update),
+            route("PATCH", "/customers/{uuid}", self._unchanged(customers.update, customers.retrieve)),
             route("DELETE", "/customers/{uuid}", customers.destroy),
             route("GET", "/customers/{uuid}/attributes", attributes.retrieve),
             route("POST", "/customers/{uuid}/attributes/tags", attributes.add_tags),
@@ -132,14 +167,14 @@ class ChartMogulService:
         return [
             route("POST", "/subscription_events", events.create),
             route("GET", "/subscription_events", events.list),
-            route("PATCH", "/subscription_events", events.update),
+            route("PATCH", "/subscription_events", self._unchanged(events.update, events.show_named)),
             route("DELETE", "/subscription_events", events.destroy),
             route("PATCH", "/subscription_events/disabled_state", events.disable),
             route("PATCH", "/subscription_events/{id}/disabled_state", events.disable),
             route("POST", "/plans", plans.create),
             route("GET", "/plans", plans.list),
             route("GET", "/plans/{uuid}", plans.retrieve),
-            route("PATCH", "/plans/{uuid}", plans.update),
+            route("PATCH", "/plans/{uuid}", self._unchanged(plans.update, plans.retrieve, unknown_too=True)),
             route("DELETE", "/plans/{uuid}", plans.destroy),
         ]
 

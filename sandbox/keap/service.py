@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -56,6 +57,10 @@ class KeapService:
             for resource in RESOURCES
             if "{" in resource.path
         ]
+
+    def date(self) -> datetime:
+        """Return what the header ``Date`` says."""
+        return self.clock.now()
 
     def start_with(self, account: dict[str, Any]) -> None:
         """Load the account that ``reset`` returns to."""

@@ -9,7 +9,7 @@ from traceback import walk_tb
 
 from target_chartmogul.singer.pipes import widen_input
 
-SUBCOMMANDS = ("explain", "reconcile")
+SUBCOMMANDS = ()
 
 
 def main() -> None:
@@ -39,11 +39,6 @@ def _run(arguments: list[str]) -> int:
         from target_chartmogul.target import TargetChartMogul  # noqa: PLC0415
 
         program, name = TargetChartMogul, "target-chartmogul"
-        if words := [each for each in arguments if each in SUBCOMMANDS]:
-            from target_chartmogul.commands import COMMANDS  # noqa: PLC0415
-
-            program, name = COMMANDS[words[0]], f"{name} {words[0]}"
-            arguments.remove(words[0])
         result = program.cli.main(arguments, prog_name=name, standalone_mode=False)
     except TargetChartMogulError as error:
         return _fail(str(error), error.exit_code)

@@ -23,7 +23,10 @@ TERMINATED: Final = 143
 MEANINGS: Final[dict[int, tuple[str, str]]] = {
     OK: ("ChartMogul holds what the records ask for; what waits for its day is kept.", "Nothing."),
     UNEXPECTED: ("A defect in this program.", "Look at the log, and report it."),
-    CONFIGURATION: ("Wrong settings, command line or input; nothing was written to ChartMogul.", "Correct what it names."),
+    CONFIGURATION: (
+        "Wrong settings, command line or input; nothing was written to ChartMogul.",
+        "Correct what it names.",
+    ),
     CREDENTIALS: ("ChartMogul refuses the key, or the key may not write.", "A person must give it another key."),
     SERVICE: (
         "ChartMogul, or the store, could not be reached, or went on failing after all retries.",
@@ -43,8 +46,7 @@ MEANINGS: Final[dict[int, tuple[str, str]]] = {
     ),
     STORE_IN_USE: ("Another run holds the store.", "Wait for its end."),
     READ_AGAIN: (
-        "The store is new, damaged or older than the state that came: nothing was written, and the state that went "
-        "out has the next run read everything from the beginning.",
+        "The store is new, damaged or older than the state that came: nothing was written, and the next run reads all.",
         "Run again once; `deploy/sync.sh` does.",
     ),
     INTERRUPTED: ("SIGINT: stopped cleanly.", "Run again; it continues."),

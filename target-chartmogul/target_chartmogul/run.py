@@ -16,7 +16,6 @@ from target_chartmogul.apply.applying import apply_plan, remember
 from target_chartmogul.apply.catching_up import bring_up_to_date, created, remember_processed
 from target_chartmogul.apply.journal import RunJournal
 from target_chartmogul.apply.opening import DATA_SOURCE, claim, data_source_of
-from target_chartmogul.billing.emails import email_fingerprint
 from target_chartmogul.chartmogul import errors
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.data_source import DataSource, create_data_source
@@ -42,11 +41,11 @@ from target_chartmogul.singer.intake import Intake
 from target_chartmogul.singer.receiving import Received, Receiver
 from target_chartmogul.singer.state import StateKeeper
 from target_chartmogul.sources.protocol import Context, Source
+from target_chartmogul.stopping import StopSwitch
 from target_chartmogul.store.errors import StoreDamagedError, StoreError, store_errors
 from target_chartmogul.store.nodes import SourceNodes
 from target_chartmogul.store.place import StorePlace
 from target_chartmogul.store.store import Store
-from target_chartmogul.stopping import StopSwitch
 
 logger = logging.getLogger("target-chartmogul")
 T = TypeVar("T")
@@ -184,7 +183,9 @@ class Run:
     def _decide(self, received: Received, file: ChangeFile, changed: frozenset[str]) -> Plan:
         mapping = self.settings.mapping
         if changed:
-            logger.warning("These differ from the last run and apply to the whole account: %s", ", ".join(sorted(changed)))
+            logger.warning(
+                "These differ from the last run and apply to the whole account: %s", ", ".join(sorted(changed))
+            )
             self._report.note(settings_note(changed))
         self._intake.progress.begin("decided", "accounts")
         return decide(
@@ -192,9 +193,7 @@ class Run:
             self._begun.store,
             file,
             self._report,
-            Context(
-                settings=mapping, now=self.now, settings_changed=changed, complete_reads=received.complete_reads
-            ),
+            Context(settings=mapping, now=self.now, settings_changed=changed, complete_reads=received.complete_reads),
             cut=not received.whole,
             resend=mapping.resend,
             only=mapping.only_contacts,
@@ -211,7 +210,9 @@ class Run:
         held, share = store.holdings.counts(), self.settings.max_delete_share
         found = guards.too_many_deletes(file.counts, held, share, late_payments=file.payments_as_evidence)
         if plan.vanished:
-            found += guards.too_many_vanished(plan.vanished, store.records.count_known(self._source.subscription_stream), share)
+            found += guards.too_many_vanished(
+                plan.vanished, store.records.count_known(self._source.subscription_stream), share
+            )
         if changed:
             found += guards.past_months_changed(plan.past_months(self.now), sorted(changed))
         if self._data_source is not None and not held.get("customer"):
@@ -310,7 +311,6 @@ class Run:
             self._begun.store,
             self._source,
             self._report,
-            fingerprint=email_fingerprint,
             advance=self._intake.progress.advance,
             check_mine=self._place.check_mine,
         )
@@ -323,9 +323,8 @@ class Run:
         if self.settings.force or self.settings.dry_run:
             logger.warning("Without `force` a run would stop here: %s", text)
             return
-        raise RefusedError(
-            f"stopped before the first write: {text}. Nothing was written. Set `force: true` to carry out this plan anyway"
-        )
+        advice = "Nothing was written. Set `force: true` to carry out this plan anyway"
+        raise RefusedError(f"stopped before the first write: {text}. {advice}")
 
     def _code(self, received: Received) -> int:
         if not received.whole:

@@ -42,7 +42,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data_source_name: str = "Keap"
     data_source_uuid: str | None = None
     external_id_prefix: str = ""
-    ledger_path: str | None = None
+    store_path: str | None = None
+    relist_days: float = 7
+    exit_code_file: str | None = None
     report_path: str | None = None
     dry_run: bool = False
     force: bool = False
@@ -231,3 +233,10 @@ def _currency(value: str) -> str:
         return Currency(value.upper()).code
     except ValueError:
         raise ConfigurationError("setting `currency` must be an ISO 4217 code like USD") from None
+
+
+def changed_from_defaults(settings: MappingSettings) -> dict[str, Any]:
+    """Those that differ from their defaults, for the report."""
+    given: dict[str, Any] = msgspec.to_builtins(settings)
+    defaults = msgspec.to_builtins(MappingSettings())
+    return {name: value for name, value in given.items() if value != defaults[name]}

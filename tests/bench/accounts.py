@@ -48,7 +48,7 @@ class Bridge:
         self.state: dict[str, Any] | None = None
         self._target = {
             "now": NOW,
-            "ledger_path": str(folder / "ledger.sqlite"),
+            "store_path": str(folder / "store.sqlite"),
             "report_path": str(folder / "report.json"),
             **target,
         }

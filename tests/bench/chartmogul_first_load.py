@@ -21,7 +21,7 @@ from target_chartmogul.chartmogul.data_source import create_data_source
 from target_chartmogul.chartmogul.json_imports import JsonImports
 from target_chartmogul.chartmogul.wire import Wire
 from tests.billing_objects import PLAN, cancellation, customer, invoice, line, on
-from tests.memory_journal import MemoryJournal, create
+from tests.memory_journal import MemoryJournal, create, root_of
 from tests.sandbox_process import Sandbox
 
 LATENCY_MS = 150
@@ -53,7 +53,7 @@ def load(sandbox: Sandbox, name: str, lanes: dict[int, list[Change]], *, bulk: b
     client = ChartMogulClient(sandbox.chartmogul_api_key, sandbox.chartmogul_url)
     journal = MemoryJournal()
     wire = Wire("", create_data_source(client, name).uuid)
-    applier = Applier(client, wire, journal)
+    applier = Applier(client, wire, journal, root_of)
     applier.apply_plans([create("plan", PLAN)])
     sandbox.clear_requests("chartmogul")
     begun = time.monotonic()

@@ -53,7 +53,7 @@ def _without_ledger(sandbox: Sandbox, bridge: Bridge) -> list[Row]:
     held = bridge.objects()
     most = (held["invoices"] + held["customers"] + held.get("events", 0)) // 200 + 20
     sandbox.clear_requests()
-    seconds = bridge.run(ledger_path=None)
+    seconds = bridge.run(store_path=None)
     reads, writes = bridge.counted()
     return [
         Row(what="  writes without ledger", ours=writes, required="= 0"),

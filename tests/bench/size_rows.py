@@ -102,7 +102,7 @@ def _commands(folder: Path, orders: int, loads: int) -> Iterator[Timed]:
         for _ in range(TIMES):
             yield "tap, everything", bridge.read(messages).cpu - tap_start
         for number in range(loads):
-            anew = {"data_source_name": f"Load {number}", "ledger_path": str(bridge.folder / f"{number}.sqlite")}
+            anew = {"data_source_name": f"Load {number}", "store_path": str(bridge.folder / f"{number}.sqlite")}
             yield "first load in bulk", bridge.write(messages, **anew).cpu - target_start
         for _ in range(TIMES):
             yield "everything again, nothing new", bridge.write(messages, **anew).cpu - target_start

@@ -75,7 +75,7 @@ def _variables(sandbox: Sandbox, folder: Path) -> dict[str, str]:
         "TAP_KEAP_REQUESTS_PER_MINUTE": "100000",
         "TARGET_CHARTMOGUL_API_URL": sandbox.chartmogul_url,
         "TARGET_CHARTMOGUL_API_KEY": sandbox.chartmogul_api_key,
-        "TARGET_CHARTMOGUL_LEDGER_PATH": str(folder / "meltano-ledger.sqlite"),
+        "TARGET_CHARTMOGUL_STORE_PATH": str(folder / "meltano-store.sqlite"),
         "TARGET_CHARTMOGUL_REPORT_PATH": str(folder / "meltano-report.json"),
         "TARGET_CHARTMOGUL_NOW": NOW,
     }

@@ -16,7 +16,7 @@ from target_chartmogul.chartmogul.gate import RequestGate
 from target_chartmogul.chartmogul.listing import Listing
 from target_chartmogul.chartmogul.wire import Wire
 from tests.billing_objects import PLAN, cancellation, customer, invoice, line, on, paid
-from tests.memory_journal import MemoryJournal, create, delete, update
+from tests.memory_journal import MemoryJournal, create, delete, root_of, update
 
 NOW = "2026-01-15T00:00:00Z"
 
@@ -38,7 +38,7 @@ class Target:
         self.source = self.client.post("/data_sources", {"name": "Keap"})["uuid"]
         self.wire = Wire(prefix, self.source, own_tags=frozenset({"vip"}), own_attributes=frozenset({"size"}))
         self.journal = MemoryJournal()
-        self.applier = Applier(self.client, self.wire, self.journal, workers=4)
+        self.applier = Applier(self.client, self.wire, self.journal, root_of, workers=4)
         self.listing = Listing(self.client, self.wire)
 
     def run(self, *lanes):
@@ -110,7 +110,7 @@ def test_what_is_there_already_is_adopted_and_brought_up_to_date(target):
     old = invoice("500", due_date=on("2025-02-10"))
     target.run([create("invoice", old), create("event", cancellation())])
     forgetful = MemoryJournal()
-    applier = Applier(target.client, target.wire, forgetful)
+    applier = Applier(target.client, target.wire, forgetful, root_of)
     new = invoice(
         "500", line_items=(line("500", amount=6000), line("500", 2, 10)), transactions=(paid("500", 2, 6010),)
     )
@@ -383,8 +383,8 @@ def test_older_answers_without_external_ids(target, monkeypatch):
     target.run([create("invoice", invoice("500")), create("invoice", invoice("600", 2))])
     pages = target.client.pages
 
-    def older(path, key, params=None):
-        for rows in pages(path, key, params):
+    def older(path, key, params=None, *, whole=False):
+        for rows in pages(path, key, params, whole=whole):
             for row in rows:
                 row.pop("customer_external_id", None) if key == "invoices" else None
                 for part in row.get("line_items", ()):
@@ -410,7 +410,7 @@ def test_a_disabled_invoice_is_left_alone(target):
     target.sandbox.control("POST", "chartmogul/edit", {"kind": "invoice", "external_id": "500", "disable": True})
     assert "disabled" in target.listing.find("invoice", "500").marks
     forgetful = MemoryJournal()
-    Applier(target.client, target.wire, forgetful).apply_lanes(
+    Applier(target.client, target.wire, forgetful, root_of).apply_lanes(
         [(0, [create("invoice", invoice("500", date=on("2025-02-04")))])]
     )
     assert forgetful.notices == [("500", "disabled")]
@@ -420,7 +420,7 @@ def test_a_disabled_invoice_is_left_alone(target):
 def test_a_read_only_key_ends_the_work(sandbox):
     target = Target(sandbox)
     client = ChartMogulClient(sandbox.keys["chartmogul_read_only_key"], sandbox.chartmogul_url)
-    applier = Applier(client, target.wire, target.journal)
+    applier = Applier(client, target.wire, target.journal, root_of)
     with pytest.raises(CredentialsError, match="403"):
         applier.apply_lanes([(0, [create("customer", customer(1))])])
     assert target.journal.lanes in ({}, {0: False})

@@ -19,7 +19,7 @@ from target_chartmogul.chartmogul.json_imports import LARGEST_BODY, JsonImports
 from target_chartmogul.chartmogul.listing import Listing
 from target_chartmogul.chartmogul.wire import Wire
 from tests.billing_objects import PLAN, cancellation, customer, invoice, line, on, paid
-from tests.memory_journal import MemoryJournal, create, delete, update
+from tests.memory_journal import MemoryJournal, create, delete, root_of, update
 
 NOW = "2026-01-15T00:00:00Z"
 
@@ -34,7 +34,7 @@ class Load:
         )
         self.wire = Wire(prefix, create_data_source(self.client, "Keap").uuid)
         self.journal = MemoryJournal()
-        self.applier = Applier(self.client, self.wire, self.journal)
+        self.applier = Applier(self.client, self.wire, self.journal, root_of)
         self.applier.apply_plans([create("plan", PLAN)])
         self.listing = Listing(self.client, self.wire)
         self.path = tmp_path / "bulk.sqlite"

@@ -181,8 +181,8 @@ def test_churn_recognition_warns_fails_or_is_ignored(sandbox, client):
 
 
 def test_an_account_that_does_not_tell_its_settings(client, monkeypatch):
-    """Older accounts know no `include`: unknown is told, and is a mismatch too."""
+    """Older accounts know no `include`: unknown is reported, and is a mismatch too."""
     monkeypatch.setattr("target_chartmogul.checks.preflight._INCLUDE", ("no_such_setting",))
     account = read_account(client)
     assert account.currency == "USD"
-    assert "does not tell" in str(judge_churn_setting(account, "warn"))
+    assert "does not show" in str(judge_churn_setting(account, "warn"))

@@ -37,12 +37,12 @@ def no_subscription_is_left() -> tuple[str, dict[str, object], str]:
 
 
 def another_prefix() -> tuple[str, dict[str, object], str]:
-    return account_messages(club_account(1)), {"external_id_prefix": "keap-", "ledger_path": None}, "external_id_prefix"
+    return account_messages(club_account(1)), {"external_id_prefix": "keap-", "store_path": None}, "external_id_prefix"
 
 
 def a_state_without_content() -> tuple[str, dict[str, object], str]:
     messages = state(orders="2026-01-01T00:00:00Z") + account_messages(club_account(1))
-    return messages, {"data_source_name": "New", "ledger_path": None}, "--full-refresh"
+    return messages, {"data_source_name": "New", "store_path": None}, "--full-refresh"
 
 
 def another_source_than_the_ledgers() -> tuple[str, dict[str, object], str]:

@@ -34,7 +34,7 @@ def test_disk_full(sandbox: Sandbox, tmp_path: Path, kilobytes: int, had_ledger:
     if had_ledger:
         pipeline.run(messages=account_messages(club_account(2))).assert_fine()
     messages = account_messages(club_account(CONTACTS))
-    config = target_config(sandbox, ledger_path=str(pipeline.ledger), now=NOW)
+    config = target_config(sandbox, store_path=str(pipeline.ledger), now=NOW)
 
     def leave_room() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -28,9 +28,9 @@ def fixture_synced(sandbox: Sandbox, tmp_path: Path) -> Any:
         run = case.runs[-1]
         now = run.now.isoformat()
         sandbox.clock(now)
-        ledger = str(tmp_path / "ledger.sqlite")
+        ledger = str(tmp_path / "store.sqlite")
         config = target_config(
-            sandbox, ledger_path=ledger, now=now, report_path=str(tmp_path / "report.json"), **case.settings
+            sandbox, store_path=ledger, now=now, report_path=str(tmp_path / "report.json"), **case.settings
         )
         messages = account_messages(run.keap)
         done = run_target(tmp_path, config, messages)
@@ -70,7 +70,7 @@ def test_rule_1_5_explain_says_that_a_record_waits(sandbox: Sandbox, tmp_path: P
     run = case.runs[0]
     now = run.now.isoformat()
     sandbox.clock(now)
-    config = target_config(sandbox, ledger_path=str(tmp_path / "ledger.sqlite"), now=now, **case.settings)
+    config = target_config(sandbox, store_path=str(tmp_path / "store.sqlite"), now=now, **case.settings)
     assert run_target(tmp_path, config, account_messages(run.keap)).code == 0
     told = explained(tmp_path, config, "order:9237")
     assert told.code == 0, told.stderr
@@ -87,12 +87,12 @@ def test_rule_1_5_explain_says_that_a_record_waits(sandbox: Sandbox, tmp_path: P
     [
         ("order:999999", True, "knows nothing of order:999999"),
         ("invoice:1", True, "`order:<id>`"),
-        ("order:1", False, "ledger_path"),
+        ("order:1", False, "store_path"),
     ],
 )
 def test_mistakes_of_explain(tmp_path: Path, synced: Any, subject: str, ledger: bool, words: str) -> None:
     config, _ = synced("01-monthly")
-    done = explained(tmp_path, config if ledger else {**config, "ledger_path": None}, subject)
+    done = explained(tmp_path, config if ledger else {**config, "store_path": None}, subject)
     assert done.code == 2
     assert words in done.last_line
     assert "Traceback" not in done.stderr
@@ -106,13 +106,13 @@ def reconciled(tmp_path: Path, config: dict[str, Any], messages: str) -> TargetR
 @pytest.mark.parametrize("ledger", [True, False])
 def test_rule_7_2_reconcile_after_a_sync_is_even(sandbox: Sandbox, tmp_path: Path, synced: Any, ledger: bool) -> None:
     config, messages = synced("16-refunds")
-    before = (tmp_path / "ledger.sqlite").read_bytes()
-    done = reconciled(tmp_path, config if ledger else {**config, "ledger_path": None}, messages)
+    before = (tmp_path / "store.sqlite").read_bytes()
+    done = reconciled(tmp_path, config if ledger else {**config, "store_path": None}, messages)
     assert done.code == 0, done.stderr + done.stdout
     assert "no rule explains it" not in done.stdout
     assert "an excess and its refund (5.4)" in done.stdout
     assert sandbox.writes() == []
-    assert (tmp_path / "ledger.sqlite").read_bytes() == before
+    assert (tmp_path / "store.sqlite").read_bytes() == before
     found = json.loads((tmp_path / "report.json").read_text())
     assert found["reconciliation"]["unexplained"] == found["reconciliation"]["pending"] == 0
     rows = {(row["what"], row["month"]): row["difference"] for row in found["reconciliation"]["rows"]}

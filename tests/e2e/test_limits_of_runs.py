@@ -22,7 +22,7 @@ def run_together(sandbox: Sandbox, folder: Path, number: int, contacts: int) -> 
         Pipeline(
             sandbox,
             folder / f"load-{each}",
-            target={"now": NOW, "data_source_name": f"Load {each}", "ledger_path": str(folder / f"{each}.sqlite")},
+            target={"now": NOW, "data_source_name": f"Load {each}", "store_path": str(folder / f"{each}.sqlite")},
         )
         for each in range(number)
     ]

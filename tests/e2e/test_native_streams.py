@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.sandbox_process import ROOT, Sandbox
+from tests.singer_messages import account_messages, activate, line
 from tests.support.native_rows import (
     cancellation,
     customer,
@@ -25,7 +26,6 @@ from tests.support.native_rows import (
     shop,
     transaction,
 )
-from tests.singer_messages import account_messages, activate, line
 from tests.target_process import TargetRun, run_target, target_command, target_config
 
 NOW = "2026-06-01T08:00:00Z"
@@ -55,7 +55,7 @@ class Shop:
             "now": self.now,
             "data_source_name": SOURCE,
             "external_id_prefix": PREFIX,
-            "ledger_path": str(self.folder / "ledger.sqlite") if ledger else None,
+            "store_path": str(self.folder / "store.sqlite") if ledger else None,
             "report_path": str(self.folder / "report.json"),
         }
         return target_config(self.sandbox, **{**base, **settings})
@@ -91,7 +91,7 @@ class Shop:
         return found
 
     def lose_ledger(self) -> None:
-        for path in self.folder.glob("ledger.sqlite*"):
+        for path in self.folder.glob("store.sqlite*"):
             path.unlink()
 
 

@@ -30,7 +30,7 @@ def case_of(name: str) -> Case:
 def config_of(sandbox: Sandbox, tmp_path: Path, case: Case, now: str, **more: Any) -> dict[str, Any]:
     return target_config(
         sandbox,
-        ledger_path=str(tmp_path / "ledger.sqlite"),
+        store_path=str(tmp_path / "store.sqlite"),
         report_path=str(tmp_path / "report.json"),
         now=now,
         **{**case.settings, **more},

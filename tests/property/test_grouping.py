@@ -76,7 +76,7 @@ def test_groups(
         for key, (named, refunded) in payments.items()
     ]
     with tempfile.TemporaryDirectory() as folder:
-        inbox, ledger = Inbox(Path(folder) / "inbox.sqlite"), Ledger(Path(folder) / "ledger.sqlite")
+        inbox, ledger = Inbox(Path(folder) / "inbox.sqlite"), Ledger(Path(folder) / "store.sqlite")
         for stream, row in rows:
             inbox.put(stream, row, json.dumps(row).encode(), None)
         inbox.attach(ledger.path)

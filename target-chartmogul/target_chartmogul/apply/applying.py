@@ -131,9 +131,7 @@ def _is_made(store: Store, change: Change) -> bool:
     return has is not None and same(change.desired, has)
 
 
-def _refusal_row(
-    home: int, source: Source, change: Change, refusal: Refusal
-) -> tuple[int, str, str, str, bytes]:
+def _refusal_row(home: int, source: Source, change: Change, refusal: Refusal) -> tuple[int, str, str, str, bytes]:
     detail = {
         "kind": change.kind,
         "action": change.action,
@@ -143,5 +141,3 @@ def _refusal_row(
         "reason": refusal.reason,
     }
     return (home, REFUSALS, f"{change.kind}:{change.external_id}", "1.5", msgspec.json.encode(detail))
-
-

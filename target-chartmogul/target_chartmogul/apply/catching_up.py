@@ -15,19 +15,19 @@ from target_chartmogul.apply.relisting import (
     LISTED_AT,
     LISTED_FOR,
     PROCESSED,
-    STALE,
     list_everything,
     look_up_open,
     why_list,
 )
 from target_chartmogul.chartmogul.client import ChartMogulClient
-from target_chartmogul.chartmogul.data_source import DataSource, processing_status
+from target_chartmogul.chartmogul.data_source import DataSource, processing
 from target_chartmogul.chartmogul.json_imports import JsonImports
 from target_chartmogul.chartmogul.listing import Listing
 from target_chartmogul.chartmogul.wire import Wire
 from target_chartmogul.settings import Settings
 from target_chartmogul.sources.protocol import Source
 from target_chartmogul.store.holdings import Relisted
+from target_chartmogul.store.meta import STALE
 from target_chartmogul.store.store import Store
 
 logger = logging.getLogger("target-chartmogul")
@@ -40,7 +40,7 @@ class Listener(Protocol):
         """A part of the document."""
 
 
-def bring_up_to_date(  # noqa: PLR0917
+def bring_up_to_date(
     store: Store,
     client: ChartMogulClient,
     wire: Wire,
@@ -60,13 +60,12 @@ def bring_up_to_date(  # noqa: PLR0917
         settings: of the run.
         now: its clock.
     """
-    resend = settings.mapping.resend
     reason = why_list(
         store,
         data_source=data_source.uuid,
         prefix=settings.external_id_prefix,
-        resend=resend,
-        processed=data_source.processed,
+        resend=settings.mapping.resend,
+        processed=processing(client, data_source.uuid).total,
         now=now,
         days=settings.relist_days,
     )
@@ -77,7 +76,7 @@ def bring_up_to_date(  # noqa: PLR0917
         store.meta.put(IMPORTING, None)
     listing = Listing(client, wire)
     if reason is None:
-        look_up_open(store, listing, source)
+        look_up_open(store, listing)
         return None
     was_new = store.meta.get(LISTED_FOR) is None
     found = list_everything(store, listing, source, reason, now)
@@ -86,7 +85,9 @@ def bring_up_to_date(  # noqa: PLR0917
     if reason.trusted and not found.unknown:
         return found
     if reason.trusted:
-        logger.warning("ChartMogul has %d objects that this store does not know of; it is believed.", len(found.unknown))
+        logger.warning(
+            "ChartMogul has %d objects that this store does not know of; it is believed.", len(found.unknown)
+        )
         store.holdings.believe_listing()
     if not was_new or found.count:
         store.accounts.mark_all("listed")
@@ -110,10 +111,7 @@ def remember_processed(
         store.meta.put(STALE, "1")
     if not journal.wrote:
         return
-    status = processing_status(client, data_source.uuid)
-    if status is None:
-        return
+    status = processing(client, data_source.uuid)
     report.section("processing", msgspec.to_builtins(status))
-    store.meta.put(PROCESSED, str(status.total))
-
-
+    if status.total is not None:
+        store.meta.put(PROCESSED, str(status.total))

@@ -8,8 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from target_chartmogul.billing.changes import Change, Kind, Refusal
-from target_chartmogul.billing.objects import Customer
-from target_chartmogul.sources.protocol import Source
+from target_chartmogul.sources.protocol import Source, StoredMemory
 from target_chartmogul.store.outcomes import Memory
 from target_chartmogul.store.store import Store
 
@@ -27,10 +26,6 @@ class Listener(Protocol):
         """See `billing.changes.Journal.noticed`."""
 
 
-REFUSED_EMAILS = "refused_emails"
-"""Memories of addresses that ChartMogul does not take (rule 9.9): fingerprints by contact."""
-
-
 class RunJournal:
     """A `billing.changes.Journal`. Methods may be called from several threads.
 
@@ -38,7 +33,6 @@ class RunJournal:
         store: keeps what ChartMogul acknowledged.
         source: whose objects they are.
         listener: the report.
-        fingerprint: of an address.
         advance: counts progress.
         check_mine: raises where another run has taken the store's lock: then nothing more is written (rule 1.6).
     """
@@ -49,7 +43,6 @@ class RunJournal:
         source: Source,
         listener: Listener,
         *,
-        fingerprint: Callable[[str], str],
         advance: Callable[[], None],
         check_mine: Callable[[], None],
     ) -> None:
@@ -57,11 +50,10 @@ class RunJournal:
         self._holdings = store.holdings
         self._source = source
         self._listener = listener
-        self._fingerprint = fingerprint
         self._advance = advance
         self._check_mine = check_mine
         self._lock = threading.Lock()
-        self._learned: dict[int, list[tuple[int, str, str, bytes]]] = {}
+        self._learned: dict[int, list[StoredMemory]] = {}
         self._done: set[int] = set()
         self._left: set[int] = set()
         self.refusals: dict[tuple[Kind, str], Refusal] = {}
@@ -101,13 +93,10 @@ class RunJournal:
 
     def email_refused(self, external_id: str, email: str) -> None:
         """ChartMogul does not take a customer's address."""
-        owner = self._source.owner_node("customer", Customer(external_id=external_id))
-        if owner is not None:
-            value = self._fingerprint(email).encode()
-            memory = Memory(owner, REFUSED_EMAILS, external_id, value)
-            self._store.outcomes.remember([memory])
-            with self._lock:
-                self._learned.setdefault(owner, []).append(tuple(memory))
+        memory = self._source.email_refused(external_id, email)
+        self._store.outcomes.remember([Memory(*memory)])
+        with self._lock:
+            self._learned.setdefault(memory.node, []).append(memory)
 
     def noticed(self, change: Change, what: str) -> None:
         """Something for the report."""
@@ -127,7 +116,7 @@ class RunJournal:
             elif lane not in self._left:
                 self._done.add(lane)
 
-    def learned(self, nodes: list[int]) -> list[tuple[int, str, str, bytes]]:
+    def learned(self, nodes: list[int]) -> list[StoredMemory]:
         """What was learned of an account's customers while it was written."""
         if not self._learned:
             return []

@@ -14,6 +14,7 @@ from target_chartmogul.chartmogul.listing import Listed, Listing
 from target_chartmogul.sources.protocol import Source
 from target_chartmogul.store.holdings import Listed as StoredListed
 from target_chartmogul.store.holdings import Relisted
+from target_chartmogul.store.meta import STALE
 from target_chartmogul.store.store import Store
 
 logger = logging.getLogger("target-chartmogul")
@@ -25,7 +26,6 @@ LISTED_AT: Final = "listed_at"
 LISTED_FOR: Final = "listed_for"
 LISTED_AS: Final = "listed_as"
 PROCESSED: Final = "processed"
-STALE: Final = "stale"
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -81,7 +81,7 @@ def list_everything(store: Store, listing: Listing, source: Source, reason: Reas
     return found
 
 
-def look_up_open(store: Store, listing: Listing, source: Source) -> None:
+def look_up_open(store: Store, listing: Listing) -> None:
     """Take what ChartMogul says of each object that a change was under way for when a run was killed."""
     opened = store.holdings.intents()
     if not opened:
@@ -106,5 +106,3 @@ def _ours(found: Iterator[Listed], source: Source) -> Iterator[StoredListed]:
 
 def _stored(found: Listed) -> StoredListed:
     return found.kind, found.content, found.uuids, frozenset(found.marks)
-
-

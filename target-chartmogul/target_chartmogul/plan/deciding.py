@@ -132,7 +132,6 @@ def settings_note(names: frozenset[str]) -> Note:
 
 def _put_again(source: Source, store: Store, record: Any) -> None:
     """A changed setting, or a new version of the target, may make an invalid record valid (rule 1.5)."""
-
     try:
         found = source.read(source.streams[record.stream], record.payload)
     except InvalidRecordError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +15,8 @@ from target_chartmogul.sources.protocol import InvalidRecordError
 if TYPE_CHECKING:
     from target_chartmogul.sources.protocol import Source
     from target_chartmogul.store.store import Store
+
+logger = logging.getLogger("target-chartmogul")
 
 _LONGEST_ID: Final = 64
 
@@ -107,6 +110,18 @@ class Intake:
         known = isinstance(record_id, str | int) and not isinstance(record_id, bool)
         text = str(record_id)[:_LONGEST_ID] if known else "(no id)"
         self.rejects.append(Reject(stream=stream, id=text, field=field, reason=reason))
+
+    def reject_line(self, number: int, stream: str, record_id: Any, field: str, reason: str) -> None:
+        """A line that cannot be read: it costs the record that it would have brought."""
+        self.reject(stream or "(unknown)", record_id if record_id is not None else f"line {number}", field, reason)
+        if self._store is not None and stream in self._numbers:
+            # Nobody knows which record it was: such a read does not say what is gone.
+            self._store.records.saw(self._numbers[stream], None, 0)
+
+    def report_ignored(self) -> None:
+        """Say once which streams this target does not use."""
+        if self.ignored:
+            logger.warning("Ignoring streams that this target does not use: %s", ", ".join(sorted(self.ignored)))
 
     def streams(self) -> list[str]:
         """Streams that this target uses."""

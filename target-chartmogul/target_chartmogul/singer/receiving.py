@@ -12,13 +12,12 @@ import msgspec
 from target_chartmogul.failures import ConfigurationError, ReadAgainError
 from target_chartmogul.singer.intake import Intake
 from target_chartmogul.singer.state import HEALING, StateKeeper
+from target_chartmogul.store.meta import STALE
 from target_chartmogul.store.place import StorePlace
 from target_chartmogul.store.store import Store
 
 logger = logging.getLogger("target-chartmogul")
 
-STALE: Final = "stale"
-"""Fact of a store that is older than a state which came: records and holdings are to be read again."""
 _COMPLETE: Final = "complete read "
 _BETWEEN_STATES: Final = 60.0
 """Seconds between two STATE messages while records arrive."""
@@ -88,7 +87,7 @@ class Receiver:
             self._mark_stale()
             self.heal(
                 "the store is new, or older than the state that the tap resumed from "
-                f"({', '.join(unknown[:3])}{', …' if len(unknown) > 3 else ''})"  # noqa: PLR2004
+                f"({', '.join(unknown[:3])}{', …' if len(unknown) > 3 else ''})"
             )
 
     def heal(self, why: str) -> None:

@@ -37,17 +37,17 @@ class StateKeeper:
         self._first: dict[str, Any] | None = None
         self._latest: dict[str, Any] | None = None
         self._emitted: bytes | None = None
-        self._records_seen = False
+        self.records_seen = False
         self.has_marker = False
         """Some STATE had a `keap_read`, be it null: without one at the end, the input was cut off."""
 
     def saw_record(self) -> None:
         """A RECORD arrived: from now on a STATE is no longer the one that the tap began with."""
-        self._records_seen = True
+        self.records_seen = True
 
     def take(self, value: dict[str, Any]) -> None:
         """A STATE message's value."""
-        if self._first is None and not self._records_seen:
+        if self._first is None and not self.records_seen:
             self._first = copy.deepcopy(value)
         self.has_marker = self.has_marker or MARKER in value
         self._latest = value

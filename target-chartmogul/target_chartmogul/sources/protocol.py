@@ -136,6 +136,10 @@ class Source(Protocol):
         """
         ...
 
+    def email_refused(self, external_id: str, email: str) -> StoredMemory:
+        """What to remember of a customer's address that ChartMogul refused: a fingerprint, not the address (9.9)."""
+        ...
+
     def plans_to_write(self, catalogue: Any) -> Mapping[str, Plan]:
         """Plans to be there or to be renamed (rule 3.7), besides those that decided accounts use."""
         ...

@@ -254,7 +254,9 @@ class HoldingJournal:
         )
         self._write_parts(sent, uuids)
 
-    def _list(self, kind: Kind, thing: ChartMogulObject, uuids: Uuids, marks: frozenset[str], *, trusted: bool) -> tuple[bool, bool]:
+    def _list(
+        self, kind: Kind, thing: ChartMogulObject, uuids: Uuids, marks: frozenset[str], *, trusted: bool
+    ) -> tuple[bool, bool]:
         """Keep what ChartMogul lists; whether the store knew it, and whether it differs from what was sent."""
         content = encode(thing)
         uuid, words = uuids.get((kind, thing.external_id)), " ".join(sorted(marks)) or None

@@ -162,6 +162,15 @@ class Outcomes:
             )
         }
 
+    def by_day(self, name: str) -> dict[tuple[str, str], int]:
+        """A figure of all accounts added up: by day and currency, what came on that day."""
+        return {
+            (day, currency): value
+            for day, currency, value in self._file.rows(
+                "SELECT substr(at, 1, 10), currency, sum(value) FROM total WHERE name = ? GROUP BY 1, 2", (name,)
+            )
+        }
+
     def figures(self, node: int) -> list[Figure]:
         """Those of one customer."""
         found = self._file.row("SELECT steps FROM figure WHERE node = ?", (node,))

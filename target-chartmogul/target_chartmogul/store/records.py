@@ -209,6 +209,14 @@ class Records:
         self.flush()
         return dict(self._file.rows("SELECT node >> 59, count(*) FROM record WHERE gone = 0 GROUP BY 1"))
 
+    def count_known(self, stream: int) -> int:
+        """How many records of a stream there are, gone ones too."""
+        self.flush()
+        found: int = self._file.row(
+            "SELECT count(*) FROM record WHERE node >= ? AND node < ?", (node(stream, 0), node(stream + 1, 0))
+        )[0]
+        return found
+
     def catalogue(self) -> list[Record]:
         """All records of the catalogue, gone ones too: their last version goes on to count (rule 1.8)."""
         self.flush()
@@ -256,6 +264,12 @@ class Records:
         self._marking = True
         self._file.begin_loading()
         self._meta.put(_FIRST_READ, "done")
+
+    def forget_first_read(self) -> None:
+        """Every stream is to be read to its end again before anything is decided."""
+        self._marking = False
+        self._file.begin_loading()
+        self._meta.put(_FIRST_READ, None)
 
     def forget(self, nodes: list[int]) -> None:
         """Erase records; they are not taken again, nor is anything that names them."""

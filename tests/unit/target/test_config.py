@@ -44,7 +44,7 @@ def test_ids_may_be_numbers() -> None:
 
 
 def test_empty_texts_and_nulls_count_as_not_set() -> None:
-    assert config.load({"api_key": "k", "ledger_path": "", "now": None}) == config.load({"api_key": "k"})
+    assert config.load({"api_key": "k", "store_path": "", "now": None}) == config.load({"api_key": "k"})
 
 
 def test_the_clock_is_an_instant() -> None:

@@ -21,7 +21,7 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.inbox = Inbox(folder / "inbox.sqlite")
-        self.ledger = Ledger(folder / "ledger.sqlite")
+        self.ledger = Ledger(folder / "store.sqlite")
 
     def put(self, stream: str, **row: Any) -> None:
         assert self.inbox.put(stream, row, json.dumps(row).encode(), None) is not None

@@ -20,7 +20,7 @@ from tests.billing_objects import cancellation, customer, invoice, line, on, pai
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger = Ledger(tmp_path / "store.sqlite")
     yield ledger
     ledger.close()
 
@@ -125,7 +125,7 @@ def test_a_refused_address_is_remembered_by_its_fingerprint(ledger: Ledger, tmp_
     ledger.email_refused("1", "mara.quill@example.com")
     assert list(ledger.remembered([1]).refused_emails) == ["1"]
     ledger.checkpoint()
-    assert b"mara.quill" not in (tmp_path / "ledger.sqlite").read_bytes()
+    assert b"mara.quill" not in (tmp_path / "store.sqlite").read_bytes()
 
 
 def test_records_that_wait(ledger: Ledger) -> None:
@@ -155,14 +155,14 @@ def test_a_failed_write_leaves_nothing_half_written(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\x00" + b"\xff" * 5000])
 def test_a_file_that_is_no_ledger(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "ledger.sqlite"
+    path = tmp_path / "store.sqlite"
     path.write_bytes(content)
     with pytest.raises(sqlite3.DatabaseError):
         Ledger(path)
     store = LedgerStore(str(path))
     assert store.open().get("complete") is None
     store.close()
-    (aside,) = tmp_path.glob("ledger.sqlite.damaged-*")
+    (aside,) = tmp_path.glob("store.sqlite.damaged-*")
     assert aside.read_bytes() == content
 
 

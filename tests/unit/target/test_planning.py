@@ -56,7 +56,7 @@ Plan = Callable[[], list[Any]]
 def plan(request: pytest.FixtureRequest, tmp_path: Path, listener: Rejects) -> Iterator[Plan]:
     """Plans two customers, 1 and 2, of either kind of streams."""
     is_shaped = request.param != "Keap's streams"
-    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger = Ledger(tmp_path / "store.sqlite")
     ledger.claim(shaped=is_shaped)
     inbox: Inbox | ShapedInbox
     with ChangeStore(tmp_path / "changes.sqlite") as store:

@@ -26,7 +26,7 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.inbox = Inbox(folder / "inbox.sqlite")
-        self.ledger = Ledger(folder / "ledger.sqlite")
+        self.ledger = Ledger(folder / "store.sqlite")
         self.state = StateKeeper()
 
     def settle(self, *done: int, waiting: tuple[int, ...] = (), lasting: bool = True) -> int:

@@ -26,7 +26,6 @@ from target_chartmogul.sources.keap.orders.owners import Owners
 from target_chartmogul.sources.keap.orders.plans import UsedPlans
 from target_chartmogul.sources.keap.payments.settlement import InvoiceShell, OrderToSettle, Settlement
 from target_chartmogul.sources.keap.payments.transactions import settle
-from target_chartmogul.sources.keap.records import InvalidRecordError
 from target_chartmogul.sources.keap.settings import MappingSettings
 from target_chartmogul.sources.keap.unrecorded_orders import (
     UnrecordedOrder,
@@ -34,6 +33,7 @@ from target_chartmogul.sources.keap.unrecorded_orders import (
     subscription_lines,
     unrecorded_orders,
 )
+from target_chartmogul.sources.protocol import InvalidRecordError
 
 REWRITES_PLANS = "interval_source"
 """The setting whose change lifts rule 3.6 for all lines (rule 1.10)."""
@@ -71,6 +71,7 @@ class _Run:
         settings_changed: frozenset[str],
     ) -> None:
         self.settings = settings
+        self.catalogue = catalogue
         self.now = now
         self.filtered = filters.filtered_contacts(account, settings)
         if self.filtered and settings.hard_delete:
@@ -228,9 +229,7 @@ class _Run:
 
     def _events(self, invoices: dict[str, Invoice]) -> EventsDecision:
         named = {
-            line.subscription_external_id or ""
-            for invoice in invoices.values()
-            for line in subscription_lines(invoice)
+            line.subscription_external_id or "" for invoice in invoices.values() for line in subscription_lines(invoice)
         }
         owners = self.owners.known(named | self.subscriptions.keys())
         events = EventDecider(
@@ -246,6 +245,7 @@ class _Run:
             },
             settings=self.settings,
             now=self.now,
+            plans={**self.catalogue.plans_held, **self.plans.plans},
         ).decide()
         self.out.notes.extend(events.notes)
         self.out.rejects.extend(events.rejects)

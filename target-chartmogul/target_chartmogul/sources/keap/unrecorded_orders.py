@@ -164,7 +164,9 @@ def _renamed_transaction(transaction: Transaction, old: str, new: str) -> Transa
 def _with_transactions(made: list[Invoice], parts: Sequence[Invoice]) -> list[Invoice]:
     """Give the payments to the invoices that were made: to each up to its total, the first one first (rule 4.8)."""
     first = made[0].external_id
-    whole = _added_up(_renamed_transaction(each, part.external_id, first) for part in parts for each in part.transactions)
+    whole = _added_up(
+        _renamed_transaction(each, part.external_id, first) for part in parts for each in part.transactions
+    )
     if len(made) == 1:
         return [msgspec.structs.replace(made[0], transactions=tuple(whole))]
     room = [max(sum(line.amount_in_cents for line in invoice.line_items), 0) for invoice in made]

@@ -9,14 +9,15 @@ import msgspec
 
 from target_chartmogul.billing.changes import Change, ChartMogulObject, Kind
 from target_chartmogul.billing.decisions import Decision, Holdings
+from target_chartmogul.billing.emails import email_fingerprint
 from target_chartmogul.billing.objects import CANCELLATION_SCHEDULED, Customer, Invoice, Plan, SubscriptionEvent
 from target_chartmogul.sources.native import streams
-from target_chartmogul.sources.native.account import Catalogue, account_of, catalogue_of
+from target_chartmogul.sources.native.account import REFUSED_EMAIL, Catalogue, account_of, catalogue_of
 from target_chartmogul.sources.native.cancellations import base_id
 from target_chartmogul.sources.native.decide import decide
 from target_chartmogul.sources.native.fields import InvalidFieldError
 from target_chartmogul.sources.native.reading import read, read_key
-from target_chartmogul.sources.native.rows import decoded, encoded, key_of, links_of
+from target_chartmogul.sources.native.rows import decoded, encoded, key_of, links_of, node_of
 from target_chartmogul.sources.native.streams import CANCELLATIONS, CUSTOMERS, INVOICES, SCHEDULED_ENDING, STREAMS
 from target_chartmogul.sources.protocol import (
     Context,
@@ -126,6 +127,13 @@ class NativeSource:
         decision = decide(account, catalogue, hard_delete=context.settings.hard_delete, now=context.now)
         decision.memories = list(memories)
         return decision
+
+    @staticmethod
+    def email_refused(external_id: str, email: str) -> StoredMemory:
+        """What to remember of an address that ChartMogul refused: a fingerprint, not the address (rule 9.9)."""
+        return StoredMemory(
+            node_of(CUSTOMERS, external_id), REFUSED_EMAIL, external_id, email_fingerprint(email).encode()
+        )
 
     @staticmethod
     def plans_to_write(catalogue: Catalogue) -> Mapping[str, Plan]:

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import msgspec
+
 from target_chartmogul.billing.emails import email_fingerprint, is_valid_email
 from target_chartmogul.billing.objects import Customer
 from target_chartmogul.sources.keap.records import Address, Contact, CustomField, OrderContact

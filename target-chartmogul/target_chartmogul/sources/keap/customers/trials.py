@@ -97,7 +97,8 @@ def _trials_of(
         return
     named = [line.subscription_id for line in draft.lines.lines if line.subscription_id is not None]
     has_trial_item = any(item_type(item) == "DISCOUNT_FREE_TRIAL" for item in draft.order.order_items or ())
-    for subscription in named or [None]:
+    wanted: list[str | None] = [*named] or [None]
+    for subscription in wanted:
         record = subscriptions.get(subscription or "")
         starts_before = (
             record is not None

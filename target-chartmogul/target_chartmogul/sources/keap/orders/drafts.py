@@ -18,9 +18,10 @@ from target_chartmogul.sources.keap.orders.lines import LineMaker, OrderLines
 from target_chartmogul.sources.keap.orders.links import Linked, Linker, Unlinked, held_customers
 from target_chartmogul.sources.keap.orders.owners import Owners
 from target_chartmogul.sources.keap.orders.plans import PlanChooser
-from target_chartmogul.sources.keap.records import InvalidRecordError, Order, OrderItem, Subscription
+from target_chartmogul.sources.keap.records import Order, OrderItem, Subscription
 from target_chartmogul.sources.keap.settings import MappingSettings
 from target_chartmogul.sources.keap.unrecorded_orders import UnrecordedOrder, item_of
+from target_chartmogul.sources.protocol import InvalidRecordError
 
 
 class OrderDraft(msgspec.Struct, kw_only=True):

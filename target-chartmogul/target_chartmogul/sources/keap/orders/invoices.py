@@ -21,7 +21,8 @@ from target_chartmogul.sources.keap import ids
 from target_chartmogul.sources.keap.orders.lines import OrderLine, OrderLines
 from target_chartmogul.sources.keap.orders.owners import Owners
 from target_chartmogul.sources.keap.orders.plans import cut
-from target_chartmogul.sources.keap.records import InvalidRecordError, Order, OrderItem
+from target_chartmogul.sources.keap.records import Order, OrderItem
+from target_chartmogul.sources.protocol import InvalidRecordError
 
 ADJUSTMENT = "Keap order adjustment"
 DRAFT = "DRAFT"

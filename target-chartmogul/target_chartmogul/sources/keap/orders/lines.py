@@ -20,8 +20,9 @@ from target_chartmogul.sources.keap.orders.draft_line import (
 )
 from target_chartmogul.sources.keap.orders.plans import product_of
 from target_chartmogul.sources.keap.orders.taxes import spread_tax
-from target_chartmogul.sources.keap.records import InvalidRecordError, Order, OrderItem, Subscription
+from target_chartmogul.sources.keap.records import Order, OrderItem, Subscription
 from target_chartmogul.sources.keap.settings import MappingSettings
+from target_chartmogul.sources.protocol import InvalidRecordError
 
 TAX = "TAX"
 

@@ -90,11 +90,7 @@ class Refunder:
         if entry.order_ids and not rooms:
             return True  # none of them is sent, which is noted where it is news
         return any(
-            (
-                self._accounts[room.order_id].cash > 0
-                if room.unrecorded is None
-                else room.unrecorded.amount(PAYMENT) > 0
-            )
+            (self._accounts[room.order_id].cash > 0 if room.unrecorded is None else room.unrecorded.amount(PAYMENT) > 0)
             for room in rooms
         )
 
@@ -121,9 +117,7 @@ class Refunder:
             if above := mine[-1].in_cents(left):
                 self._note("refunds_above_payments", entry, {"amount_in_cents": above})
 
-    def _book_rest(
-        self, account: OrderAccount, rows: list[Part], purses: Mapping[tuple[str, str], _Purse]
-    ) -> None:
+    def _book_rest(self, account: OrderAccount, rows: list[Part], purses: Mapping[tuple[str, str], _Purse]) -> None:
         order = account.order
         stated = order.order.refund_total.amount if order.order.refund_total else None
         rest = abs(stated or 0) - sum([amount for _, amount in account.found_refunds])
