@@ -74,7 +74,7 @@ def test_account(sandbox: Sandbox, tmp_path: Path, case: Case, lasting: bool) ->
         sandbox.load(run.keap)
         messages = read(sandbox, tmp_path, case, number, state)
         ledger = str(tmp_path / "store.sqlite") if lasting else None
-        config = target_config(sandbox, store_path=ledger, now=now, **case.settings)
+        config = target_config(sandbox, store_path=ledger, now=now, **{**case.settings, **run.settings})
         done = run_target(tmp_path, config, messages)
         assert done.code == 0, done.stderr
         state = done.state

@@ -17,8 +17,15 @@ from target_chartmogul.sources.native.cancellations import base_id
 from target_chartmogul.sources.native.decide import decide
 from target_chartmogul.sources.native.fields import InvalidFieldError
 from target_chartmogul.sources.native.reading import read, read_key
-from target_chartmogul.sources.native.rows import decoded, encoded, key_of, links_of, node_of
-from target_chartmogul.sources.native.streams import CANCELLATIONS, CUSTOMERS, INVOICES, SCHEDULED_ENDING, STREAMS
+from target_chartmogul.sources.native.rows import decoded, encoded, key_of, links_of
+from target_chartmogul.sources.native.streams import (
+    CANCELLATIONS,
+    CUSTOMERS,
+    INVOICES,
+    SCHEDULED_ENDING,
+    STREAMS,
+    node_of,
+)
 from target_chartmogul.sources.protocol import (
     Context,
     InvalidRecordError,
