@@ -481,10 +481,10 @@ def test_a_stream_map_feeds_it_from_any_tap(bridge: Shop) -> None:
         rows = [("accounts", {"id": 5, "title": "Acme"}), *(("ended", row) for row in ended)]
         for stream, row in rows:
             parts.append(line({"type": "RECORD", "stream": stream, "record": row, "version": version}))
-        ends = [
+        activated = [
             line({"type": "ACTIVATE_VERSION", "stream": stream, "version": version}) for stream in ("accounts", "ended")
         ]
-        return "".join([*parts, *ends, line({"type": "STATE", "value": {}})])
+        return "".join([*parts, *activated, line({"type": "STATE", "value": {}})])
 
     both = [{"id": "s1", "account": 5, "ended_on": "2026-02-01"}, {"id": "s2", "account": 5, "ended_on": "2026-03-01"}]
     settings = {"stream_maps": maps, "hard_delete": True}

@@ -299,7 +299,7 @@ def test_rule_1_8_what_is_gone_goes_on_to_count_and_is_reported(held):
         ("gone_rows", "invoices:A-2"),
         ("gone_rows", "subscription_cancellations:sub å1-cancelled-2026-03-01"),
     ]
-    assert notes[0].detail == {"stream": "customers", "id": "acme/1"}
+    assert notes[0].detail == {"stream": "customers", "record": "acme/1"}
 
 
 @pytest.mark.parametrize(
