@@ -1,12 +1,14 @@
 """From a page's JSON to rows that fit their stream's schema.
 
 The fast way decodes straight into typed dictionaries made from the schema: unknown fields vanish, and types are
-checked, in one pass outside Python. Only a page that does not fit takes the slow way, row by row.
+checked, in one pass outside Python. Only a page that does not fit takes the slow way, row by row; one that is not even
+JSON (a row holds NaN, half an emoji, bytes that are not UTF-8, or is nested too deeply) is taken apart first.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -18,9 +20,18 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from tap_keap.instants import format_instant, parse_instant
+from tap_keap.raw_rows import NotAPageError, split_page
 
 Row = dict[str, Any]
 Schema = dict[str, Any]
+
+
+DEEPEST = 100
+"""Levels of a value that a schema leaves open; no field of Keap has more than a few."""
+
+
+_BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What the decoder says of a text that is not JSON, not UTF-8, or nested too deeply."""
 
 
 class RowError(ValueError):
@@ -160,37 +171,63 @@ class RowReader:
         }
         page_type: Any = TypedDict("KeapPage", page_fields, total=False)  # type: ignore[misc]
         self._typed = None if keep_unknown else msgspec.json.Decoder(page_type)
-        self._moments = _moment_fixers(schema)
+        self._fixers = [*([_whole_row_checker] if keep_unknown else []), *_fixers(schema)]
 
     def read(self, body: bytes) -> Page:
         """Rows and next token of one answer.
 
         Raises:
-            msgspec.DecodeError: if the body is no JSON object (cut off, or an HTML page).
+            msgspec.DecodeError: if the body is not a page (cut off, an HTML page, a list that is none).
         """
         rejected: list[tuple[str | None, str]] = []
-        if self._typed is not None:
-            try:
+        try:
+            if self._typed is not None:
                 answer: Any = self._typed.decode(body)
-            except msgspec.ValidationError:
-                answer = self._plain.decode(body)
-                rows = self._row_by_row(answer.get(self._envelope) or [], rejected)
-            else:
-                rows = answer.get(self._envelope) or []
-        else:
+                return self._page(answer.get(self._envelope), answer.get("next_page_token"), rejected)
+        except _BROKEN:
+            pass
+        try:
             answer = self._plain.decode(body)
-            rows = self._row_by_row(answer.get(self._envelope) or [], rejected)
-        rows = self._with_moments(rows, rejected)
-        return Page(rows, page_token(answer.get("next_page_token")), rejected)
+            listed = answer.get(self._envelope)
+        except _BROKEN:
+            answer, listed = self._taken_apart(body, rejected)
+        if listed is not None and not isinstance(listed, list):
+            raise msgspec.DecodeError(f"`{self._envelope}` is not a list")
+        token = answer.get("next_page_token")
+        if isinstance(token, int) and not isinstance(token, bool):
+            token = str(token)
+        if token is not None and not isinstance(token, str):
+            raise msgspec.DecodeError("`next_page_token` is not a text")
+        return self._page(self._row_by_row(listed or [], rejected), token, rejected)
 
-    def _row_by_row(self, raw: list[Any], rejected: list[tuple[str | None, str]]) -> list[Row]:
+    def _page(self, rows: Any, token: str | None, rejected: list[tuple[str | None, str]]) -> Page:
+        return Page(self._with_moments(rows or [], rejected), page_token(token), rejected)
+
+    def _taken_apart(self, body: bytes, rejected: list[tuple[str | None, str]]) -> tuple[dict[str, Any], list[Any]]:
+        """A page that is not JSON as a whole: what can be read of it."""
+        try:
+            around, texts = split_page(body, self._envelope)
+            answer = self._plain.decode(around)
+        except (NotAPageError, *_BROKEN):
+            raise msgspec.DecodeError("not a page") from None
+        rows = []
+        for text in texts:
+            try:
+                rows.append(_ANY.decode(text))
+            except RecursionError:
+                rejected.append((_id_in(text), "it is nested too deeply"))
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                rejected.append((_id_in(text), "it is not valid JSON"))
+        return answer, rows
+
+    def _row_by_row(self, raw: list[Any], rejected: list[tuple[str | None, str]]) -> list[Row | None]:
         rows = []
         for row in raw:
             try:
                 rows.append(conform(row, self._schema, "", keep_unknown=self._keep_unknown))
             except RowError as error:
                 identifier = row.get("id") if isinstance(row, dict) else None
-                rejected.append((str(identifier) if identifier is not None else None, str(error)))
+                rejected.append((None if identifier is None else str(identifier), str(error)))
         return rows
 
     def _with_moments(self, rows: Sequence[Row | None], rejected: list[tuple[str | None, str]]) -> list[Row]:
@@ -200,7 +237,7 @@ class RowReader:
                 rejected.append((None, "the row is null"))
                 continue
             try:
-                for fix in self._moments:
+                for fix in self._fixers:
                     fix(row)
             except RowError as error:
                 rejected.append((str(row.get("id")) if row.get("id") is not None else None, str(error)))
@@ -209,8 +246,31 @@ class RowReader:
         return kept
 
 
-def _moment_fixers(schema: Schema, path: str = "") -> list[Callable[[Row], None]]:
-    """One function per field that holds an instant or a date, for rows whose value is blank or oddly spelt."""
+_ANY = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def _id_in(text: bytes) -> str | None:
+    """The id of a row that is not JSON, so that the log can name it."""
+    found = re.search(rb'"id"\s*:\s*"?(\d{1,20})\b', text)
+    return found[1].decode() if found else None
+
+
+def check_depth(value: Any, path: str, levels: int = DEEPEST) -> None:
+    """Refuse what an encoder could not write.
+
+    Raises:
+        RowError: if a value has more levels; names `path`.
+    """
+    if not isinstance(value, (dict, list)):
+        return
+    if levels == 0:
+        raise RowError(f"field {path or 'row'}: nested too deeply")
+    for part in value.values() if isinstance(value, dict) else value:
+        check_depth(part, path, levels - 1)
+
+
+def _fixers(schema: Schema, path: str = "") -> list[Callable[[Row], None]]:
+    """One function per field that holds an instant or a date (blank or oddly spelt), or anything at all (its depth)."""
     fixers: list[Callable[[Row], None]] = []
     for name, part in schema.get("properties", {}).items():
         place = f"{path}{name}"
@@ -218,14 +278,27 @@ def _moment_fixers(schema: Schema, path: str = "") -> list[Callable[[Row], None]
         if form in {"date-time", "date"}:
             fixers.append(_moment_fixer(name, form, place))
         elif "properties" in part:
-            inner = _moment_fixers(part, f"{place}.")
+            inner = _fixers(part, f"{place}.")
             if inner:
                 fixers.append(_nested_fixer(name, inner, is_list=False))
         elif "properties" in part.get("items", {}):
-            inner = _moment_fixers(part["items"], f"{place}[].")
+            inner = _fixers(part["items"], f"{place}[].")
             if inner:
                 fixers.append(_nested_fixer(name, inner, is_list=True))
+        elif _python_type(part, "Part") is Any:
+            fixers.append(_depth_checker(name, place))
     return fixers
+
+
+def _whole_row_checker(row: Row) -> None:
+    check_depth(row, "")
+
+
+def _depth_checker(name: str, place: str) -> Callable[[Row], None]:
+    def check(row: Row) -> None:
+        check_depth(row.get(name), place)
+
+    return check
 
 
 def _moment_fixer(name: str, form: str, place: str) -> Callable[[Row], None]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
+from typing import Any
 
-from tap_keap.client import Listing
 from tap_keap.errors import RefusedRequestError
 from tap_keap.instants import format_instant, parse_instant
+from tap_keap.paging import Listing, PageFeed
 from tap_keap.rows import Page, Row, RowReader, load_schema
 from tap_keap.stream_specs import DISCOUNT_KINDS
 from tap_keap.streams import KeapStream
@@ -21,7 +23,7 @@ class SubscriptionPlanStream(KeapStream):
     def add_fields(self, row: Row) -> None:
         """The product that lists the plan, where `products` was read in this run."""
         if not row.get("product_id"):
-            row["product_id"] = self.keap.product_of_plan.get(row.get("id", ""))
+            row["product_id"] = self.session.product_of_plan.get(row.get("id", ""))
 
 
 class ProductStream(KeapStream):
@@ -31,7 +33,7 @@ class ProductStream(KeapStream):
         """Nothing is added; the plans are remembered for `subscription_plans`."""
         for plan in row.get("subscription_plans") or ():
             if plan and plan.get("id"):
-                self.keap.product_of_plan[plan["id"]] = row.get("id")
+                self.session.product_of_plan[plan["id"]] = row.get("id")
 
 
 class TransactionStream(KeapStream):
@@ -51,7 +53,7 @@ class DiscountStream(KeapStream):
         """The pages of one kind after the other."""
         for path, kind in DISCOUNT_KINDS.items():
             listing = Listing(self.name, f"discounts/{path}", self.query(self.plan))
-            for page in self.keap.client.pages(listing, self.reader):
+            for page in PageFeed(self.session.client, listing, self.reader):
                 for row in page.rows:
                     row["kind"] = kind
                 yield page
@@ -75,15 +77,13 @@ class ContactTagStream(KeapStream):
 
     def pages(self) -> Iterator[Page]:
         """The pages of one tag after the other."""
-        tags = RowReader(load_schema("tags"), "tags")
-        for tag_page in self.keap.client.pages(
-            Listing(self.name, "tags", {"page_size": str(self.config["page_size"]), "order_by": "create_time asc"}),
-            tags,
-        ):
+        params = {"page_size": str(self.session.settings.page_size), "order_by": "create_time asc"}
+        tags = Listing(self.name, "tags", params)
+        for tag_page in PageFeed(self.session.client, tags, RowReader(load_schema("tags"), "tags")):
             for tag in tag_page.rows:
                 listing = Listing(self.name, f"tags/{tag['id']}/contacts", self.query(self.plan))
                 try:
-                    for page in self.keap.client.pages(listing, self.reader):
+                    for page in PageFeed(self.session.client, listing, self.reader):
                         for row in page.rows:
                             row["tag_id"] = tag["id"]
                         yield page
@@ -93,27 +93,44 @@ class ContactTagStream(KeapStream):
                     self.logger.info("Tag %s was deleted meanwhile.", tag["id"])
 
 
+class PaymentStream(KeapStream):
+    """Payments; remembers which orders share one."""
+
+    def add_fields(self, row: Row) -> None:
+        """Nothing is added; orders that share a payment have something to say in `order_payments`."""
+        self.session.shared_orders.note(row.get("order_ids") or ())
+
+
 class OrderPaymentStream(KeapStream):
     """How payments for several orders are shared among them.
 
     Keap lists these rows order by order, so they are asked for only where a payment names two or more orders: of every
-    other payment they say nothing new.
+    other payment they say nothing new. The orders that are still to be asked for are in the state, with the version of
+    the whole read that they belong to: after all payments were read whole, these rows are whole too.
     """
 
     one_listing = False
+    payments: KeapStream | None = None
+    """Of this run."""
 
-    @property
-    def reads_all(self) -> bool:
-        """Only after all payments: others may share orders too."""
-        payments = self.keap.streams["payments"]
-        return bool(payments.listed and payments.reads_all and not payments.rejected)
+    def get_records(self, context: Mapping[str, Any] | None) -> Iterable[Row]:
+        """The rows, as those of any other stream."""
+        state = self.state_manager.stream_state
+        payments = self.payments
+        version = state.get("version")
+        if payments is not None and payments.ended and payments.plan.version is not None and not payments.rejected:
+            version = self.session.version
+        self.plan = replace(self.plan, version=version)
+        yield from super().get_records(context)
 
     def pages(self) -> Iterator[Page]:
-        """The order payments of each order that shares a payment read in this run."""
-        for order_id in self.keap.take_orders_of_shared_payments():
+        """The order payments of each order that shares a payment."""
+        waiting = self.session.shared_orders
+        for order_id in waiting.waiting():
+            self._remember_version()
             listing = Listing(self.name, f"orders/{order_id}/payments", self.listing_params("", self.spec.order))
             try:
-                for page in self.keap.client.pages(listing, self.reader):
+                for page in PageFeed(self.session.client, listing, self.reader):
                     for row in page.rows:
                         row["order_id"] = order_id
                     yield page
@@ -121,36 +138,22 @@ class OrderPaymentStream(KeapStream):
                 if error.status != 404:
                     raise
                 self.logger.info("Order %s of a payment is gone from Keap.", order_id)
+            waiting.done(order_id)
+            self.emit_state()
 
+    def _remember_version(self) -> None:
+        """Rows that were left out make the read incomplete, also for a run that continues it."""
+        state = self.state_manager.stream_state
+        version = None if self.rejected else self.plan.version
+        if version is not None or state.get("version") is not None:
+            state["version"] = version
 
-class SubscriptionStream(KeapStream):
-    """Subscriptions."""
-
-    def note(self, row: Row) -> None:
-        """The contact of one that changed belongs to it."""
-        if self.keap.related is not None:
-            self.keap.related.note_subscription(row)
-
-
-class OrderStream(KeapStream):
-    """Orders, with their items."""
-
-    def note(self, row: Row) -> None:
-        """Its contact and its payments belong to it."""
-        if self.keap.related is not None:
-            self.keap.related.note_order(row)
-
-
-class PaymentStream(KeapStream):
-    """Payments; remembers which orders share one."""
-
-    def note(self, row: Row) -> None:
-        """Its orders belong to it; orders that share it have something to say in `order_payments`."""
-        order_ids = row.get("order_ids") or ()
-        if len(order_ids) > 1:
-            self.keap.note_shared_payment(order_ids)
-        if self.keap.related is not None:
-            self.keap.related.note_payment(row)
+    def end(self) -> None:
+        """After the last order."""
+        state = self.state_manager.stream_state
+        if state.get("version") is not None:
+            state["version"] = None
+        super().end()
 
 
 def transaction_key(row: Row) -> str:
@@ -169,8 +172,6 @@ def transaction_key(row: Row) -> str:
 STREAM_CLASSES: dict[str, type[KeapStream]] = {
     "products": ProductStream,
     "subscription_plans": SubscriptionPlanStream,
-    "subscriptions": SubscriptionStream,
-    "orders": OrderStream,
     "payments": PaymentStream,
     "order_payments": OrderPaymentStream,
     "transactions": TransactionStream,
