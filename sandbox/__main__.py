@@ -14,6 +14,7 @@ from sandbox import credentials
 from sandbox.app import make_app
 from sandbox.clock import parse_instant
 from sandbox.keap.packed import read_messages
+from sandbox.questions import parse
 from sandbox.sample import NOW, sample_account
 from sandbox.server import make_server
 
@@ -22,12 +23,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve until told to end.
 
     Returns:
-        0 after SIGTERM or SIGINT; 2 when the account, the clock or the address is no good.
+        0 after SIGTERM or SIGINT; 2 when the account, the clock, an answer or the address is no good.
     """
     options = _parser().parse_args(arguments)
     try:
         now = parse_instant(options.now) if options.now else (NOW if options.account == "sample" else None)
-        app = make_app(_account(options.account), now, options.only)
+        app = make_app(_account(options.account), now, options.only, parse(options.answers))
         server, listener = make_server(app, options.host, options.port)
     except (OSError, ValueError) as error:
         print(f"sandbox: {error}", file=sys.stderr)
@@ -53,6 +54,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--now", help="fixed clock, ISO 8601 with zone; the sample has one of its own")
     parser.add_argument("--only", choices=["keap", "chartmogul"], help="serve one API")
+    parser.add_argument(
+        "--answers",
+        default="",
+        help="to open questions, as page-token-form=url,update-answer=304; all of them: control address, /answers",
+    )
     parser.add_argument("--ready-file", help="where the line with the addresses is also written")
     return parser
 

@@ -20,12 +20,16 @@ def is_email(text: object) -> bool:
 
 
 class Reader:
-    """Reads `data`; `errors` maps a field (with `prefix`) to what is wrong with it."""
+    """Reads `data`; `errors` maps a field (with `prefix`) to what is wrong with it.
+
+    `lenient` is for whoever reads: cancellations may lie in the future.
+    """
 
     def __init__(self, data: Mapping[str, Any], now: int, prefix: str = "") -> None:
         self.data = data
         self.now = now
         self.prefix = prefix
+        self.lenient = False
         self.errors: dict[str, str] = {}
 
     def note(self, name: str, message: str) -> None:

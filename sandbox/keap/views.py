@@ -74,16 +74,22 @@ class View:
         behaviour = self._store.behaviour
         hidden = _HIDDEN.get(self._stream, frozenset())
         if behaviour.edition == "old":
-            hidden = (hidden - {"product_id"}) | _YOUNG.get(self._stream, frozenset())
+            hidden -= {"product_id"}
+        if behaviour.edition == "old" or not behaviour.young_fields:
+            hidden |= _YOUNG.get(self._stream, frozenset())
         shaped = {name: value for name, value in row.items() if name not in hidden and self._selected.shows(name)}
         if self._stream == "orders" and not behaviour.originating_orders_linked:
             shaped = self._unlinked(shaped)
         if self._stream == "order_payments" and behaviour.order_payments_in_hundredths:
             shaped["amount"] = round(shaped["amount"] * 100)
-        if behaviour.null_style == "omitted":
-            return {name: value for name, value in shaped.items() if value is not None}
-        if behaviour.null_style == "empty":
-            return {name: "" if value is None else value for name, value in shaped.items()}
+        if behaviour.unknown_fields:
+            shaped["renewal_score"] = 7  # no document knows it
+        match behaviour.null_style:
+            case "omitted":
+                return {name: value for name, value in shaped.items() if value is not None}
+            case "empty" | "zero":
+                unset = "" if behaviour.null_style == "empty" else "0"
+                return {name: unset if value is None else value for name, value in shaped.items()}
         return shaped
 
     def _unlinked(self, order: Row) -> Row:

@@ -131,6 +131,41 @@ def test_of_two_lines_of_one_invoice_for_one_subscription_the_last_counts(accoun
     assert account.now() == 1000, "the last in the invoice, not the last in time"
 
 
+def test_of_lines_that_begin_together_the_highest_event_order_counts(api: Calls, account: Account) -> None:
+    """Worked account 28: the order of a lower id is sent later; ids are numbers, and larger than four bytes."""
+    account.send("10002", amount_in_cents=2000, event_order=10002)
+    account.send("9998", event_order=9998)
+    assert account.now() == 2000, "as texts 9998 would be the later one, and so it would be by creation"
+    line = account.send("i3", amount_in_cents=3000, event_order=2**31 + 7)["line_items"][0]
+    assert (line["event_order"], account.now()) == (2**31 + 7, 3000)
+    path = f"/line_items/{line['uuid']}"
+    assert api.call("PATCH", path, {"event_order": 3})[1]["event_order"] == 3
+    assert account.now() == 2000
+    assert api.call("PATCH", path, {"event_order": None})[1]["event_order"] is None
+    account.send("i4", amount_in_cents=4000)
+    assert account.now() == 2000, "without one a line is as if it had 0"
+    account.send("i5", "2026-01-06", amount_in_cents=5000, event_order=1)
+    assert account.now() == 5000, "time goes first"
+
+
+def test_of_two_lines_of_one_invoice_event_order_decides(account: Account) -> None:
+    body = invoice(account.plan, event_order=2)
+    body["line_items"].append(line(account.plan, amount_in_cents=300, external_id="i1-2", event_order=1))
+    account.api.invoice(account.customer, body)
+    assert account.now() == 1000
+
+
+def test_a_disabled_line_counts_for_nothing(api: Calls, account: Account) -> None:
+    account.send()
+    account.send("i2", "2026-02-05", amount_in_cents=3000)
+    order = {"kind": "line_item", "external_id": "i2-1", "disable": True}
+    api.sandbox.control("POST", "chartmogul/edit", order)
+    assert account.now() == 1000
+    listed = api.call("GET", "/invoices", external_id="i2", data_source_uuid=account.source)[1]["invoices"][0]
+    assert listed["line_items"][0]["disabled"] is True
+    assert api.sandbox.content("Keap")["invoices"]["i2"]["line_items"]["i2-1"]["disabled"] is True
+
+
 def test_one_subscription_id_under_two_customers_counts_twice(api: Calls, account: Account) -> None:
     account.send()
     other = api.customer(account.source, "c2")
@@ -180,6 +215,20 @@ def test_statuses_that_take_an_invoice_out(api: Calls, account: Account) -> None
     assert account.now() == 1000
     assert api.call("PUT", path, {"status": "voided"})[0] == 200
     assert account.now() == 1000
+
+
+def test_fields_of_an_import_that_only_an_endpoint_of_its_own_sets(api: Calls, account: Account) -> None:
+    """`status` and `disabled` of an imported invoice are ignored, as every unknown key is."""
+    body = invoice(account.plan, "a1", amount_in_cents=4900) | {"status": "voided", "disabled": True}
+    api.invoice(account.customer, body)
+    known = {"subscription_external_id": "s2", "event_order": 2}
+    account.send("b1", "2026-03-05", **known)
+    account.send("b2", "2026-03-05", **known | {"event_order": 1, "amount_in_cents": 2000})
+    listed = api.call("GET", "/invoices", external_id="a1", data_source_uuid=account.source)[1]["invoices"][0]
+    assert (listed["status"], listed["disabled"]) == ("open", False)
+    assert list(account.mrr().values()) == [4900, 4900, 5900, 5900, 5900, 5900]
+    api.call("PUT", f"/data_sources/{account.source}/invoices/a1/status", {"status": "voided"})
+    assert list(account.mrr().values()) == [0, 0, 1000, 1000, 1000, 1000]
 
 
 def test_a_refund_leaves_mrr_alone_unless_the_source_says_otherwise(api: Calls, account: Account) -> None:
