@@ -128,6 +128,7 @@ class OrderPaymentStream(KeapStream):
         waiting = self.session.shared_orders
         for order_id in waiting.waiting():
             self._remember_version()
+            self.emit_state()
             listing = Listing(self.name, f"orders/{order_id}/payments", self.listing_params("", self.spec.order))
             try:
                 for page in PageFeed(self.session.client, listing, self.reader):
@@ -139,7 +140,6 @@ class OrderPaymentStream(KeapStream):
                     raise
                 self.logger.info("Order %s of a payment is gone from Keap.", order_id)
             waiting.done(order_id)
-            self.emit_state()
 
     def _remember_version(self) -> None:
         """Rows that were left out make the read incomplete, also for a run that continues it."""

@@ -69,7 +69,7 @@ class TapKeap(SdkTap):
         billing = [stream for stream in chosen if stream.name in BILLING]
         self._read(billing, chosen)
         complete = [stream.name for stream in billing if stream.ended]
-        if complete or not billing:
+        if not billing or set(complete) - {"order_payments"}:  # of no payment there is nothing to ask for
             start = self.config.get("start_date")
             self._mark({"selected": [each.name for each in billing], "complete": complete, "start_date": start})
             self.emit_state()
