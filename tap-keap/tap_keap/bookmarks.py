@@ -179,8 +179,6 @@ def check_state(state: Mapping[str, Any], specs: Mapping[str, StreamSpec]) -> No
         ConfigurationError: naming the stream and what is wrong with its state.
     """
     advice = "It was written by another version or another tap; use that one, or start without --state."
-    if not isinstance(state, dict):
-        raise ConfigurationError(f"State: it is not an object. {advice}")
     bookmarks = state.get("bookmarks")
     if bookmarks is None:
         return

@@ -34,6 +34,10 @@ _BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What the decoder says of a text that is not JSON, not UTF-8, or nested too deeply."""
 
 
+BESIDE_LISTS = ("next_page_token", "optional_properties", "default_merchant_account_id")
+"""What Keap's answers have beside their list, and counts."""
+
+
 class RowError(ValueError):
     """A row does not fit its schema; the message names the field, never its value."""
 
@@ -183,6 +187,8 @@ class RowReader:
         try:
             if self._typed is not None:
                 answer: Any = self._typed.decode(body)
+                if answer.get(self._envelope) is None:
+                    self._check_listless(body)
                 return self._page(answer.get(self._envelope), answer.get("next_page_token"), rejected)
         except _BROKEN:
             pass
@@ -191,7 +197,9 @@ class RowReader:
             listed = answer.get(self._envelope)
         except _BROKEN:
             answer, listed = self._taken_apart(body, rejected)
-        if listed is not None and not isinstance(listed, list):
+        if listed is None:
+            self._check_listless(body)
+        elif not isinstance(listed, list):
             raise msgspec.DecodeError(f"`{self._envelope}` is not a list")
         token = answer.get("next_page_token")
         if isinstance(token, int) and not isinstance(token, bool):
@@ -199,6 +207,25 @@ class RowReader:
         if token is not None and not isinstance(token, str):
             raise msgspec.DecodeError("`next_page_token` is not a text")
         return self._page(self._row_by_row(listed or [], rejected), token, rejected)
+
+    def _check_listless(self, body: bytes) -> None:
+        """Believe that there are no rows only if the answer says nothing else; what it drops must not look deleted.
+
+        Raises:
+            msgspec.DecodeError: if it holds something that is not known to be beside a list.
+        """
+        try:
+            answer = self._plain.decode(body)
+        except (UnicodeDecodeError, RecursionError):
+            raise msgspec.DecodeError("not a page") from None
+        beside = {key for key, value in answer.items() if value is not None and not isinstance(value, int)}
+        if beside - {self._envelope, *BESIDE_LISTS}:
+            raise msgspec.DecodeError(f"`{self._envelope}` is missing")
+
+    def page_of(self, rows: list[Any]) -> Page:
+        """A page with rows that were put together from other answers."""
+        rejected: list[tuple[str | None, str]] = []
+        return self._page(self._row_by_row(rows, rejected), None, rejected)
 
     def _page(self, rows: Any, token: str | None, rejected: list[tuple[str | None, str]]) -> Page:
         return Page(self._with_moments(rows or [], rejected), page_token(token), rejected)
@@ -253,6 +280,22 @@ def _id_in(text: bytes) -> str | None:
     """The id of a row that is not JSON, so that the log can name it."""
     found = re.search(rb'"id"\s*:\s*"?(\d{1,20})\b', text)
     return found[1].decode() if found else None
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """An answer that is one object.
+
+    Raises:
+        msgspec.DecodeError: if it is not.
+    """
+    try:
+        found = _ANY.decode(body)
+        check_depth(found, "")
+    except (UnicodeDecodeError, RecursionError, RowError):
+        found = None
+    if not isinstance(found, dict):
+        raise msgspec.DecodeError("not an object")
+    return found
 
 
 def check_depth(value: Any, path: str, levels: int = DEEPEST) -> None:

@@ -294,11 +294,14 @@ class SdkTap(Tap):
         self.message_writer.output.flush()
 
 
-def _read_json(what: str, read: Callable[[], str]) -> Any:
+def _read_json(what: str, read: Callable[[], str]) -> dict[str, Any]:
     try:
-        return json.loads(read())
+        found = json.loads(read())
     except (ValueError, RecursionError):
         raise ConfigurationError(f"The {what} file is not valid JSON.") from None
+    if not isinstance(found, dict):
+        raise ConfigurationError(f"The {what} file is not a JSON object.")
+    return found
 
 
 def _number(name: str, text: str) -> float:

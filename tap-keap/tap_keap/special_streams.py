@@ -9,12 +9,28 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
+from tap_keap.client import PageRequest
 from tap_keap.errors import RefusedRequestError
 from tap_keap.instants import format_instant, parse_instant
 from tap_keap.paging import Listing, PageFeed
-from tap_keap.rows import Page, Row, RowReader, load_schema
+from tap_keap.rows import Page, Row, RowReader, load_schema, read_object
 from tap_keap.stream_specs import DISCOUNT_KINDS
 from tap_keap.streams import KeapStream
+
+MOST_TAGS = 100
+"""Tags that Keap takes in one request for their contacts."""
+
+
+def batched(items: Iterable[str], size: int) -> Iterator[list[str]]:
+    """The items in lists of at most `size`."""
+    batch: list[str] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 class SubscriptionPlanStream(KeapStream):
@@ -60,37 +76,109 @@ class DiscountStream(KeapStream):
 
 
 class ContactTagStream(KeapStream):
-    """Which contact has which tag: the contacts of each tag."""
+    """Which contact has which tag: the contacts of many tags at once, or of one after the other."""
 
     one_listing = False
+    by_batch = True
+    """Until the account refuses it."""
 
     @cached_property
     def reader(self) -> RowReader:
-        """Reads tagged contacts, whose `id` is the contact's."""
+        """Reads both forms of row: tagged contacts, whose `id` is the contact's, and pairs of contact and tag."""
         schema = load_schema(self.name)
-        properties = {**schema["properties"], "id": {"type": ["string", "null"]}}
-        return RowReader({**schema, "properties": properties}, self.spec.envelope)
+        text = {"type": ["string", "null"]}
+        more = {"id": text, "contact_id": text, "tag_id": text, "applied_at": schema["properties"]["applied_time"]}
+        return RowReader({**schema, "properties": {**schema["properties"], **more}}, self.spec.envelope)
 
     def add_fields(self, row: Row) -> None:
-        """The contact's id under its own name."""
-        row["contact_id"] = row.pop("id", None)
+        """The contact's id and the time under their own names."""
+        contact, applied = row.pop("id", None), row.pop("applied_at", None)
+        row["contact_id"] = row.get("contact_id") or contact
+        row["applied_time"] = row.get("applied_time") or applied
 
     def pages(self) -> Iterator[Page]:
-        """The pages of one tag after the other."""
+        """The pages of up to 100 tags at once, and then of the next."""
+        for tags in batched(self._tags(), MOST_TAGS):
+            if self.by_batch:
+                yield from self._of_many(tags)
+            if not self.by_batch:
+                for tag in tags:
+                    yield from self._of_one(tag)
+
+    def _tags(self) -> Iterator[str]:
         params = {"page_size": str(self.session.settings.page_size), "order_by": "create_time asc"}
-        tags = Listing(self.name, "tags", params)
-        for tag_page in PageFeed(self.session.client, tags, RowReader(load_schema("tags"), "tags")):
-            for tag in tag_page.rows:
-                listing = Listing(self.name, f"tags/{tag['id']}/contacts", self.query(self.plan))
-                try:
-                    for page in PageFeed(self.session.client, listing, self.reader):
-                        for row in page.rows:
-                            row["tag_id"] = tag["id"]
-                        yield page
-                except RefusedRequestError as error:
-                    if error.status != 404:
-                        raise
-                    self.logger.info("Tag %s was deleted meanwhile.", tag["id"])
+        listing = Listing(self.name, "tags", params)
+        for page in PageFeed(self.session.client, listing, RowReader(load_schema("tags"), "tags")):
+            yield from (tag["id"] for tag in page.rows if tag.get("id"))
+
+    def _of_many(self, tags: list[str]) -> Iterator[Page]:
+        listing = Listing(self.name, self.spec.path, self.listing_params(f"tag_ids=={','.join(tags)}", None))
+        begun = False
+        try:
+            for page in PageFeed(self.session.client, listing, self.reader):
+                begun = True
+                yield page
+        except RefusedRequestError as error:
+            if begun or error.status not in {400, 403, 404, 405, 501}:
+                raise
+            self.by_batch = False
+            self.logger.info("This Keap account does not list the contacts of many tags at once; asking tag by tag.")
+
+    def _of_one(self, tag: str) -> Iterator[Page]:
+        listing = Listing(self.name, f"tags/{tag}/contacts", self.query(self.plan))
+        try:
+            for page in PageFeed(self.session.client, listing, self.reader):
+                for row in page.rows:
+                    row["tag_id"] = tag
+                yield page
+        except RefusedRequestError as error:
+            if error.status != 404:
+                raise
+            self.logger.info("Tag %s was deleted meanwhile.", tag)
+
+
+class AccountStream(KeapStream):
+    """The account itself, as its business profile and its configuration have it: one row."""
+
+    one_listing = False
+
+    def pages(self) -> Iterator[Page]:
+        """One page with one row; what only one of the two answers says is in it too."""
+        profile = self._object("businessProfile")
+        configuration = self._object("settings/applications:getConfiguration")
+        if profile is None and configuration is None:
+            raise RefusedRequestError("Keap refuses both the business profile and the configuration.", 403)
+        commerce, application = _part(configuration, "ecommerce"), _part(configuration, "application")
+        row = {
+            **(profile or {}),
+            "default_country": commerce.get("default_country"),
+            "payment_types": _list(commerce.get("payment_types")),
+            "credit_card_types": _list(commerce.get("credit_card_types")),
+            "tax_label": _part(configuration, "invoice").get("tax_label"),
+            "id": "account",
+        }
+        row["currency_code"] = row.get("currency_code") or commerce.get("currency")
+        row["time_zone"] = row.get("time_zone") or application.get("time_zone")
+        yield self.reader.page_of([row])
+
+    def _object(self, path: str) -> dict[str, Any] | None:
+        try:
+            return self.session.client.fetch(PageRequest(self.name, path, {}), read_object)
+        except RefusedRequestError as error:
+            if error.status not in {403, 404}:
+                raise
+            self.logger.info("This Keap account does not offer %s (%d).", path, error.status)
+            return None
+
+
+def _part(configuration: dict[str, Any] | None, name: str) -> dict[str, Any]:
+    part = (configuration or {}).get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _list(text: Any) -> list[str] | None:
+    """A list that Keap writes as one text with commas."""
+    return [each.strip() for each in text.split(",") if each.strip()] if isinstance(text, str) else None
 
 
 class PaymentStream(KeapStream):
@@ -177,4 +265,5 @@ STREAM_CLASSES: dict[str, type[KeapStream]] = {
     "transactions": TransactionStream,
     "discounts": DiscountStream,
     "contact_tags": ContactTagStream,
+    "account": AccountStream,
 }

@@ -149,11 +149,12 @@ TAG_CATEGORIES = StreamSpec(
 )
 CONTACT_TAGS = StreamSpec(
     "contact_tags",
-    "tags/{tag_id}/contacts",
+    "tags/-/contacts",
     "contacts",
     primary_keys=("tag_id", "contact_id"),
     order="applied_time asc",
-    note="Which contact has which tag, and since when; at least one request a tag.",
+    note="Which contact has which tag, and since when: 100 tags a request, or one (`tags/{tag_id}/contacts`) where the "
+    "account does not offer that.",
 )
 NOTES = StreamSpec(
     "notes",
@@ -224,6 +225,14 @@ DISCOUNTS = StreamSpec(
 CONTACT_CUSTOM_FIELDS = _full("contact_custom_fields", "contacts/model", "custom_fields", None)
 ORDER_CUSTOM_FIELDS = _full("order_custom_fields", "orders/model", "custom_fields", None)
 SUBSCRIPTION_CUSTOM_FIELDS = _full("subscription_custom_fields", "subscriptions/model", "custom_fields", None)
+ACCOUNT = _full(
+    "account",
+    "businessProfile",
+    "",
+    None,
+    note="One row: the business profile (currency, time zone), with payment types, card types, default country and tax "
+    "label from `settings/applications:getConfiguration`.",
+)
 
 DISCOUNT_KINDS = {
     "products": "product",
@@ -274,5 +283,6 @@ STREAM_SPECS: tuple[StreamSpec, ...] = (
     CONTACT_CUSTOM_FIELDS,
     ORDER_CUSTOM_FIELDS,
     SUBSCRIPTION_CUSTOM_FIELDS,
+    ACCOUNT,
 )
 """In the order in which the tap emits them: billing first, what others refer to before what refers to it."""

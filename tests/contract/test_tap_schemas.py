@@ -44,6 +44,7 @@ MODELS: dict[str, list[type[BaseModel]]] = {
     "contact_custom_fields": [keap.CustomFieldMetaData],
     "order_custom_fields": [keap.CustomFieldMetaData],
     "subscription_custom_fields": [keap.CustomFieldMetaData],
+    "account": [keap.GetBusinessProfileResponse],
 }
 
 # A tagged contact's own fields are in `contacts`; its id is `contact_id`.

@@ -45,7 +45,7 @@ def test_streams_come_in_an_order_that_suits_a_reader(calm: Sandbox, tmp_path: P
         "order_payments",
         "transactions",
     ]
-    assert len(schemas) == 28
+    assert len(schemas) == 29
 
 
 def test_plans_name_their_product(calm: Sandbox, tmp_path: Path) -> None:

@@ -207,7 +207,7 @@ def test_nothing_personal_in_logs_at_any_level(sandbox: Sandbox, tmp_path: Path)
 
 def test_the_catalog_needs_no_credentials() -> None:
     streams = {entry["stream"]: entry for entry in json.loads(discovered())["streams"]}
-    assert len(streams) == 28
+    assert len(streams) == 29
     assert streams["orders"]["replication_key"] == "modification_time"
     assert streams["transactions"]["key_properties"] == ["transaction_key"]
 
