@@ -6,7 +6,7 @@ import errno
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -26,7 +26,7 @@ class Output:
         file: Where to; stdout if None.
     """
 
-    def __init__(self, file: IO[bytes] | None = None) -> None:
+    def __init__(self, file: BinaryIO | None = None) -> None:
         self._file = file
         self._buffer = bytearray()
         self._encoder = msgspec.json.Encoder(enc_hook=_encode_other, decimal_format="number")
@@ -48,8 +48,9 @@ class Output:
         if version is not None:
             head += f'"version":{version},'
         prefix = f'{head}"record":'.encode()
-        buffer, encode_into = self._buffer, self._encoder.encode_into
+        encode_into = self._encoder.encode_into
         for row in rows:
+            buffer = self._buffer
             buffer += prefix
             encode_into(row, buffer, -1)
             buffer += b"}\n"
@@ -61,19 +62,18 @@ class Output:
         Raises:
             OutputError: if nobody takes it.
         """
-        file = self._file or (sys.stdout.buffer if sys.stdout is not None else None)
-        if file is None:
+        if self._file is None and sys.stdout is None:
             raise OutputError("The output of this tap is closed.")
+        data, self._buffer = self._buffer, bytearray()  # what cannot be written is not tried again
         try:
-            if self._buffer:
-                file.write(self._buffer)
-                self._buffer.clear()
-            file.flush()
+            # Past Python's own buffer, which would try to write the rest once more when the program ends.
+            raw: Any = self._file or getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
+            rest = memoryview(data)
+            while rest:
+                rest = rest[raw.write(rest) or 0 :]
         except BrokenPipeError:
-            self._buffer.clear()
             raise OutputError("The reader of this tap's output is gone; its own messages say why.") from None
         except (OSError, ValueError) as error:
-            self._buffer.clear()
             full = isinstance(error, OSError) and error.errno == errno.ENOSPC
             why = "the disk is full" if full else type(error).__name__
             raise OutputError(f"The output of this tap cannot be written: {why}.") from None

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import IO, Any, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 import click
 from singer_sdk import Stream, Tap
@@ -41,7 +41,7 @@ class SingerWriter(GenericSingerWriter[bytes, Any]):
     true, so STATE flushes. `flush` must be called at the end of a run.
     """
 
-    def __init__(self, file: IO[bytes] | None = None) -> None:
+    def __init__(self, file: BinaryIO | None = None) -> None:
         super().__init__()
         self.output = Output(file)
 
