@@ -10,10 +10,11 @@ from functools import cached_property
 from typing import Any
 
 from tap_keap.client import PageRequest
+from tap_keap.conform import Row, load_schema
 from tap_keap.errors import RefusedRequestError
 from tap_keap.instants import format_instant, parse_instant
 from tap_keap.paging import Listing, PageFeed
-from tap_keap.rows import Page, Row, RowReader, load_schema, read_object
+from tap_keap.rows import Page, RowReader, read_object
 from tap_keap.stream_specs import DISCOUNT_KINDS
 from tap_keap.streams import KeapStream
 

@@ -8,12 +8,13 @@ from functools import cached_property
 from typing import Any
 
 from tap_keap.bookmarks import CLOCK_MARGIN, ReadPlan, plan_read, whole_plan
+from tap_keap.conform import Row, load_schema
 from tap_keap.custom_fields import MODELS, custom_columns, fill_columns, with_columns
 from tap_keap.errors import CredentialsError, RefusedRequestError
 from tap_keap.id_set import IdSet
 from tap_keap.instants import format_instant, parse_instant
 from tap_keap.paging import Listing, PageFeed, pages
-from tap_keap.rows import Page, Row, RowReader, load_schema
+from tap_keap.rows import Page, RowReader
 from tap_keap.sdk import SdkStream, SdkTap
 from tap_keap.session import Session
 from tap_keap.stream_specs import BILLING, StreamSpec

@@ -12,7 +12,7 @@ import keap_core_v2_client.models as keap
 import pytest
 from pydantic import BaseModel
 
-from tap_keap.rows import load_schema
+from tap_keap.conform import load_schema
 from tap_keap.stream_specs import STREAM_SPECS
 
 MODELS: dict[str, list[type[BaseModel]]] = {

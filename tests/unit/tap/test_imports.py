@@ -10,8 +10,8 @@ import tap_keap
 PACKAGE = Path(tap_keap.__file__).parent
 LAYERS = (
     {"errors", "exit_codes", "id_set", "instants", "progress", "raw_rows", "stream_specs"},
-    {"bookmarks", "output", "rate_budget", "rows", "settings", "shared_orders", "stopping", "transport"},
-    {"credentials", "custom_fields"},
+    {"bookmarks", "conform", "output", "rate_budget", "settings", "shared_orders", "stopping", "transport"},
+    {"credentials", "custom_fields", "rows"},
     {"client"},
     {"paging"},
     {"sdk", "session"},

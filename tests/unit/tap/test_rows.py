@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from tap_keap.rows import RowReader, load_schema, page_token
+from tap_keap.conform import load_schema
+from tap_keap.rows import RowReader, page_token
 
 
 def reader(stream: str = "orders", **options: bool) -> RowReader:
