@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
 
+from tap_keap.credentials.rotation import LOG_IN_AGAIN, rotate_detached, rotation_request
+from tap_keap.credentials.token_store import TokenPair, open_token_store
 from tap_keap.rate_budget import OAUTH_LIMITS
-from tap_keap.rotation import LOG_IN_AGAIN, rotate_detached
-from tap_keap.settings import TOKEN_URL
-from tap_keap.token_store import TokenPair, open_token_store
+from tap_keap.settings import Settings
 
 EARLY = timedelta(minutes=5)
 """Rotate so long before the access token expires."""
@@ -21,24 +19,16 @@ class OAuthAuthenticator:
     """Access tokens from the token store, rotated when they expire or are refused.
 
     Args:
-        config: The tap's settings.
+        settings: Of the tap, with client id, client secret and token path.
         pause: Waits so many seconds; may raise to end the run.
     """
 
     limits = OAUTH_LIMITS
     advice = LOG_IN_AGAIN
 
-    def __init__(self, config: Mapping[str, Any], pause: Callable[[float], None]) -> None:
-        seed = config.get("refresh_token")
-        self._request = {
-            "token_url": config.get("token_url") or TOKEN_URL,
-            "client_id": config["client_id"],
-            "client_secret": config["client_secret"],
-            "token_path": config["token_path"],
-            "refresh_token": seed,
-            "seed": token_digest(seed),
-        }
-        self._store = open_token_store(config["token_path"])
+    def __init__(self, settings: Settings, pause: Callable[[float], None]) -> None:
+        self._request = rotation_request(settings)
+        self._store = open_token_store(self._request["token_path"])
         self._pause = pause
         self._lock = threading.Lock()
         self._pair: TokenPair | None = None
@@ -71,8 +61,3 @@ class OAuthAuthenticator:
     def _rotate(self, refused: str | None) -> None:
         rotate_detached({**self._request, "refused": refused}, self._pause)
         self._pair = self._store.load()
-
-
-def token_digest(token: str | None) -> str | None:
-    """A digest by which a refresh token in the settings can be recognised, without keeping it."""
-    return hashlib.sha256(token.encode()).hexdigest()[:16] if token else None

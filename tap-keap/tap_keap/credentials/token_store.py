@@ -7,11 +7,12 @@ whoever rotates it holds a lock that other processes (and, with an object store,
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,8 +24,11 @@ from tap_keap.instants import format_instant, parse_instant
 LOCK_WAIT = 150.0
 """Seconds to wait for another process's rotation."""
 
+ROOM = 16 << 10
+"""Bytes reserved for a pair; tokens of Keap have about 30 characters each."""
+
 LEASE = timedelta(seconds=120)
-"""A lock object older than this belongs to a machine that died; a rotation takes at most half of it."""
+"""A lock object older than this belongs to a machine that died; a rotation takes less than that."""
 
 
 @dataclass(frozen=True)
@@ -69,21 +73,36 @@ class LocalTokenStore:
         except FileNotFoundError:
             return None
 
-    def save(self, pair: TokenPair) -> None:
-        """Replace the stored pair at once and durably, mode 0600."""
+    @contextlib.contextmanager
+    def room(self) -> Iterator[Callable[[TokenPair], None]]:
+        """Reserve the room for a pair, before Keap is asked for one; gives what stores it.
+
+        The stored pair is replaced at once and durably, mode 0600.
+
+        Raises:
+            OSError: if there is no room, or no right to write.
+        """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._path.with_name(f".{self._path.name}.{uuid.uuid4().hex}")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(_encode(pair))
+                file.write(b"\0" * ROOM)
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(self._path)
-        except BaseException:
+
+                def save(pair: TokenPair) -> None:
+                    file.seek(0)
+                    file.write(_encode(pair))
+                    file.truncate()
+                    file.flush()
+                    os.fsync(file.fileno())
+                    temporary.replace(self._path)
+
+                yield save
+        finally:
             with contextlib.suppress(FileNotFoundError):
                 temporary.unlink()
-            raise
         directory = os.open(self._path.parent, os.O_RDONLY)
         try:
             os.fsync(directory)
@@ -100,6 +119,7 @@ class LocalTokenStore:
         from filelock import FileLock, Timeout  # noqa: PLC0415 - runs with a key need no lock
 
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        _check_locks(Path(f"{self._path}.lock"))
         try:
             with FileLock(f"{self._path}.lock", timeout=LOCK_WAIT, mode=0o600):
                 yield
@@ -141,9 +161,10 @@ class ObjectTokenStore:
         except FileNotFoundError:
             return None
 
-    def save(self, pair: TokenPair) -> None:
-        """Replace the stored pair; object stores write whole objects or nothing."""
-        self._store.pipe_file(self._path, _encode(pair))
+    @contextlib.contextmanager
+    def room(self) -> Iterator[Callable[[TokenPair], None]]:
+        """Gives what replaces the stored pair; object stores write whole objects or nothing, and have room."""
+        yield lambda pair: self._store.pipe_file(self._path, _encode(pair))
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -200,6 +221,29 @@ def open_token_store(path: str) -> TokenStore:
     return LocalTokenStore(Path(path).expanduser())
 
 
+def _check_locks(path: Path) -> None:
+    """Refuse a file system that has no locks, where two runs could rotate the same token.
+
+    Raises:
+        ConfigurationError: saying what to do.
+    """
+    try:
+        import fcntl  # noqa: PLC0415
+    except ImportError:
+        return  # Windows: its locks always work
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in {errno.EAGAIN, errno.EACCES, errno.EINTR}:
+            raise ConfigurationError(
+                "The file system of `token_path` has no file locks: use a path on a local disk, or an object store "
+                "such as s3://bucket/keap.json."
+            ) from None
+    finally:
+        os.close(descriptor)
+
+
 def _encode(pair: TokenPair) -> bytes:
     return json.dumps(asdict(pair), indent=2).encode() + b"\n"
 
@@ -208,7 +252,7 @@ def _decode(body: bytes, setting: str) -> TokenPair:
     try:
         pair = TokenPair(**json.loads(body))
         parse_instant(pair.expires_at)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         raise ConfigurationError(
             f"What is stored at `{setting}` is not a token file of this tap. Move it away and log in again."
         ) from None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from tap_keap.errors import ConfigurationError
 from tap_keap.rate_budget import SERVICE_KEY_LIMITS, KeapLimits
+from tap_keap.settings import Settings
 
 
 class Authenticator(Protocol):
@@ -41,24 +42,24 @@ class KeyAuthenticator:
         return False
 
 
-def authenticator_for(config: Mapping[str, Any], pause: Callable[[float], None]) -> Authenticator:
+def authenticator_for(settings: Settings, pause: Callable[[float], None]) -> Authenticator:
     """The authenticator that the settings ask for.
 
     Args:
-        config: The tap's settings.
+        settings: Of the tap.
         pause: Waits so many seconds; may raise to end the run.
 
     Raises:
         ConfigurationError: if the credentials are incomplete.
     """
-    if config.get("api_key"):
-        return KeyAuthenticator(config["api_key"], config.get("api_key_header") or "authorization")
-    missing = [name for name in ("client_id", "client_secret", "token_path") if not config.get(name)]
+    if settings.api_key:
+        return KeyAuthenticator(settings.api_key, settings.api_key_header)
+    missing = [name for name in ("client_id", "client_secret", "token_path") if not getattr(settings, name)]
     if missing:
         raise ConfigurationError(
             "No credentials: set `api_key`, or `client_id`, `client_secret` and `token_path` for OAuth. "
             f"Missing: {', '.join(missing)}."
         )
-    from tap_keap.oauth import OAuthAuthenticator  # noqa: PLC0415 - most runs use a key
+    from tap_keap.credentials.oauth import OAuthAuthenticator  # noqa: PLC0415 - most runs use a key
 
-    return OAuthAuthenticator(config, pause)
+    return OAuthAuthenticator(settings, pause)

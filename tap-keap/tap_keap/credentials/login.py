@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 import webbrowser
-from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import click
 import requests
 
+from tap_keap.credentials.rotation import TIMEOUT, pair_from_answer, token_digest
+from tap_keap.credentials.token_store import open_token_store
 from tap_keap.errors import ConfigurationError, CredentialsError, ServiceError
-from tap_keap.oauth import token_digest
-from tap_keap.rotation import TIMEOUT, pair_from_answer
-from tap_keap.settings import AUTHORIZE_URL, TOKEN_URL, check_settings
-from tap_keap.token_store import open_token_store
+from tap_keap.settings import Settings, read_settings
+from tap_keap.transport import OwnHeaders, cause_of
 
 
 @click.group(name="auth")
@@ -37,23 +36,22 @@ def auth_command() -> None:
 @click.option("--timeout", default=300, show_default=True, help="Seconds to wait for the consent.")
 def login(config_path: str, port: int, redirect_uri: str | None, timeout: int, *, browser: bool) -> None:
     """Log in to Keap once and store the first tokens at `token_path`."""
-    config = _read_config(config_path)
+    settings = _read_settings(config_path)
+    store = open_token_store(str(settings.token_path))
     state = secrets.token_urlsafe(24)
     if redirect_uri:
-        _show(config, redirect_uri, state, browser=browser)
+        _show(settings, redirect_uri, state, browser=browser)
         answer = click.prompt("Paste the address that Keap sent you to", hide_input=True)
         code = _code(answer, state)
     else:
         with _CallbackServer(("127.0.0.1", port), _Callback) as server:
             server.timeout = timeout
             redirect_uri = f"http://127.0.0.1:{server.server_address[1]}/callback"
-            _show(config, redirect_uri, state, browser=browser)
+            _show(settings, redirect_uri, state, browser=browser)
             code = _code(server.wait(), state)
-    response = _exchange(config, code, redirect_uri)
-    pair = pair_from_answer(response, token_digest(config.get("refresh_token")))
-    store = open_token_store(config["token_path"])
-    with store.lock():
-        store.save(pair)
+    with store.lock(), store.room() as save:
+        response = _exchange(settings, code, redirect_uri)
+        save(pair_from_answer(response, token_digest(settings.refresh_token)))
     click.echo("Logged in; the tokens are stored at token_path.", err=True)
 
 
@@ -96,7 +94,7 @@ class _CallbackServer(HTTPServer):
         while self.answer is None and not self._timed_out:
             self.handle_request()
         if self.answer is None:
-            raise CredentialsError("Nobody gave consent in time; nothing was stored.")
+            raise CredentialsError("Login timed out waiting for your consent; nothing was stored.")
         return self.answer
 
     def handle_timeout(self) -> None:
@@ -104,29 +102,29 @@ class _CallbackServer(HTTPServer):
         self._timed_out = True
 
 
-def _read_config(path: str) -> Mapping[str, Any]:
+def _read_settings(path: str) -> Settings:
     if path == "ENV":
         from tap_keap.tap import TapKeap  # noqa: PLC0415 - only here is the SDK needed
 
-        config = dict(TapKeap._env_var_config)  # noqa: SLF001 - the SDK's reader of environment variables
+        config = TapKeap.environment_config()
     else:
         config = json.loads(Path(path).read_text(encoding="utf-8"))
-    check_settings(config, whole=True)
-    missing = [name for name in ("client_id", "client_secret", "token_path") if not config.get(name)]
+    settings = read_settings(config)
+    missing = [name for name in ("client_id", "client_secret", "token_path") if not getattr(settings, name)]
     if missing:
         raise ConfigurationError(f"Login needs the settings {', '.join(missing)}.")
-    return config
+    return settings
 
 
-def _show(config: Mapping[str, Any], redirect_uri: str, state: str, *, browser: bool) -> None:
+def _show(settings: Settings, redirect_uri: str, state: str, *, browser: bool) -> None:
     query = {
-        "client_id": config["client_id"],
+        "client_id": settings.client_id,
         "redirect_uri": redirect_uri,
         "response_type": "code",
         "scope": "full",
         "state": state,
     }
-    address = f"{config.get('authorize_url') or AUTHORIZE_URL}?{urlencode(query)}"
+    address = f"{settings.authorize_url}?{urlencode(query)}"
     click.echo(f"Open this address, choose your Keap account and allow the access:\n\n  {address}\n", err=True)
     if browser:
         webbrowser.open(address)
@@ -146,25 +144,25 @@ def _code(answer: str, state: str) -> str:
     return query["code"][0]
 
 
-def _exchange(config: Mapping[str, Any], code: str, redirect_uri: str) -> dict[str, Any]:
+def _exchange(settings: Settings, code: str, redirect_uri: str) -> dict[str, Any]:
     """Change the code for tokens. Keap wants the client's credentials in the body here, without Authorization."""
     form = {
         "grant_type": "authorization_code",
-        "client_id": config["client_id"],
-        "client_secret": config["client_secret"],
+        "client_id": settings.client_id,
+        "client_secret": settings.client_secret,
         "code": code,
         "redirect_uri": redirect_uri,
     }
     try:
         response = requests.post(
-            config.get("token_url") or TOKEN_URL, data=form, timeout=TIMEOUT, allow_redirects=False
+            settings.token_url, data=form, auth=OwnHeaders(), timeout=TIMEOUT, allow_redirects=False
         )
     except requests.RequestException as error:
-        raise ServiceError(f"Keap's token address cannot be reached ({type(error).__name__}).") from None
+        raise ServiceError(f"Keap's token address cannot be reached: {cause_of(error)}.") from None
     if response.status_code != 200:
         raise CredentialsError(f"Keap refused the login with status {response.status_code}; nothing was stored.")
     try:
         answer: dict[str, Any] = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ServiceError("Keap's token address gave an answer that is not JSON.") from None
     return answer
