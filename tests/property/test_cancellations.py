@@ -18,7 +18,7 @@ from target_chartmogul.sources.keap.cancellations.events_decision import EventsD
 from target_chartmogul.sources.keap.ids import parse_event_id
 from target_chartmogul.sources.keap.records import Subscription
 from target_chartmogul.sources.keap.settings import MappingSettings
-from tests.unit.mapping.churn_cases import order, subscription
+from tests.unit.sources.keap.churn_cases import order, subscription
 
 FIRST = date(2026, 1, 1)
 days = st.integers(0, 240).map(lambda number: FIRST + timedelta(days=number))

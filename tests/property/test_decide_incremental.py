@@ -18,7 +18,7 @@ from target_chartmogul.billing.decisions import Decision, Holdings
 from target_chartmogul.sources.keap.account import Arrived, Remembered
 from target_chartmogul.sources.keap.decide import decide
 from target_chartmogul.sources.keap.settings import MappingSettings
-from tests.worked_accounts import catalog_of, group_of
+from tests.support.worked_accounts import catalog_of, group_of
 
 Account = dict[str, list[dict[str, Any]]]
 

@@ -19,7 +19,7 @@ from target_chartmogul.sources.keap.account import Arrived, Catalog, Group, Reme
 from target_chartmogul.sources.keap.decide import decide
 from target_chartmogul.sources.keap.ids import parse_event_id, parse_invoice_id, parse_plan_id
 from target_chartmogul.sources.keap.records import InvalidRecordError, decode
-from tests.worked_accounts import BY_ID, Case, cases
+from tests.support.worked_accounts import BY_ID, Case, cases
 
 CASES = [case for case in cases() if len(case.runs) == 2 or "11-" in case.id or "20-" in case.id]
 ODD: list[Any] = [

@@ -20,7 +20,7 @@ from target_chartmogul.billing.money import (
     to_smallest,
 )
 from target_chartmogul.sources.keap.settings import MappingSettings
-from tests.unit.mapping.settle_cases import amounts, as_held, day, order, payment, row, settled
+from tests.unit.sources.keap.settle_cases import amounts, as_held, day, order, payment, row, settled
 
 CURRENCIES = st.sampled_from(sorted(each.code for each in Currency if each.exponent is not None))
 ZERO_DECIMALS = st.sampled_from(["hundredths", "units"])

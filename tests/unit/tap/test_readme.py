@@ -6,7 +6,7 @@ import re
 import runpy
 
 from tap_keap import exit_codes
-from tests.sandbox_process import ROOT
+from tests.support.sandbox_process import ROOT
 
 README = (ROOT / "tap-keap" / "README.md").read_text()
 

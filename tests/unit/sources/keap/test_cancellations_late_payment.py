@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.mapping.churn_cases import decided, events, listed, order, subscription, why, written
+from tests.unit.sources.keap.churn_cases import decided, events, listed, order, subscription, why, written
 
 FEB = order("2026-02-10")
 

@@ -25,7 +25,7 @@ from target_chartmogul.sources.keap.cancellations.events_decision import EventsD
 from target_chartmogul.sources.keap.records import decode
 from target_chartmogul.sources.keap.settings import MappingSettings
 
-ACCOUNTS = Path(__file__).parents[2] / "accounts"
+ACCOUNTS = Path(__file__).parents[3] / "accounts"
 NAMES = sorted(path.stem for path in ACCOUNTS.glob("[0-9]*.json"))
 LISTS = {"cancellations_removed", "stale_end_dates", "overlaps"}
 

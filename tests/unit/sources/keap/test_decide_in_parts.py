@@ -11,7 +11,7 @@ from target_chartmogul.billing.decisions import Decision, Holdings
 from target_chartmogul.sources.keap.account import Arrived
 from target_chartmogul.sources.keap.decide import decide
 from target_chartmogul.sources.keap.settings import MappingSettings
-from tests.worked_accounts import catalog_of, group_of
+from tests.support.worked_accounts import catalog_of, group_of
 
 NOW = datetime.fromisoformat("2026-03-20T08:00:00Z")
 CONTACT = {"id": "7", "given_name": "Mara", "create_time": "2025-03-04T16:21:09Z"}

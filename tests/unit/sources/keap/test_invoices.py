@@ -9,8 +9,8 @@ import pytest
 
 from target_chartmogul.billing.decisions import Decision
 from target_chartmogul.sources.keap.account import Arrived
-from tests.keap_rows import Row, contact, item, order, payment, subscription, subscription_item
-from tests.unit.mapping.deciding import NOW, decided, line, noted
+from tests.support.keap_rows import Row, contact, item, order, payment, subscription, subscription_item
+from tests.unit.sources.keap.deciding import NOW, decided, line, noted
 
 CONTACTS = [contact("1207"), contact("1300"), contact("1400")]
 WORKBOOK = item("2", "PRODUCT", 2000, name="Workbook")

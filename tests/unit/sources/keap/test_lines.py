@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from target_chartmogul.billing.decisions import Decision
-from tests.keap_rows import Row, contact, item, money, order, product, subscription, subscription_item
-from tests.unit.mapping.deciding import decided, line, noted, rejected
+from tests.support.keap_rows import Row, contact, item, money, order, product, subscription, subscription_item
+from tests.unit.sources.keap.deciding import decided, line, noted, rejected
 
 SHIPPING = item("8", "SHIPPING", 500, name="Shipping")
 GIFT = item("2", "PRODUCT", 2000, name="Gift", product={"id": "50", "taxable": False})

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from target_chartmogul.billing.decisions import Decision
-from tests.keap_rows import Row, contact, order, product, subscription, subscription_item
-from tests.unit.mapping.deciding import decided, line, noted
+from tests.support.keap_rows import Row, contact, order, product, subscription, subscription_item
+from tests.unit.sources.keap.deciding import decided, line, noted
 
 
 def links(decision: Decision) -> dict[str, str]:

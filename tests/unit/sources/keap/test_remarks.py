@@ -13,7 +13,7 @@ from target_chartmogul.sources.keap.decide import decide
 from target_chartmogul.sources.keap.records import Order, decode
 from target_chartmogul.sources.keap.remarks import remember
 from target_chartmogul.sources.keap.settings import MappingSettings
-from tests.unit.mapping.churn_cases import NOW, subscription
+from tests.unit.sources.keap.churn_cases import NOW, subscription
 
 
 def order(items: list[dict], total: int, contact: str = "7", number: str = "9000") -> Order:

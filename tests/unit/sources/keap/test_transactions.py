@@ -9,7 +9,7 @@ import pytest
 from target_chartmogul.sources.keap.account import Remembered
 from target_chartmogul.sources.keap.late_rows import with_late_rows
 from target_chartmogul.sources.keap.settings import MappingSettings
-from tests.unit.mapping.settle_cases import (
+from tests.unit.sources.keap.settle_cases import (
     NOW,
     amounts,
     as_held,

@@ -12,7 +12,7 @@ from target_chartmogul.billing.normal import normal
 from target_chartmogul.billing.objects import CANCELLATION_SCHEDULED, CANCELLED, SUBSCRIPTION
 from target_chartmogul.sources.keap.account import Account, Memories
 from target_chartmogul.sources.keap.decide import decide
-from tests.worked_accounts import (
+from tests.support.worked_accounts import (
     Case,
     Run,
     account_of,

@@ -19,7 +19,7 @@ from pathlib import Path
 
 _MODULES = (
     "requests",
-    "tests.preloaded",
+    "tests.support.preloaded",
     "tap_keap.tap",
     "target_chartmogul.target",
     "target_chartmogul.run",

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.preloaded import PreloadedProcess
-from tests.sandbox_process import ROOT, Sandbox
-from tests.tap_process import catalog, key_config
-from tests.target_process import SOURCE, target_config
+from tests.support.preloaded import PreloadedProcess
+from tests.support.sandbox_process import ROOT, Sandbox
+from tests.support.tap_process import catalog, key_config
+from tests.support.target_process import SOURCE, target_config
 
 BILLING = (
     "products",

@@ -20,7 +20,7 @@ from target_chartmogul.report.document import json_path
 from target_chartmogul.report.lists import LISTS
 from target_chartmogul.report.spool import without_addresses
 from target_chartmogul.sources.keap.account import Remembered
-from tests.unit.mapping.churn_cases import NOW, order, written
+from tests.unit.sources.keap.churn_cases import NOW, order, written
 
 ROOT = Path(__file__).parents[3]
 INVOICE = order("2026-01-10")

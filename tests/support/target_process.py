@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.sandbox_process import ROOT, Sandbox
+from tests.support.sandbox_process import ROOT, Sandbox
 
 COMMAND = [sys.executable, "-W", "error", "-m", "target_chartmogul"]
 SOURCE = "Keap"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from target_chartmogul.plan.sequence import ordered
-from tests.billing_objects import invoice, paid
-from tests.memory_journal import create, delete
+from tests.support.billing_objects import invoice, paid
+from tests.support.memory_journal import create, delete
 
 
 @pytest.mark.parametrize("reverse", [False, True])
