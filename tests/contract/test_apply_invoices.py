@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from target_chartmogul.apply.lanes import Applier
-from tests.billing_objects import PLAN, invoice, line, on
 from tests.contract.chartmogul_target import Target
-from tests.memory_journal import MemoryJournal, create, root_of, update
+from tests.support.billing_objects import PLAN, invoice, line, on
+from tests.support.memory_journal import MemoryJournal, create, root_of, update
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.sandbox_process import ROOT, Sandbox
-from tests.scripted_keap import Reply, scripted
-from tests.tap_process import discovered, key_config, oauth_config, run_tap
+from tests.support.sandbox_process import ROOT, Sandbox
+from tests.support.scripted_keap import Reply, scripted
+from tests.support.tap_process import discovered, key_config, oauth_config, run_tap
 
 BILLING = ("contacts", "products", "subscriptions", "orders", "payments", "transactions", "order_payments")
 ORDER = {"id": "902", "title": "Coaching Membership", "status": "PAID", "order_time": "2026-05-04T12:00:00Z"}

@@ -14,8 +14,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.sandbox_process import ROOT, Sandbox
-from tests.tap_process import TapRun, arguments, key_config, parse, run_tap
+from tests.support.sandbox_process import ROOT, Sandbox
+from tests.support.tap_process import TapRun, arguments, key_config, parse, run_tap
 
 NOW = "2026-03-01T00:00:00Z"
 GROUP = ("contacts", "orders", "payments", "order_payments", "transactions")

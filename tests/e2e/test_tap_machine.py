@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox_process import ROOT, Sandbox
-from tests.tap_process import arguments, key_config, oauth_config, parse, run_tap
+from tests.support.sandbox_process import ROOT, Sandbox
+from tests.support.tap_process import arguments, key_config, oauth_config, parse, run_tap
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox_process import Sandbox
-from tests.tap_process import TapRun, key_config, run_tap
+from tests.support.sandbox_process import Sandbox
+from tests.support.tap_process import TapRun, key_config, run_tap
 
 NINE = [
     "products",

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox_process import Sandbox
-from tests.tap_process import key_config, run_tap
+from tests.support.sandbox_process import Sandbox
+from tests.support.tap_process import key_config, run_tap
 
 BILLING = ("products", "subscription_plans", "contacts", "subscriptions", "orders", "payments", "transactions")
 

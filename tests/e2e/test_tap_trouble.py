@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox_process import Sandbox
-from tests.tap_process import discovered, key_config, oauth_config, run_tap
+from tests.support.sandbox_process import Sandbox
+from tests.support.tap_process import discovered, key_config, oauth_config, run_tap
 
 STREAMS = ("orders",)
 
@@ -215,7 +215,7 @@ def test_the_catalog_needs_no_credentials() -> None:
 def test_version_is_quick() -> None:
     import subprocess
 
-    from tests.tap_process import COMMAND
+    from tests.support.tap_process import COMMAND
 
     times = []
     for _ in range(3):
@@ -237,8 +237,8 @@ def test_oauth_without_token_path_is_said_so(sandbox: Sandbox, tmp_path: Path) -
 def test_the_reader_goes_away(sandbox: Sandbox, tmp_path: Path) -> None:
     import subprocess
 
-    from tests.sandbox_process import ROOT
-    from tests.tap_process import arguments
+    from tests.support.sandbox_process import ROOT
+    from tests.support.tap_process import arguments
 
     sandbox.no_limits(["keap"])
     command = arguments(tmp_path, key_config(sandbox))

@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Any
 from target_chartmogul.sources.keap.source import KeapSource
 
 if TYPE_CHECKING:
-    from target_chartmogul.settings import Settings
+    from target_chartmogul.sources.keap.settings import MappingSettings
     from target_chartmogul.sources.protocol import Source
 
 
-def source_of(stream: str, schema: Mapping[str, Any], settings: Settings) -> Source | None:
+def source_of(stream: str, schema: Mapping[str, Any], settings: MappingSettings, prefix: str) -> Source | None:
     """The source whose records a stream holds; None if this target does not use it.
 
     Args:
         stream: its name, after stream maps.
         schema: of its records.
-        settings: of the run.
+        settings: of the mapping.
+        prefix: the setting `external_id_prefix`.
     """
     from target_chartmogul.sources.native.source import NativeSource  # noqa: PLC0415  what Keap's runs do not need
 
     sources: tuple[Source, ...] = (
-        KeapSource(settings.mapping.customer_attributes),
-        NativeSource(settings.external_id_prefix),
+        KeapSource(settings.customer_attributes),
+        NativeSource(prefix),
     )
     return next((source for source in sources if source.takes(stream, schema)), None)

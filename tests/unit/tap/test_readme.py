@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 
 from tap_keap.exit_codes import ExitCode
-from tests.sandbox_process import ROOT
+from tests.support.sandbox_process import ROOT
 
 README = (ROOT / "tap-keap" / "README.md").read_text()
 

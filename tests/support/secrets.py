@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.sandbox_process import Sandbox
+from tests.support.sandbox_process import Sandbox
 
 _PERSONAL = {"given_name", "family_name", "middle_name", "preferred_name", "company_name", "email", "number", "line1",
              "line2", "locality", "postal_code", "first_name", "last_name"}  # fmt: skip

@@ -23,7 +23,7 @@ from target_chartmogul.sources.keap.account import Account, Catalogue
 from target_chartmogul.sources.keap.records import decode
 from target_chartmogul.sources.keap.settings import MappingSettings
 
-ACCOUNTS = Path(__file__).parent / "accounts"
+ACCOUNTS = Path(__file__).parents[1] / "accounts"
 BY_ID = ("contacts", "subscriptions", "orders", "payments")
 SECTIONS = ("customers", "plans", "invoices", "cancellations", "scheduled", "mrr")
 

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.sandbox_process import ROOT, Sandbox
+from tests.support.sandbox_process import ROOT, Sandbox
 
 COMMAND = [sys.executable, "-W", "error", "-m", "tap_keap"]
 

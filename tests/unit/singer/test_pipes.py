@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from target_chartmogul.singer.pipes import WIDE
-from tests.sandbox_process import ROOT
+from tests.support.sandbox_process import ROOT
 
 WIDEN = "from target_chartmogul.singer.pipes import widen_input; widen_input()"
 

@@ -19,11 +19,10 @@ from pathlib import Path
 
 _MODULES = (
     "requests",
-    "tests.preloaded",
+    "tests.support.preloaded",
     "tap_keap.tap",
     "target_chartmogul.target",
     "target_chartmogul.run",
-    "target_chartmogul.report.account_figures",
 )
 _server = multiprocessing.get_context("forkserver")
 _server.set_forkserver_preload(list(_MODULES))
@@ -44,7 +43,14 @@ class PreloadedProcess:
     ) -> None:
         self._process: ForkServerProcess = _server.Process(
             target=run_command,
-            args=(module, list(arguments), str(stdin or os.devnull), str(stdout), str(stderr), dict(environment)),
+            args=(
+                module,
+                list(arguments),
+                str(stdin or os.devnull),
+                str(stdout),
+                str(stderr),
+                {**os.environ, **environment},
+            ),
         )
         self._process.start()
 
@@ -88,6 +94,7 @@ def run_command(
     sys.stdin = io.TextIOWrapper(open(0, "rb", closefd=False), encoding="utf-8")  # noqa: SIM115
     sys.stdout = io.TextIOWrapper(open(1, "wb", closefd=False), encoding="utf-8")  # noqa: SIM115
     sys.stderr = io.TextIOWrapper(open(2, "wb", buffering=0, closefd=False), encoding="utf-8", write_through=True)  # noqa: SIM115
+    os.environ.clear()  # the fork server's is that of the test which started it
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     warnings.simplefilter("error")

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.preloaded import PreloadedProcess
-from tests.sandbox_process import ROOT, Sandbox
-from tests.tap_process import catalog, key_config
-from tests.target_process import SOURCE, target_config
+from tests.support.preloaded import PreloadedProcess
+from tests.support.sandbox_process import ROOT, Sandbox
+from tests.support.tap_process import catalog, key_config
+from tests.support.target_process import SOURCE, target_config
 
 BILLING = (
     "products",
@@ -79,7 +79,7 @@ class Pipeline:
 
     Args:
         sandbox: both APIs.
-        folder: for configurations, ledger, and what each run said.
+        folder: for configurations, store, and what each run said.
         tap: settings of the tap beside those of the sandbox.
         target: settings of the target beside those of the sandbox.
         fresh: start the real command line each time; else processes that have imported the commands already.
@@ -103,10 +103,10 @@ class Pipeline:
         return name
 
     @property
-    def ledger(self) -> Path:
+    def store(self) -> Path:
         return self.folder / "store.sqlite"
 
-    def lose_ledger(self) -> None:
+    def lose_store(self) -> None:
         for path in self.folder.glob("store.sqlite*"):
             path.unlink()
 
@@ -139,7 +139,7 @@ class Pipeline:
         config = target_config(
             self.sandbox,
             **{
-                "store_path": str(self.ledger),
+                "store_path": str(self.store),
                 "report_path": str(folder / "report.json"),
                 **self.target,
                 **target,

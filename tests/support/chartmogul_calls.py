@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import requests
 
-from tests.sandbox_process import Sandbox
+from tests.support.sandbox_process import Sandbox
 
 
 class Calls:

@@ -12,7 +12,7 @@ from target_chartmogul.billing.changes import Change
 from target_chartmogul.billing.decisions import Decision, Holdings
 from target_chartmogul.plan.change_file import ChangeStore
 from target_chartmogul.plan.difference import group_changes, plan_changes
-from tests.billing_objects import PLAN, cancellation, customer, invoice, line, paid
+from tests.support.billing_objects import PLAN, cancellation, customer, invoice, line, paid
 
 
 def scheduled(day: str) -> Any:
