@@ -20,10 +20,15 @@ def source_of(stream: str, schema: Mapping[str, Any], settings: Settings) -> Sou
         schema: of its records.
         settings: of the run.
     """
+    return next((source for source in _sources(settings) if source.takes(stream, schema)), None)
+
+
+def source_named(name: str, settings: Settings) -> Source | None:
+    """The source whose `name` a store remembers; None if this version has none of that name."""
+    return next((source for source in _sources(settings) if source.name == name), None)
+
+
+def _sources(settings: Settings) -> tuple[Source, ...]:
     from target_chartmogul.sources.native.source import NativeSource  # noqa: PLC0415  what Keap's runs do not need
 
-    sources: tuple[Source, ...] = (
-        KeapSource(settings.mapping.customer_attributes),
-        NativeSource(settings.external_id_prefix),
-    )
-    return next((source for source in sources if source.takes(stream, schema)), None)
+    return KeapSource(settings.mapping.customer_attributes), NativeSource(settings.external_id_prefix)
