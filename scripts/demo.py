@@ -127,7 +127,7 @@ def show(report: dict[str, Any]) -> None:
     for each in report["rejects"] + report["refusals"]:
         where = f"{each.get('stream') or each.get('kind')} {each['id']}"
         console.print(f"  rejected: {where}, {each['field'] or 'record'}: {each['reason']}", markup=False)
-    for each in report["held"]:
+    for each in report["waiting"]:
         console.print(f"  waits: {each['stream']} {each['id']}: {each['reason']} (rule {each['rule']})", markup=False)
     for each in report["lists"].values():
         if each["what_to_do"]:

@@ -63,6 +63,7 @@ def apply_plan(
         ChartMogulError: what ended the work early.
     """
     bulk = loads_in_bulk(load_method, file.counts["create", "customer", False])
+    journal.loads_in_bulk = bulk
     store.meta.put(IMPORTING, "1" if bulk else None)
     save()
     applier = Applier(client, wire, journal, source.root_of)
