@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import click
 import msgspec
@@ -37,7 +37,7 @@ def command() -> click.Group:
         help="Write the records of a Singer tap, which come on standard input, into ChartMogul. The commands below "
         "work from the store of earlier runs, without a tap.",
     )
-    for each in (_sync, _preview):
+    for each in (_sync, _preview, _status):
         group.add_command(each)
     return group
 
@@ -55,15 +55,34 @@ def _target(given: Any, *, needs_key: bool = False) -> Iterator[TargetChartMogul
     above = click.get_current_context().parent
     if above is not None and not (given.config or given.parse_env):
         given = above.params["config"]
-    target = TargetChartMogul(config=given.config, parse_env_config=given.parse_env, needs_key=needs_key)
+    with _quiet(needs_key=needs_key):
+        target = TargetChartMogul(config=given.config, parse_env_config=given.parse_env, needs_key=needs_key)
     try:
         yield target
     finally:
         target.close()
 
 
-def _print_json(value: Any) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+@contextmanager
+def _quiet(*, needs_key: bool) -> Iterator[None]:
+    """The SDK logs how it takes the settings, and that a key is missing where none is needed."""
+    logger = logging.getLogger(TargetChartMogul.name)
+    level = logger.level
+    if not needs_key:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _show(found: Any, form: str, lines: Callable[[Any], Iterable[str]]) -> None:
+    """Print an answer as JSON, or as lines of text."""
+    if form == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        return
+    for line in lines(found):
+        click.echo(line)
 
 
 def _end(code: int) -> None:
@@ -84,6 +103,22 @@ def _sync(config: Any) -> None:
         with reading(target.settings, decided=True) as opened:
             source = opened.source
         _end(target.sync(source))
+
+
+@click.command("status")
+@_CONFIG
+@_FORMAT
+def _status(config: Any, form: str) -> None:
+    """Show what the store holds, how old it is, what is outstanding, and what is due.
+
+    A run may go on meanwhile; no key is needed.
+    """
+    from target_chartmogul.checks.from_store import reading  # noqa: PLC0415
+    from target_chartmogul.checks.status import status  # noqa: PLC0415
+    from target_chartmogul.report.status_text import status_lines  # noqa: PLC0415
+
+    with _target(config) as target, reading(target.settings) as opened:
+        _show(status(opened), form, status_lines)
 
 
 @click.command("preview")
@@ -116,8 +151,4 @@ def _preview(config: Any, assignments: tuple[str, ...], form: str, report: str |
                     save_report(collected, report)
             finally:
                 collected.close()
-    if form == "json":
-        _print_json(found)
-    else:
-        for line in preview_lines(found):
-            click.echo(line)
+    _show(found, form, preview_lines)
