@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 import msgspec
 
-from target_chartmogul.settings import Settings, load
+from target_chartmogul.settings import load
 from target_chartmogul.target import TargetChartMogul
 
 _CONFIG: Final = click.option(
@@ -37,7 +37,7 @@ def command() -> click.Group:
         help="Write the records of a Singer tap, which come on standard input, into ChartMogul. The commands below "
         "work from the store of earlier runs, without a tap.",
     )
-    for each in (_sync, _preview, _status):
+    for each in (_sync, _preview, _status, _explain):
         group.add_command(each)
     return group
 
@@ -119,6 +119,23 @@ def _status(config: Any, form: str) -> None:
 
     with _target(config) as target, reading(target.settings) as opened:
         _show(status(opened), form, status_lines)
+
+
+@click.command("explain")
+@click.argument("record")
+@_CONFIG
+def _explain(record: str, config: Any) -> None:
+    """Explain a RECORD, such as order:9071: what its source says, what is made of it by which rules, what is there.
+
+    Any record of the store can be named: order, subscription, contact, payment, transaction, product … Names and
+    addresses are not shown. A run may go on meanwhile; no key is needed.
+    """
+    from target_chartmogul.checks.explain import explain  # noqa: PLC0415
+    from target_chartmogul.checks.from_store import reading  # noqa: PLC0415
+
+    with _target(config) as target, reading(target.settings) as opened:
+        for line in explain(opened, record):
+            click.echo(line)
 
 
 @click.command("preview")
