@@ -146,6 +146,11 @@ class Outcomes:
         """How many notes of each kind there are."""
         return dict(self._file.rows("SELECT kind, count(*) FROM note GROUP BY kind"))
 
+    def lists(self) -> dict[str, tuple[int, str]]:
+        """Of each kind of notes: how many there are, and when the oldest was first found."""
+        rows = self._file.rows("SELECT kind, count(*), min(since) FROM note GROUP BY kind")
+        return {kind: (number, since) for kind, number, since in rows}
+
     def memories(self, kind: str) -> Iterator[Memory]:
         """All of a kind."""
         rows = self._file.rows("SELECT node, kind, key, value FROM memory WHERE kind = ? ORDER BY node, key", (kind,))

@@ -122,6 +122,10 @@ class Store:
         self._file.scrub()
         return erased
 
+    def copy_to(self, path: Path) -> None:
+        """Write a copy as of this moment, for its owner's eyes only; a run may go on writing meanwhile."""
+        self._file.copy_to(path)
+
     def check(self) -> None:
         """Read the whole file; raises StoreDamagedError."""
         self._file.check()

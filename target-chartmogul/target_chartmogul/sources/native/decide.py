@@ -103,7 +103,10 @@ def _notes_of_gone(account: Account, decision: Decision, removed: Mapping[str, A
     """Rows that are gone and go on to count all the same."""
     return [
         Note(
-            kind="gone_rows", id=f"{stream}:{external_id}", rule="1.8", detail={"stream": stream, "record": external_id}
+            kind="gone_rows",
+            id=f"{stream}:{external_id}",
+            rule="1.8",
+            detail={"stream": stream, "record": external_id},
         )
         for stream in sorted(account.gone)
         for external_id in sorted(account.gone[stream])
