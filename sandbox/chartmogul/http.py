@@ -78,6 +78,7 @@ class Gate:
         async def endpoint(request: Request) -> Response:
             try:
                 self._authorise(request)
+                _check_quoting(request)
                 content = await request.body()
                 self._before()
                 call = Call(request.path_params, request.query_params, _decode(content), len(content), self._now())
@@ -98,6 +99,14 @@ class Gate:
             raise errors.coded(401, "No valid API key provided")
         if request.method != "GET":
             raise errors.coded(403, "The API key provided does not have write access")
+
+
+def _check_quoting(request: Request) -> None:
+    """An id in the path may have slashes, but only quoted ones."""
+    within_ids = sum(str(value).count("/") for value in request.path_params.values())
+    quoted = request.scope["path"].count("/") - request.scope["raw_path"].count(b"/")
+    if quoted != within_ids:
+        raise errors.ApiError(404, {"error": "Not found"})
 
 
 def _basic_user(header: str) -> str | None:

@@ -23,9 +23,7 @@ def keap(sandbox: Sandbox) -> Iterator[KeapCalls]:
 
 
 def odd(keap: KeapCalls, kind: str, path: str = "", **step: Any) -> None:
-    """Let every request of a path be answered oddly."""
-    match = {"path_regex": path, "query_regex": step.pop("query", "")}
-    keap.sandbox.faults("keap", script=[{"match": match, "kind": kind, "times": None, **step}])
+    keap.sandbox.odd("keap", kind, path, **step)
 
 
 def get(keap: KeapCalls, path: str, **query: Any) -> requests.Response:

@@ -203,7 +203,7 @@ def test_other_answers_are_parsed_too(sandbox: Sandbox, client: keap.ApiClient, 
     for answer in KEAP[question]:
         if answer == "undocumented":
             continue
-        sandbox.control("PUT", "answers", {question: answer})
+        sandbox.answers({question: answer})
         sandbox.no_limits()
         listed = [
             keap.OrdersApi(client).list_orders(page_size=100).orders,
