@@ -150,7 +150,7 @@ class StorePlace:
             return path
         if self._home is None:
             return self._scratch_file()
-        there = self._is_there(self._home)
+        there = check_whose(self._home)
         if self._read_only and not there:
             raise ConfigurationError(f"store_path: there is no store at {self._home} yet; run the sync first")
         if self._dry_run and not there:
@@ -158,12 +158,6 @@ class StorePlace:
         if not self._read_only:
             self._acquire(self._home)
         return self._home
-
-    def _is_there(self, home: Path) -> bool:
-        try:
-            return check_whose(home)
-        except StoreDamagedError:  # found again with the lock held, so that it can be set aside
-            return True
 
     def _acquire(self, home: Path) -> None:
         if self._lock is not None:

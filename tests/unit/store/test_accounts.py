@@ -104,13 +104,13 @@ def test_a_changed_product_has_all_that_name_it_decided(store: Store) -> None:
 
 def test_an_order_that_drops_a_product_does_not_have_the_others_of_it_decided(store: Store) -> None:
     put(store, PRODUCT, 1)
-    put(store, ORDER, 70, node(CONTACT, 70), node(PRODUCT, 1))
+    put(store, ORDER, 70, node(CONTACT, 70))
     put(store, ORDER, 71, node(CONTACT, 71), node(PRODUCT, 1))
     store.finish_first_read()
     decided(store)
-    put(store, ORDER, 70, node(CONTACT, 70), text="a")
-    decided(store)
-    put(store, ORDER, 70, node(CONTACT, 70), text="b")
+    put(store, ORDER, 70, node(CONTACT, 70), node(PRODUCT, 1))
+    store.records.flush()
+    put(store, ORDER, 70, node(CONTACT, 70), text="without it")
     assert decided(store) == [[node(CONTACT, 70), node(ORDER, 70)]]
 
 
@@ -150,6 +150,12 @@ def test_holdings_tie_an_earlier_contact_to_an_order(store: Store) -> None:
     assert account.holdings.invoices == {"70": invoice}
     assert account.holdings.events == {"5-cancelled": event}
     assert [each.nodes for each in store.accounts.all()] == [account.nodes]
+
+
+def test_a_customer_without_any_record_is_an_account(store: Store) -> None:
+    customer = Customer(external_id="7")
+    store.holdings.acknowledged(Change(action="create", kind="customer", external_id="7", desired=customer), {})
+    assert [each.holdings.customers for each in store.accounts.all()] == [{"7": customer}]
 
 
 _NODES = [node(stream, number) for stream in (CONTACT, SUBSCRIPTION, ORDER) for number in range(1, 5)]
