@@ -184,7 +184,7 @@ def _parts(links: dict[int, set[int]]) -> set[frozenset[int]]:
     return {frozenset(part) for part in parts}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(_PUTS)
 def test_accounts_are_the_connected_parts_whatever_changes(puts) -> None:
     now: dict[int, set[int]] = {}
