@@ -20,7 +20,8 @@ from typing import Any, Final
 
 import msgspec
 
-from target_chartmogul.store.nodes import SourceNodes, node
+from target_chartmogul.billing.nodes import node
+from target_chartmogul.store.nodes import SourceNodes
 from target_chartmogul.store.store import Store
 
 _CONTACT, _SUBSCRIPTION, _ORDER, _PAYMENT, _ATTEMPT, _PART = 3, 4, 5, 6, 7, 8

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.row import Row
-from tests.sandbox_process import ROOT
+from tests.support.sandbox_process import ROOT
 
 
 def store_rows(_folder: Path, orders: int = 20_000) -> list[Row]:

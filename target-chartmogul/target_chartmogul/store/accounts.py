@@ -12,10 +12,11 @@ from typing import Any, Final
 
 import msgspec
 
+from target_chartmogul.billing.nodes import FIRST_NODE, as_json, stream_of
 from target_chartmogul.store.file import StoreFile
 from target_chartmogul.store.held import Holdings
 from target_chartmogul.store.instants import instant
-from target_chartmogul.store.nodes import FIRST_NODE, SourceNodes, as_json, stream_of
+from target_chartmogul.store.nodes import SourceNodes
 from target_chartmogul.store.outcomes import Memory
 from target_chartmogul.store.records import Record, Records, as_record
 from target_chartmogul.store.scratch import NodeSet

@@ -10,8 +10,6 @@ from typing import Final
 from target_chartmogul import exit_codes
 from target_chartmogul.failures import TargetChartMogulError
 
-STORE_LOST: Final = 10
-"""The store is new, damaged or older than the state: STATE `{"bookmarks": {}}` went out (rule 1.6)."""
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -24,19 +22,19 @@ class StoreError(TargetChartMogulError):
 class StoreInUseError(TargetChartMogulError):
     """Another run holds the store."""
 
-    exit_code = exit_codes.LEDGER_IN_USE
+    exit_code = exit_codes.STORE_IN_USE
 
 
 class LockLostError(TargetChartMogulError):
     """Another run has taken the lock of a remote store: this one writes nothing more."""
 
-    exit_code = exit_codes.LEDGER_IN_USE
+    exit_code = exit_codes.STORE_IN_USE
 
 
 class StoreDamagedError(TargetChartMogulError):
     """A store of ours cannot be read: it is set aside, and Keap is read from the beginning."""
 
-    exit_code = STORE_LOST
+    exit_code = exit_codes.READ_AGAIN
 
 
 @contextlib.contextmanager

@@ -153,6 +153,16 @@ class StoreFile:
             self.commit()
             self.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def copy_to(self, path: Path) -> None:
+        """Write a copy as of this moment, for its owner's eyes only."""
+        path.touch(mode=0o600)
+        with self.lock, store_errors():
+            target = sqlite3.connect(path)
+            try:
+                self.database.backup(target)
+            finally:
+                target.close()
+
     def check(self) -> None:
         """Read the whole file.
 

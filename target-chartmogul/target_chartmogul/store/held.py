@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
-from target_chartmogul.changes import Kind
-from target_chartmogul.chartmogul.objects import Customer, Invoice, LineItem, Plan, SubscriptionEvent, Transaction
+from target_chartmogul.billing import decisions
+from target_chartmogul.billing.changes import Kind
+from target_chartmogul.billing.objects import Customer, Invoice, LineItem, Plan, SubscriptionEvent, Transaction
 from target_chartmogul.store.errors import StoreDamagedError
 
 encode: Final = msgspec.json.Encoder().encode
@@ -31,12 +32,8 @@ def read(kind: str, content: bytes) -> Any:
         raise StoreDamagedError(f"the store is damaged: what it holds of ChartMogul ({kind}) cannot be read") from None
 
 
-class Holdings(msgspec.Struct, kw_only=True):
+class Holdings(decisions.Holdings):
     """What ChartMogul has of ours of some customers, by external id."""
-
-    customers: dict[str, Customer] = {}
-    invoices: dict[str, Invoice] = {}
-    events: dict[str, SubscriptionEvent] = {}
 
     def add(self, kind: str, external_id: str, content: bytes) -> None:
         """Take one, as it lies in the store."""

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import msgspec
 
-from target_chartmogul.changes import Change, ChartMogulObject, Kind, Refusal
-from target_chartmogul.chartmogul.objects import Invoice, LineItem, Transaction
+from target_chartmogul.billing.changes import Change, ChartMogulObject, Kind, Refusal
+from target_chartmogul.billing.normal import same
+from target_chartmogul.billing.objects import Invoice, LineItem, Transaction
 from target_chartmogul.store.file import StoreFile
 from target_chartmogul.store.held import encode, parts_of, read, with_header, with_part, without_part
 from target_chartmogul.store.nodes import SourceNodes
@@ -32,6 +33,8 @@ class Relisted(msgspec.Struct, kw_only=True):
     """Kind and id of what ChartMogul has otherwise than it was sent."""
     missing: list[tuple[Kind, str]] = []
     """Kind and id of what was sent and not listed."""
+    unknown: list[tuple[Kind, str]] = []
+    """Kind and id of what was listed, and that this store has neither sent nor seen."""
 
 
 class HoldingJournal:
@@ -112,8 +115,11 @@ class HoldingJournal:
             while batch := list(islice(each, _BATCH)):
                 found.count += len(batch)
                 for kind, thing, uuids, marks in batch:
-                    if self._list(kind, thing, uuids, marks, trusted=trusted):
+                    known, differs = self._list(kind, thing, uuids, marks, trusted=trusted)
+                    if differs:
                         found.different.append((kind, thing.external_id))
+                    if not known:
+                        found.unknown.append((kind, thing.external_id))
                 database.executemany(
                     "INSERT OR IGNORE INTO listed_now VALUES (?, ?)", [(row[0], row[1].external_id) for row in batch]
                 )
@@ -132,6 +138,13 @@ class HoldingJournal:
                 else:
                     self._drop(kind, external_id)
         return found
+
+    def believe_listing(self) -> None:
+        """What ChartMogul listed replaces what was sent: another copy of this store has written since."""
+        with self._file.transaction():
+            for kind, external_id in self._file.rows("SELECT kind, id FROM holding WHERE listed = ?", (_MISSING,)):
+                self._drop(kind, external_id)
+            self._file.database.execute("UPDATE holding SET sent = NULL WHERE listed IS NOT NULL")
 
     def found(self, kind: Kind, external_id: str, listed: Listed | None) -> None:
         """What one object is that a change was under way for when a run ended; None if there is none."""
@@ -240,8 +253,10 @@ class HoldingJournal:
         )
         self._write_parts(sent, uuids)
 
-    def _list(self, kind: Kind, thing: ChartMogulObject, uuids: Uuids, marks: frozenset[str], *, trusted: bool) -> bool:
-        """Keep what ChartMogul lists; whether it differs from what was sent."""
+    def _list(
+        self, kind: Kind, thing: ChartMogulObject, uuids: Uuids, marks: frozenset[str], *, trusted: bool
+    ) -> tuple[bool, bool]:
+        """Keep what ChartMogul lists; whether the store knew it, and whether it differs from what was sent."""
         content = encode(thing)
         uuid, words = uuids.get((kind, thing.external_id)), " ".join(sorted(marks)) or None
         found = self._file.row(
@@ -270,7 +285,7 @@ class HoldingJournal:
                 },
             )
         self._write_parts(thing, uuids)
-        return differs
+        return found is not None, differs
 
     def _write_parts(self, thing: ChartMogulObject, uuids: Uuids) -> None:
         if not isinstance(thing, Invoice):
@@ -291,4 +306,4 @@ class HoldingJournal:
 
 
 def _equal(kind: Kind, one: bytes, other: bytes) -> bool:
-    return one == other or bool(read(kind, one) == read(kind, other))
+    return one == other or same(read(kind, one), read(kind, other))

@@ -15,6 +15,8 @@ _HISTORY: Final = 1000
 """Entries told that are known again, per stream."""
 _TOLD: Final = "told "
 _STREAMS_READ: Final = "streams read"
+STALE: Final = "stale"
+"""Fact of a store that another copy of it has outrun: what ChartMogul has is to be listed, and believed."""
 
 
 class Meta:
@@ -45,6 +47,10 @@ class Meta:
     def add_streams_read(self, names: Iterable[str]) -> None:
         """These were read to their end."""
         self.put(_STREAMS_READ, msgspec.json.encode(sorted({*self.streams_read(), *names})).decode())
+
+    def forget_streams_read(self) -> None:
+        """None was."""
+        self.put(_STREAMS_READ, None)
 
     def told(self, stream: str, entry: bytes) -> None:
         """A STATE with this entry goes out, once the store is committed."""

@@ -1,36 +1,12 @@
-"""One integer names any record: the number of its stream above, its own number below."""
+"""What a source tells the store, which reads neither payloads nor external ids itself."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final
 
 import msgspec
 
-from target_chartmogul.changes import ChartMogulObject, Kind
-
-_BITS: Final = 59
-NUMBERS: Final = 1 << _BITS
-"""A record's number is below this; a stream's number is below 16, so that a node fits SQLite's integers."""
-CATALOGUE_END: Final = 3
-"""Streams below it (products, plans, free trials) tie no accounts together: half of all orders name one product."""
-FIRST_NODE: Final = CATALOGUE_END << _BITS
-"""The lowest node that is not of the catalogue."""
-
-
-def node(stream: int, number: int) -> int:
-    """The name of a record; both numbers as described above, which is not checked."""
-    return stream << _BITS | number
-
-
-def stream_of(node: int) -> int:
-    """The number of a node's stream."""
-    return node >> _BITS
-
-
-def number_of(node: int) -> int:
-    """The number of a node within its stream."""
-    return node & (NUMBERS - 1)
+from target_chartmogul.billing.changes import ChartMogulObject, Kind
 
 
 def as_json(nodes: Iterable[int]) -> str:
@@ -39,7 +15,7 @@ def as_json(nodes: Iterable[int]) -> str:
 
 
 class SourceNodes(msgspec.Struct, frozen=True):
-    """What a source tells the store, which reads neither payloads nor external ids itself."""
+    """See `sources.protocol.Source`, whose methods these are."""
 
     links_of: Callable[[int, bytes], Iterable[int]]
     """Stream number and payload: the nodes that the record names, those of the catalogue too."""

@@ -10,9 +10,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from target_chartmogul.billing.nodes import as_json
 from target_chartmogul.store.file import StoreFile
 from target_chartmogul.store.instants import instant
-from target_chartmogul.store.nodes import as_json
 from target_chartmogul.store.records import Records
 
 _OF: Final = "FROM json_each(?) AS wanted CROSS JOIN {0} ON {0}.node = wanted.value"
@@ -146,6 +146,11 @@ class Outcomes:
         """How many notes of each kind there are."""
         return dict(self._file.rows("SELECT kind, count(*) FROM note GROUP BY kind"))
 
+    def lists(self) -> dict[str, tuple[int, str]]:
+        """Of each kind of notes: how many there are, and when the oldest was first found."""
+        rows = self._file.rows("SELECT kind, count(*), min(since) FROM note GROUP BY kind")
+        return {kind: (number, since) for kind, number, since in rows}
+
     def memories(self, kind: str) -> Iterator[Memory]:
         """All of a kind."""
         rows = self._file.rows("SELECT node, kind, key, value FROM memory WHERE kind = ? ORDER BY node, key", (kind,))
@@ -164,6 +169,15 @@ class Outcomes:
                 "SELECT substr(at, 1, 7), currency, name, sum(value) FROM total"  # noqa: S608
                 f"{condition} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
                 values,
+            )
+        }
+
+    def by_day(self, name: str) -> dict[tuple[str, str], int]:
+        """A figure of all accounts added up: by day and currency, what came on that day."""
+        return {
+            (day, currency): value
+            for day, currency, value in self._file.rows(
+                "SELECT substr(at, 1, 10), currency, sum(value) FROM total WHERE name = ? GROUP BY 1, 2", (name,)
             )
         }
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from target_chartmogul.billing.nodes import stream_of
 from target_chartmogul.store.file import StoreFile
-from target_chartmogul.store.nodes import stream_of
 
 
 def records_of_person(file: StoreFile, contact: int, contact_stream: int) -> list[int]:

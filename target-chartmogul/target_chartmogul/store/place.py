@@ -152,7 +152,7 @@ class StorePlace:
             return self._scratch_file()
         there = check_whose(self._home)
         if self._read_only and not there:
-            raise ConfigurationError(f"store_path: there is no store at {self._home} yet; run the sync first")
+            raise ConfigurationError(f"store_path: there is no store at {self._home} yet; run the pipeline first")
         if self._dry_run and not there:
             return self._scratch_file()
         if not self._read_only:

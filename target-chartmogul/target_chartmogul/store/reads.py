@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from target_chartmogul.billing.nodes import node
 from target_chartmogul.store.file import StoreFile
 from target_chartmogul.store.meta import Meta
-from target_chartmogul.store.nodes import node
 from target_chartmogul.store.scratch import NodeSet
 
 _ACTIVATED: Final = "activated {}"

@@ -9,9 +9,10 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from target_chartmogul.billing.nodes import FIRST_NODE, as_json, node, number_of, stream_of
 from target_chartmogul.store.file import StoreFile
 from target_chartmogul.store.meta import Meta
-from target_chartmogul.store.nodes import FIRST_NODE, SourceNodes, as_json, node, number_of, stream_of
+from target_chartmogul.store.nodes import SourceNodes
 from target_chartmogul.store.reads import Reads
 
 _BATCH: Final = 2000
@@ -211,6 +212,14 @@ class Records:
         self.flush()
         return dict(self._file.rows("SELECT node >> 59, count(*) FROM record WHERE gone = 0 GROUP BY 1"))
 
+    def count_known(self, stream: int) -> int:
+        """How many records of a stream there are, gone ones too."""
+        self.flush()
+        found: int = self._file.row(
+            "SELECT count(*) FROM record WHERE node >= ? AND node < ?", (node(stream, 0), node(stream + 1, 0))
+        )[0]
+        return found
+
     def catalogue(self) -> list[Record]:
         """All records of the catalogue, gone ones too: their last version goes on to count (rule 1.8)."""
         self.flush()
@@ -252,6 +261,12 @@ class Records:
         self._marking = True
         self._file.begin_loading()
         self._meta.put(_FIRST_READ, "done")
+
+    def forget_first_read(self) -> None:
+        """Every stream is to be read to its end again before anything is decided."""
+        self._marking = False
+        self._file.begin_loading()
+        self._meta.put(_FIRST_READ, None)
 
     def forget(self, nodes: list[int]) -> None:
         """Erase records; they are not taken again, nor is anything that names them."""

@@ -99,6 +99,11 @@ class Store:
                 self.records.finish_first_read()
                 self.accounts.mark_all("first read")
 
+    def forget_first_read(self) -> None:
+        """The store is older than what was read since (rule 1.6): all of it is to be read again first."""
+        self.meta.forget_streams_read()
+        self.records.forget_first_read()
+
     def forget(self, contact: int) -> list[int]:
         """Erase a person (rule 7.4): records, links, holdings, notes, memories, figures.
 
@@ -116,6 +121,10 @@ class Store:
             self.outcomes.clear(erased)
         self._file.scrub()
         return erased
+
+    def copy_to(self, path: Path) -> None:
+        """Write a copy as of this moment, for its owner's eyes only; a run may go on writing meanwhile."""
+        self._file.copy_to(path)
 
     def check(self) -> None:
         """Read the whole file; raises StoreDamagedError."""

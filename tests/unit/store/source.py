@@ -6,8 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from target_chartmogul.chartmogul.objects import Customer, Invoice, SubscriptionEvent
-from target_chartmogul.store.nodes import SourceNodes, node
+from target_chartmogul.billing.nodes import node
+from target_chartmogul.billing.objects import Customer, Invoice, SubscriptionEvent
+from target_chartmogul.store.nodes import SourceNodes
 from target_chartmogul.store.store import Store
 
 PRODUCT, CONTACT, SUBSCRIPTION, ORDER, PAYMENT = 0, 3, 4, 5, 6

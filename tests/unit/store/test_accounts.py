@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_chartmogul.changes import Change
-from target_chartmogul.chartmogul.objects import Customer, Invoice, SubscriptionEvent
-from target_chartmogul.store.nodes import node
+from target_chartmogul.billing.changes import Change
+from target_chartmogul.billing.nodes import node
+from target_chartmogul.billing.objects import Customer, Invoice, SubscriptionEvent
 from target_chartmogul.store.store import Store
 from tests.unit.store.source import CONTACT, ORDER, PAYMENT, PRODUCT, SUBSCRIPTION, open_store, put
 

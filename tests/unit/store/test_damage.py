@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from target_chartmogul.changes import Change
-from target_chartmogul.chartmogul.objects import Customer
+from target_chartmogul.billing.changes import Change
+from target_chartmogul.billing.nodes import node
+from target_chartmogul.billing.objects import Customer
 from target_chartmogul.store.errors import StoreDamagedError, StoreError, store_errors
-from target_chartmogul.store.nodes import node
 from target_chartmogul.store.outcomes import Note
 from target_chartmogul.store.place import StorePlace
 from target_chartmogul.store.store import Store

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from target_chartmogul.changes import Change
-from target_chartmogul.chartmogul.objects import Customer
+from target_chartmogul.billing.changes import Change
+from target_chartmogul.billing.nodes import node
+from target_chartmogul.billing.objects import Customer
 from target_chartmogul.failures import ConfigurationError
 from target_chartmogul.store import file as store_file
 from target_chartmogul.store.errors import StoreDamagedError, StoreError, StoreInUseError, store_errors
-from target_chartmogul.store.nodes import node
 from target_chartmogul.store.outcomes import Figure, Memory, Note
 from target_chartmogul.store.place import StorePlace
 from target_chartmogul.store.store import Store

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from target_chartmogul.changes import Change
-from target_chartmogul.chartmogul.objects import Customer, Invoice
-from target_chartmogul.store.nodes import node
+from target_chartmogul.billing.changes import Change
+from target_chartmogul.billing.nodes import node
+from target_chartmogul.billing.objects import Customer, Invoice
 from target_chartmogul.store.outcomes import Figure, Memory, Note
 from target_chartmogul.store.store import Store
 from tests.unit.store.source import CONTACT, ORDER, PAYMENT, PRODUCT, SUBSCRIPTION, open_store, put

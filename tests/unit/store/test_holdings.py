@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from target_chartmogul.changes import Change, Refusal
-from target_chartmogul.chartmogul.objects import Customer, Invoice, LineItem, Plan, Transaction
-from target_chartmogul.store.nodes import node
+from target_chartmogul.billing.changes import Change, Refusal
+from target_chartmogul.billing.nodes import node
+from target_chartmogul.billing.objects import Customer, Invoice, LineItem, Plan, Transaction
 from target_chartmogul.store.store import Store
 from tests.unit.store.source import CONTACT, open_store
 

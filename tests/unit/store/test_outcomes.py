@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_chartmogul.store.nodes import node
+from target_chartmogul.billing.nodes import node
 from target_chartmogul.store.outcomes import Figure, Memory, Note
 from target_chartmogul.store.store import Store
 from tests.unit.store.source import CONTACT, ORDER, open_store, put

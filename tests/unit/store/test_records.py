@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from target_chartmogul.billing.nodes import node
 from target_chartmogul.store import records as store_records
-from target_chartmogul.store.nodes import node
 from target_chartmogul.store.store import Store
 from tests.unit.store.source import CONTACT, ORDER, PRODUCT, open_store, payload, put
 

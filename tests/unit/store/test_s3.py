@@ -10,7 +10,7 @@ import s3fs
 
 from target_chartmogul.store.errors import StoreInUseError
 from target_chartmogul.store.place import StorePlace
-from tests.s3_store import s3_store
+from tests.support.s3_store import s3_store
 from tests.unit.store.source import CONTACT, SOURCE, put
 
 BUCKET = "stores"
