@@ -243,13 +243,21 @@ class Records:
 
     # what decisions say
 
-    def accept(self, nodes: Iterable[int]) -> None:
-        """A decision accepted the present versions of these: the previous ones, and what only they name, go."""
+    def accept(self, nodes: Iterable[int]) -> bool:
+        """A decision accepted the present versions of these: the previous ones, and what only they name, go.
+
+        Returns:
+            Whether some named anything else before.
+        """
+        parts = False
         for each, payload, previous in self._file.rows(_WITH_PREVIOUS, (as_json(nodes),)):
             stream = stream_of(each)
             kept = set(self._source.links_of(stream, payload))
-            self._unlink(each, set(self._source.links_of(stream, previous)) - kept)
+            dropped = set(self._source.links_of(stream, previous)) - kept
+            self._unlink(each, dropped)
+            parts = parts or any(other >= FIRST_NODE for other in dropped)
             self._file.database.execute("UPDATE record SET previous = NULL WHERE node = ?", (each,))
+        return parts
 
     @property
     def first_read_done(self) -> bool:

@@ -44,7 +44,7 @@ class Store:
         except BaseException:
             self._file.close()
             raise
-        self.outcomes = Outcomes(self._file, self.records)
+        self.outcomes = Outcomes(self._file, self.records, source.contact_stream)
         self.accounts = Accounts(self._file, self.records, source)
         self.holdings = HoldingJournal(self._file, source)
         self._source = source

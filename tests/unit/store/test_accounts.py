@@ -69,7 +69,9 @@ def test_an_order_that_changes_its_contact_has_both_accounts_decided_together_an
     assert account.nodes == [node(CONTACT, 7), node(CONTACT, 8), node(ORDER, 70)]
     assert account.records[2].previous is not None
     assert len(decided(store)) == 1
-    assert store.accounts.account(node(CONTACT, 7)).nodes == [node(CONTACT, 7)]
+    # Each of them once by itself, since what is due was known of both together only.
+    assert decided(store) == [[node(CONTACT, 7)], [node(CONTACT, 8), node(ORDER, 70)]]
+    assert decided(store) == []
     [_, order] = store.accounts.account(node(CONTACT, 8)).records
     assert order.previous is None
 
@@ -150,6 +152,19 @@ def test_holdings_tie_an_earlier_contact_to_an_order(store: Store) -> None:
     assert account.holdings.invoices == {"70": invoice}
     assert account.holdings.events == {"5-cancelled": event}
     assert [each.nodes for each in store.accounts.all()] == [account.nodes]
+
+
+def test_accounts_that_a_holding_tied_are_decided_apart_once_it_is_gone(store: Store) -> None:
+    invoice = Invoice(external_id="70", customer_external_id="7", date=NOW, currency="USD")
+    store.holdings.acknowledged(Change(action="create", kind="invoice", external_id="70", desired=invoice), {})
+    put(store, CONTACT, 7)
+    put(store, ORDER, 70, node(CONTACT, 8))
+    store.finish_first_read()
+    [account] = store.accounts.due(NOW)
+    store.holdings.acknowledged(Change(action="delete", kind="invoice", external_id="70", held=invoice), {})
+    store.outcomes.finish(account.nodes, now=NOW)
+    assert decided(store) == [[node(CONTACT, 7)], [node(CONTACT, 8), node(ORDER, 70)]]
+    assert decided(store) == []
 
 
 def test_a_customer_without_any_record_is_an_account(store: Store) -> None:
