@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from target_chartmogul.billing.nodes import FIRST_NODE
 from target_chartmogul.store.file import StoreFile
 
 _COMPONENT: Final = (
@@ -15,5 +16,7 @@ _COMPONENT: Final = (
 
 
 def component(file: StoreFile, node: int) -> list[int]:
-    """All nodes of the account that a node is of, ascending."""
+    """All nodes of the account that a node is of, ascending; one of the catalogue is of none, and stands alone."""
+    if node < FIRST_NODE:
+        return [node]
     return sorted(each for (each,) in file.rows(_COMPONENT, (node,)))

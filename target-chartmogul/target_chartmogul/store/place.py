@@ -25,7 +25,7 @@ class StorePlace:
         location: `store_path`: a local path, a URL, or None for a store that does not last.
         source: whose records it holds.
         dry_run: all that is written is taken back, and nothing is created (rule 1.9).
-        read_only: no lock, no writes: a run may go on beside it (rule 7.4).
+        read_only: no lock, no writes: a run may write beside it (rule 7.4).
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class StorePlace:
                 self._locked = True
             path = self._scratch_file()
             if not self._remote.download(path) and self._read_only:
-                raise ConfigurationError("store_path: there is no store yet; run the sync first")
+                raise ConfigurationError("store_path: there is no store yet; run the pipeline first")
             check_whose(path, self._location)
             return path
         if self._home is None:

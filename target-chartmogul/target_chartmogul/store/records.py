@@ -22,6 +22,12 @@ _KNOWN: Final = (
     "SELECT r.node, r.hash, r.gone, r.id_text FROM json_each(?) AS wanted CROSS JOIN record AS r"
     " ON r.node = wanted.value"
 )
+_MARK_ALL_THAT_NAME: Final = (
+    "WITH RECURSIVE naming(node) AS (SELECT b FROM link WHERE a = :named AND back = 1"
+    # A plan names its product: what names the plan hears of the product, too.
+    " UNION SELECT l.b FROM naming JOIN link AS l ON l.a = naming.node AND l.back = 1 WHERE naming.node < :first)"
+    " INSERT OR IGNORE INTO mark SELECT node, '', :why FROM naming WHERE node >= :first"
+)
 _WITH_PREVIOUS: Final = (
     "SELECT node, payload, previous FROM json_each(?) AS wanted CROSS JOIN record INDEXED BY record_previous"
     " ON node = wanted.value WHERE previous IS NOT NULL AND invalid IS NULL"
@@ -105,7 +111,7 @@ class Records:
         id_text: str | None = None,
         version: int | None = None,
     ) -> None:
-        """Take a record that cannot be read: the last valid version goes on to count (rule 1.5)."""
+        """Take a record that cannot be read: the last valid version still counts (rule 1.5)."""
         invalid = msgspec.json.encode({"field": field, "reason": reason})
         self._take(stream, number, version, _Arrived(raw, (), id_text, invalid))
 
@@ -173,7 +179,7 @@ class Records:
                 elif found[1]:
                     self._file.begin_loading()
                     self._file.database.execute("UPDATE record SET gone = 0 WHERE node = ?", (node,))
-                    if node >= FIRST_NODE:  # of the catalogue it went on to count
+                    if node >= FIRST_NODE:  # of the catalogue it still counted
                         touched.append(node)
             if new:
                 self._file.begin_loading()
@@ -221,7 +227,7 @@ class Records:
         return found
 
     def catalogue(self) -> list[Record]:
-        """All records of the catalogue, gone ones too: their last version goes on to count (rule 1.8)."""
+        """All records of the catalogue, gone ones too: their last version still counts (rule 1.8)."""
         self.flush()
         rows = self._file.rows(
             "SELECT node, payload, previous, invalid, gone, id_text FROM record WHERE node < ? ORDER BY node",
@@ -345,7 +351,7 @@ class Records:
 
     def _set_gone(self, nodes: list[int]) -> None:
         self._file.database.executemany("UPDATE record SET gone = 1 WHERE node = ?", [(each,) for each in nodes])
-        # Of the catalogue the last version goes on to count.
+        # Of the catalogue the last version still counts.
         self._mark(each for each in nodes if each >= FIRST_NODE)
 
     def _mark(self, nodes: Iterable[int]) -> None:
@@ -357,9 +363,7 @@ class Records:
             if each >= FIRST_NODE:
                 accounts.append((each, _ARRIVED))
             else:
-                self._file.database.execute(
-                    "INSERT OR IGNORE INTO mark SELECT b, '', ? FROM link WHERE a = ? AND back = 1", (_ARRIVED, each)
-                )
+                self._file.database.execute(_MARK_ALL_THAT_NAME, {"named": each, "first": FIRST_NODE, "why": _ARRIVED})
         if accounts:
             self._file.database.executemany(
                 "INSERT INTO mark VALUES (?, '', ?) ON CONFLICT DO UPDATE SET why = excluded.why"

@@ -123,7 +123,7 @@ class Store:
         return erased
 
     def copy_to(self, path: Path) -> None:
-        """Write a copy as of this moment, for its owner's eyes only; a run may go on writing meanwhile."""
+        """Write a copy as of this moment, for its owner's eyes only; a run may write meanwhile."""
         self._file.copy_to(path)
 
     def check(self) -> None:

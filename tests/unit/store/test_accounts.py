@@ -15,7 +15,7 @@ from target_chartmogul.billing.changes import Change
 from target_chartmogul.billing.nodes import node
 from target_chartmogul.billing.objects import Customer, Invoice, SubscriptionEvent
 from target_chartmogul.store.store import Store
-from tests.unit.store.source import CONTACT, ORDER, PAYMENT, PRODUCT, SUBSCRIPTION, open_store, put
+from tests.unit.store.source import CONTACT, ORDER, PAYMENT, PLAN, PRODUCT, SUBSCRIPTION, open_store, put
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 
@@ -102,6 +102,18 @@ def test_a_changed_product_has_all_that_name_it_decided(store: Store) -> None:
         [node(CONTACT, 70), node(ORDER, 70)],
         [node(CONTACT, 72), node(ORDER, 72)],
     ]
+
+
+def test_a_changed_product_has_all_that_name_a_plan_of_it_decided(store: Store) -> None:
+    put(store, PRODUCT, 1)
+    put(store, PLAN, 5, node(PRODUCT, 1))
+    put(store, SUBSCRIPTION, 50, node(CONTACT, 7), node(PLAN, 5))
+    put(store, SUBSCRIPTION, 51, node(CONTACT, 8), node(PLAN, 6))
+    store.finish_first_read()
+    decided(store)
+    put(store, PRODUCT, 1, text="renamed")
+    assert decided(store) == [[node(CONTACT, 7), node(SUBSCRIPTION, 50)]]
+    assert store.accounts.account(node(PLAN, 5)).nodes == [node(PLAN, 5)]
 
 
 def test_an_order_that_drops_a_product_does_not_have_the_others_of_it_decided(store: Store) -> None:
