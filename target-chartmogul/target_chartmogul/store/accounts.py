@@ -17,6 +17,7 @@ from target_chartmogul.store.components import component
 from target_chartmogul.store.file import StoreFile
 from target_chartmogul.store.held import Holdings
 from target_chartmogul.store.instants import instant
+from target_chartmogul.store.marks import ARRIVED
 from target_chartmogul.store.nodes import SourceNodes
 from target_chartmogul.store.outcomes import Memory
 from target_chartmogul.store.records import Record, Records, as_record
@@ -35,6 +36,7 @@ _ROOTS: Final = (
     " UNION SELECT DISTINCT owner FROM holding WHERE owner IS NOT NULL"
 )
 _MARK_ALL: Final = f"INSERT OR IGNORE INTO mark SELECT node, '', :why FROM ({_ROOTS})"  # noqa: S608  both are fixed
+_TOUCHED: Final = f"SELECT 1 {_OF.format('mark', 'node')} WHERE why = ?"
 
 
 class Account(msgspec.Struct, kw_only=True):
@@ -79,9 +81,8 @@ class Accounts:
         """
         self._records.flush()
         marked = self._each("SELECT node FROM mark WHERE at <= ? GROUP BY node", (instant(now),))
-        waiting = "SELECT 1 FROM json_each(?) AS wanted CROSS JOIN mark ON node = wanted.value WHERE why = 'arrived'"
         for nodes in self._components(marked):
-            if not cut or self._file.row(waiting, (as_json(nodes),)) is None:
+            if not cut or self._file.row(_TOUCHED, (as_json(nodes), ARRIVED)) is None:
                 yield self._account(nodes)
 
     def count_due(self, now: datetime) -> int:
