@@ -24,7 +24,7 @@ from target_chartmogul.billing.objects import (
     LineItem,
     SubscriptionEvent,
 )
-from target_chartmogul.sources.keap.cancellations.subscription_facts import order_money
+from target_chartmogul.billing.order_money import order_money
 from target_chartmogul.sources.keap.ids import parse_plan_id
 
 _DAYS_PER_MONTH = (487, 16)
@@ -74,7 +74,7 @@ def subscription_steps(
     ChartMogul keeps a subscription per customer: with `subscription_owner: order` one Keap subscription is several, and
     a cancellation ends that of its own customer only (§0 g).
     """
-    lines: dict[tuple[str, str], list[tuple[datetime, int, str, Invoice, LineItem]]] = {}
+    lines: dict[tuple[str, str], list[tuple[datetime, int, int, str, Invoice, LineItem]]] = {}
     for invoice in invoices:
         if invoice.status in _WITHOUT_MRR:
             continue
@@ -82,7 +82,7 @@ def subscription_steps(
             subscription = line.subscription_external_id
             if line.type == SUBSCRIPTION and subscription is not None:
                 start = line.service_period_start or invoice.date
-                entry = (start, len(line.external_id), line.external_id, invoice, line)
+                entry = (start, line.event_order or 0, len(line.external_id), line.external_id, invoice, line)
                 lines.setdefault((invoice.customer_external_id, subscription), []).append(entry)
     ends: dict[tuple[str, str], list[datetime]] = {}
     for event in events:
@@ -90,8 +90,8 @@ def subscription_steps(
             key = (event.customer_external_id, event.subscription_external_id)
             ends.setdefault(key, []).append(event.effective_date)
     for (customer, subscription), found in sorted(lines.items(), key=lambda item: item[0]):
-        found.sort(key=lambda entry: entry[:3])
-        steps = [Step(start, invoice.currency, line_mrr(line), invoice) for start, _, _, invoice, line in found]
+        found.sort(key=lambda entry: entry[:4])
+        steps = [Step(start, invoice.currency, line_mrr(line), invoice) for start, _, _, _, invoice, line in found]
         steps += [Step(at, "", 0, None) for at in ends.get((customer, subscription), ())]
         # At one instant the end wins: MRR comes back only with a line that begins after it.
         steps.sort(key=lambda step: (step.at, step.invoice is None))
