@@ -77,8 +77,8 @@ class People:
         merge(self._state.store, record, taker)
 
     def _disable(self, record: Any, *, on: bool) -> None:
-        if not isinstance(record, Invoice | Event):
-            raise ValueError("invoices and events are disabled, nothing else")  # noqa: TRY004 - the caller's mistake
+        if not isinstance(record, Invoice | LineItem | Event):
+            raise ValueError("invoices, line items and events are disabled, nothing else")  # noqa: TRY004
         record.disabled_at = self._state.now() if on else None
 
     def _change(self, record: Any, changes: dict[str, Any]) -> None:

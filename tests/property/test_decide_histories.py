@@ -22,7 +22,7 @@ from target_chartmogul.billing.objects import SUBSCRIPTION, SubscriptionEvent
 from target_chartmogul.sources.keap.settings import MappingSettings
 from target_chartmogul.sources.keap.source import KeapSource
 from target_chartmogul.sources.protocol import Context, StoredRecord
-from tests.keap_edits import TAG, Editor, Rows
+from tests.support.keap_edits import TAG, Editor, Rows
 from tests.unit.sources.keap.deciding import listed
 
 NOW = datetime.fromisoformat("2026-11-20T08:00:00Z")

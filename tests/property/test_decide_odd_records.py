@@ -19,7 +19,7 @@ from target_chartmogul.billing.objects import SUBSCRIPTION
 from target_chartmogul.sources.keap.ids import parse_event_id, parse_invoice_id, parse_plan_id
 from target_chartmogul.sources.keap.source import KeapSource
 from target_chartmogul.sources.protocol import Context, InvalidRecordError, StoredRecord
-from tests.worked_accounts import Case, cases
+from tests.support.worked_accounts import Case, cases
 
 CASES = [case for case in cases() if len(case.runs) == 2 or "11-" in case.id or "20-" in case.id]
 ODD: list[Any] = [

@@ -15,7 +15,7 @@ from target_chartmogul.sources.keap.account import Catalogue
 from target_chartmogul.sources.keap.orders.lines import LineMaker, OrderLines
 from target_chartmogul.sources.keap.records import decode
 from target_chartmogul.sources.keap.settings import MappingSettings
-from tests.keap_rows import Row, contact, item, money, order, payment, subscription, subscription_item
+from tests.support.keap_rows import Row, contact, item, money, order, payment, subscription, subscription_item
 from tests.unit.sources.keap.deciding import decided
 
 DIGITS = {"USD": 2, "EUR": 2, "JPY": 0, "KWD": 3, "TND": 3}

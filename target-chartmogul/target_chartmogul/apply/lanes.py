@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -17,20 +17,22 @@ from target_chartmogul.apply.sender import Connection, CustomerSender, EventSend
 from target_chartmogul.billing.changes import Change, Journal, Kind, Refusal
 from target_chartmogul.billing.objects import Invoice, SubscriptionEvent
 from target_chartmogul.chartmogul.client import ChartMogulClient
-from target_chartmogul.chartmogul.errors import RefusedError, StoppedError, UnreachableError
+from target_chartmogul.chartmogul.errors import ClosedForLongError, RefusedError, StoppedError, UnreachableError
 from target_chartmogul.chartmogul.listing import Listing
 from target_chartmogul.chartmogul.wire import Wire
-from target_chartmogul.plan.sequence import ordered
-from target_chartmogul.sources.keap import ids
+from target_chartmogul.plan.sequence import invoice_of, ordered
 
 logger = logging.getLogger(__name__)
 
 WORKERS = 12
 """At 38.6 requests a second they are busy up to 300 ms a request; ChartMogul allows 20 connections."""
-_UNREACHABLE_IN_A_ROW = 3
+_UNANSWERED_IN_A_ROW = 3
+"""Different objects without an answer, with none in between, after which ChartMogul counts as gone."""
 _LANES_AHEAD = 4
 
 Lane = tuple[int, Sequence[Change]]
+RootOf = Callable[[Kind, str], str]
+"""What an object's external id shares with its successor's: an invoice moves to another customer as a new one."""
 
 
 class Applier:
@@ -40,11 +42,15 @@ class Applier:
         client: ChartMogul; its `stop` ends the work after the changes that have begun.
         wire: the form of the data source.
         journal: hears what becomes of each change.
+        root_of: the source's reading of its own ids.
         workers: lanes at a time.
     """
 
-    def __init__(self, client: ChartMogulClient, wire: Wire, journal: Journal, *, workers: int = WORKERS) -> None:
+    def __init__(
+        self, client: ChartMogulClient, wire: Wire, journal: Journal, root_of: RootOf, *, workers: int = WORKERS
+    ) -> None:
         self._client = client
+        self._root_of = root_of
         self._journal = journal
         self._workers = workers
         connection = Connection(client, wire, Listing(client, wire), journal)
@@ -54,7 +60,7 @@ class Applier:
         self._parts = PartSender(connection, self._plans)
         self._events = EventSender(connection)
         self._counting = threading.Lock()
-        self._unreachable = 0
+        self._unanswered: set[tuple[Kind, str]] = set()
         self._failure: BaseException | None = None
 
     def apply_plans(self, changes: Iterable[Change]) -> None:
@@ -80,7 +86,8 @@ class Applier:
 
         Raises:
             CredentialsError: the key was refused.
-            UnreachableError: ChartMogul does not answer any more; what was refused for it is in the journal.
+            UnreachableError: ChartMogul does not answer any more, or asks for a long pause; what was not answered is
+                in the journal. One object without an answer does not end the work.
         """
         waiting: queue.Queue[Lane | None] = queue.Queue(maxsize=self._workers * _LANES_AHEAD)
         workers = [threading.Thread(target=self._work, args=(waiting,), daemon=True) for _ in range(self._workers)]
@@ -118,14 +125,18 @@ class Applier:
         for place, change in enumerate(sequence):
             if self._ended():
                 return False
-            blocked = _needs(change, sequence[:place], refused) if refused else None
+            blocked = self._needs(change, sequence[:place], refused) if refused else None
             if blocked is None:
                 try:
                     self._carry_out(change, refused)
                 except StoppedError:
                     return False
             else:
-                self._refuse(change, Refusal(status=None, field=blocked, reason="what it needs was refused"), refused)
+                self._refuse(
+                    change,
+                    Refusal(status=None, field=blocked, reason="not sent, because something it depends on was refused"),
+                    refused,
+                )
         return not refused
 
     def _carry_out(self, change: Change, refused: set[tuple[Kind, str]]) -> None:
@@ -133,18 +144,25 @@ class Applier:
         try:
             sent = self._send(change)
         except RefusedError as refusal:
+            self._answered()
             answer = Refusal(status=refusal.status, field=refusal.field, reason=refusal.reason)
             self._refuse(change, answer, refused)
+        except ClosedForLongError:
+            raise
         except UnreachableError as trouble:
             self._refuse(change, Refusal(status=None, field="", reason=str(trouble), uncertain=True), refused)
+            invoice = invoice_of(change)
             with self._counting:
-                self._unreachable += 1
-                if self._unreachable >= _UNREACHABLE_IN_A_ROW:
+                self._unanswered.add(("invoice", invoice) if invoice else (change.kind, change.external_id))
+                if len(self._unanswered) >= _UNANSWERED_IN_A_ROW:
                     raise
         else:
-            with self._counting:
-                self._unreachable = 0
+            self._answered()
             self._journal.acknowledged(sent.change, sent.uuids)
+
+    def _answered(self) -> None:
+        with self._counting:
+            self._unanswered.clear()
 
     def _refuse(self, change: Change, refusal: Refusal, refused: set[tuple[Kind, str]]) -> None:
         refused.add((change.kind, change.external_id))
@@ -164,36 +182,36 @@ class Applier:
             case _:
                 return self._parts.send(change)
 
-
-def _needs(change: Change, earlier: Sequence[Change], refused: set[tuple[Kind, str]]) -> str | None:
-    """The field of a change that depends on something refused earlier in its lane, None if nothing does."""
-    if change.kind in {"line_item", "transaction"}:
-        return "invoice" if ("invoice", change.parent or "") in refused else None
-    if change.action == "delete":
-        return _must_stay(change, earlier, refused)
-    if (change.kind, change.external_id) in refused:
-        return "external_id"
-    owner = change.desired.customer_external_id if isinstance(change.desired, (Invoice, SubscriptionEvent)) else None
-    return "customer_external_id" if owner is not None and ("customer", owner) in refused else None
-
-
-def _must_stay(change: Change, earlier: Sequence[Change], refused: set[tuple[Kind, str]]) -> str | None:
-    """Nothing is deleted whose successor was refused (rules 2.1, 6.3), and no customer whose invoices must stay."""
-    for other in earlier:
-        if (other.kind, other.external_id) not in refused:
-            continue
-        if change.kind == "invoice" and other.kind == "invoice" and _order(other) == _order(change):
+    def _needs(self, change: Change, earlier: Sequence[Change], refused: set[tuple[Kind, str]]) -> str | None:
+        """The field of a change that depends on something refused earlier in its lane, None if nothing does."""
+        if change.kind in {"line_item", "transaction"}:
+            return "invoice" if ("invoice", change.parent or "") in refused else None
+        if change.action == "delete":
+            return self._must_stay(change, earlier, refused)
+        if (change.kind, change.external_id) in refused:
             return "external_id"
-        if change.kind == "event" and other.kind == "event" and _subscription(other) == _subscription(change):
-            return "subscription_external_id"
-        if change.kind == "customer" and other.action == "delete" and other.parent == change.external_id:
-            return "customer_external_id"
-    return None
+        desired = change.desired
+        owner = desired.customer_external_id if isinstance(desired, (Invoice, SubscriptionEvent)) else None
+        return "customer_external_id" if owner is not None and ("customer", owner) in refused else None
 
+    def _must_stay(self, change: Change, earlier: Sequence[Change], refused: set[tuple[Kind, str]]) -> str | None:
+        """What a deletion waits for.
 
-def _order(change: Change) -> str:
-    parsed = ids.parse_invoice_id(change.external_id)
-    return parsed[0] if parsed else change.external_id
+        Nothing is deleted whose successor was refused (rules 2.1, 6.3), and no customer whose invoices must stay.
+        """
+        for other in earlier:
+            if (other.kind, other.external_id) not in refused:
+                continue
+            if change.kind == other.kind == "invoice" and self._root(other) == self._root(change):
+                return "external_id"
+            if change.kind == other.kind == "event" and _subscription(other) == _subscription(change):
+                return "subscription_external_id"
+            if change.kind == "customer" and other.action == "delete" and other.parent == change.external_id:
+                return "customer_external_id"
+        return None
+
+    def _root(self, change: Change) -> str:
+        return self._root_of(change.kind, change.external_id)
 
 
 def _subscription(change: Change) -> str:

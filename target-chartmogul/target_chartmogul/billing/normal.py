@@ -15,6 +15,7 @@ from target_chartmogul.billing.instants import to_milliseconds, to_seconds
 from target_chartmogul.billing.objects import (
     ONE_TIME,
     SUBSCRIPTION,
+    VOIDED,
     WRITTEN_OFF,
     Customer,
     Invoice,
@@ -22,6 +23,9 @@ from target_chartmogul.billing.objects import (
     SubscriptionEvent,
     Transaction,
 )
+
+_KEPT_STATUSES = frozenset({WRITTEN_OFF, VOIDED})
+"""All others ChartMogul derives from the transactions."""
 
 
 def same(desired: ChartMogulObject, held: ChartMogulObject) -> bool:
@@ -68,7 +72,7 @@ def _invoice(invoice: Invoice) -> Invoice:
         invoice,
         date=to_milliseconds(invoice.date),
         due_date=to_milliseconds(invoice.due_date),
-        status=invoice.status if invoice.status == WRITTEN_OFF else None,
+        status=invoice.status if invoice.status in _KEPT_STATUSES else None,
         disabled=invoice.disabled or None,
         line_items=tuple(sorted(map(_line, invoice.line_items), key=lambda line: line.external_id)),
         transactions=tuple(sorted(map(_transaction, invoice.transactions), key=lambda row: row.external_id)),

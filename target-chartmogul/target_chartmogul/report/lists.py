@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from target_chartmogul.sources.native.streams import SHAPED_STREAMS
-
 
 class ListWords(NamedTuple):
     """`title` heads a list; `advice` says what to do, empty where nothing is to be done; `warns`: it is in the log."""
@@ -117,6 +115,11 @@ LISTS: dict[str, ListWords] = {
         "`pending`: run again. Without a reason: `explain` the order, and look at it on both sides.",
         warns=True,
     ),
+    "gone_rows": ListWords(
+        "Rows that are gone from where they come from: their objects stay in ChartMogul",
+        "`hard_delete: true` deletes what is gone.",
+        warns=True,
+    ),
     "excluded_items": ListWords("Orders of which `exclude_products` left out items"),
     "merged": ListWords("Customers that were merged in ChartMogul: their fields were left as they are there"),
     "disabled": ListWords("Objects that a person disabled in ChartMogul: left so"),
@@ -131,9 +134,8 @@ LISTS: dict[str, ListWords] = {
 }
 """By `Note.kind`, or by what `changes.Journal.noticed` says."""
 
-INVALID_ADVICE = "Correct the record in Keap: the next run takes it by its modification time."
+INVALID_ADVICE = "Correct the record where it comes from: the next run takes it when it arrives again."
 REFUSED_ADVICE = "It is kept and tried again by every run. Correct the named field in Keap if the reason names one."
-INVALID_ROW_ADVICE = "Correct the row at its source, or the stream map; the run that brings it again takes it."
 UNANSWERED_ADVICE = "ChartMogul did not answer. The next run looks whether it has it, and tries again."
 
 _FIELD_ADVICE = {
@@ -146,8 +148,7 @@ _FIELD_ADVICE = {
 
 def reject_advice(stream: str, field: str) -> str:
     """What to do about a record that cannot be accepted."""
-    general = INVALID_ROW_ADVICE if stream in SHAPED_STREAMS else INVALID_ADVICE
-    return _FIELD_ADVICE.get((stream, field), general)
+    return _FIELD_ADVICE.get((stream, field), INVALID_ADVICE)
 
 
 def words(kind: str) -> ListWords:

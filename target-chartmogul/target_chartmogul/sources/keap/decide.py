@@ -79,6 +79,7 @@ class _Run:
         settings_changed: frozenset[str],
     ) -> None:
         self.settings = settings
+        self.catalogue = catalogue
         self.now = now
         self.filtered = filters.filtered_contacts(account, settings)
         if self.filtered and settings.hard_delete:
@@ -252,6 +253,7 @@ class _Run:
             },
             settings=self.settings,
             now=self.now,
+            plans={**self.catalogue.plans_held, **self.plans.plans},
         ).decide()
         self.out.notes.extend(events.notes)
         self.out.rejects.extend(events.rejects)

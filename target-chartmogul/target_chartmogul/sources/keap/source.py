@@ -10,11 +10,11 @@ import msgspec
 
 from target_chartmogul.billing.changes import Change, ChartMogulObject, Kind
 from target_chartmogul.billing.decisions import Decision, Holdings
+from target_chartmogul.billing.emails import email_fingerprint
 from target_chartmogul.billing.nodes import node
 from target_chartmogul.billing.objects import Customer, Invoice, Plan, SubscriptionEvent
 from target_chartmogul.sources.keap import ids, stored
 from target_chartmogul.sources.keap.account import Account, Catalogue, Memories
-from target_chartmogul.sources.keap.customers.contacts import email_fingerprint
 from target_chartmogul.sources.keap.decide import decide
 from target_chartmogul.sources.keap.orders.plans import renamed
 from target_chartmogul.sources.keap.records import STREAMS, id_of
@@ -40,6 +40,7 @@ class KeapSource:
     name = "keap"
     streams: Sequence[str] = tuple(STREAMS)
     contact_stream = CONTACTS
+    subscription_stream = SUBSCRIPTIONS
 
     def __init__(self, custom_fields: Iterable[str] = ()) -> None:
         self._custom_fields = frozenset(custom_fields)

@@ -12,8 +12,8 @@ from target_chartmogul.billing.normal import normal
 from target_chartmogul.billing.objects import LineItem
 from target_chartmogul.sources.keap.decide import decide
 from target_chartmogul.sources.keap.settings import MappingSettings
-from tests.keap_rows import Row
-from tests.worked_accounts import account_of, catalogue_of
+from tests.support.keap_rows import Row
+from tests.support.worked_accounts import account_of, catalogue_of
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ import pytest
 
 from target_chartmogul.billing.decisions import Decision
 from target_chartmogul.sources.keap.filters import first_instant
-from tests.keap_rows import Row, contact, item, order, payment, product, subscription, subscription_item
+from tests.support.keap_rows import Row, contact, item, order, payment, product, subscription, subscription_item
 from tests.unit.sources.keap.deciding import decided, line, noted
 
 STAFF = contact("1300", tag_ids=["7", 9])

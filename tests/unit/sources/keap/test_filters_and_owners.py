@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from target_chartmogul.billing.decisions import Decision
-from tests.keap_rows import Row, contact, item, order, payment, product, subscription, subscription_item
+from tests.support.keap_rows import Row, contact, item, order, payment, product, subscription, subscription_item
 from tests.unit.sources.keap.deciding import decided, line, noted
 
 EXCLUDED = {"exclude_contact_tags": ["99"]}

@@ -7,7 +7,7 @@ import pytest
 
 from target_chartmogul.billing.objects import Invoice
 from target_chartmogul.sources.keap.unrecorded_orders import moved, unrecorded_orders
-from tests.billing_objects import line, on, paid
+from tests.support.billing_objects import line, on, paid
 
 
 def invoice(external_id: str, customer: str, *items: int) -> Invoice:

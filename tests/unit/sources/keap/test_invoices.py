@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from target_chartmogul.billing.decisions import Decision
-from tests.keap_rows import Row, contact, item, order, payment, subscription, subscription_item
+from tests.support.keap_rows import Row, contact, item, order, payment, subscription, subscription_item
 from tests.unit.sources.keap.deciding import NOW, decided, line, noted
 
 CONTACTS = [contact("1207"), contact("1300"), contact("1400")]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from target_chartmogul.billing.decisions import Decision
-from tests.keap_rows import Row, contact, order, product, subscription, subscription_item
+from tests.support.keap_rows import Row, contact, order, product, subscription, subscription_item
 from tests.unit.sources.keap.deciding import decided, line, noted
 
 

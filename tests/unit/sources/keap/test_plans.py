@@ -12,9 +12,9 @@ from target_chartmogul.billing.calendar import Interval, day_of, interval_of, mi
 from target_chartmogul.billing.objects import Plan
 from target_chartmogul.sources.keap.account import Catalogue
 from target_chartmogul.sources.keap.orders.plans import UsedPlans, renamed
-from tests.keap_rows import Row, contact, order, product, subscription, subscription_item
+from tests.support.keap_rows import Row, contact, order, product, subscription, subscription_item
+from tests.support.worked_accounts import catalogue_of
 from tests.unit.sources.keap.deciding import decided, line, noted, rejected
-from tests.worked_accounts import catalogue_of
 
 
 @pytest.mark.parametrize(

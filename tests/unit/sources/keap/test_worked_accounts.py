@@ -11,8 +11,7 @@ from target_chartmogul.billing.mrr import mrr_by_customer
 from target_chartmogul.billing.objects import CANCELLATION_SCHEDULED, CANCELLED, SUBSCRIPTION
 from target_chartmogul.sources.keap.account import Account, Memories
 from target_chartmogul.sources.keap.decide import decide
-from tests.unit.sources.keap.deciding import listed
-from tests.worked_accounts import (
+from tests.support.worked_accounts import (
     Case,
     Run,
     account_of,
@@ -24,6 +23,7 @@ from tests.worked_accounts import (
     shown_invoice,
     shown_plan,
 )
+from tests.unit.sources.keap.deciding import listed
 
 CASES = [pytest.param(case, id=case.id) for case in cases()]
 NEEDS_STORE = "29-changed-settings"

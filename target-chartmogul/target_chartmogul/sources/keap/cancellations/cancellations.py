@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from types import MappingProxyType
 
 import msgspec
 
@@ -13,6 +14,7 @@ from target_chartmogul.billing.objects import (
     CANCELLATION_SCHEDULED,
     CANCELLED,
     Invoice,
+    Plan,
     SubscriptionEvent,
 )
 from target_chartmogul.sources.keap.account import Account
@@ -38,6 +40,7 @@ from target_chartmogul.sources.keap.settings import MappingSettings
 
 FIRST_YEAR, LAST_YEAR = 1900, 9998
 """Calendar dates outside these years are typing errors, and have no midnight in every zone."""
+_NO_PLANS: Mapping[str, Plan] = MappingProxyType({})
 _DATES = ("end_date", "next_bill_date", "last_bill_date")
 
 
@@ -66,6 +69,7 @@ class EventDecider:
         ended_by_refund: subscription id -> its latest order, where that one was refunded in full (§8).
         settings: `churn_fallback`, `late_payment`, `plan_change`, `cancellation_overrides`, `date_timezone`.
         now: the clock, aware.
+        plans: by external id, for the MRR of overlaps (6.6).
     """
 
     def __init__(
@@ -78,7 +82,9 @@ class EventDecider:
         ended_by_refund: Mapping[str, Ended],
         settings: MappingSettings,
         now: datetime,
+        plans: Mapping[str, Plan] = _NO_PLANS,
     ) -> None:
+        self.plans = plans
         self.account = account
         self.subscriptions = account.live_subscriptions()
         self.owners = owners
@@ -202,7 +208,7 @@ class EventDecider:
                 detail={
                     "subscription": facts.subscription_id,
                     "followed_by": follower.subscription_id,
-                    "mrr": line_mrr(latest.line),
+                    "mrr": line_mrr(latest.line, self.plans),
                     "currency": latest.currency,
                     "from": follower.start.isoformat(),
                     "until": churn.day.isoformat(),

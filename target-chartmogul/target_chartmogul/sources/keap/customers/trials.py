@@ -48,7 +48,7 @@ def contacts_with_subscription(
     return found | {owner for _, owner in latest.values()}
 
 
-def trials_of_subscriptions(  # noqa: PLR0917
+def trials_of_subscriptions(
     drafts: Collection[OrderDraft],
     unrecorded: Collection[UnrecordedOrder],
     subscriptions: Mapping[str, Subscription],
@@ -97,7 +97,8 @@ def _trials_of(
         return
     named: list[str | None] = [each.subscription_id for each in draft.lines.lines if each.subscription_id is not None]
     has_trial_item = any(item_type(item) == "DISCOUNT_FREE_TRIAL" for item in draft.order.order_items or ())
-    for subscription in named or [None]:
+    wanted: list[str | None] = [*named] or [None]
+    for subscription in wanted:
         record = subscriptions.get(subscription or "")
         starts_before = (
             record is not None

@@ -63,7 +63,7 @@ class Rooms(msgspec.Struct, kw_only=True):
         return found
 
 
-def rooms_of(  # noqa: PLR0917
+def rooms_of(
     orders: Iterable[OrderToSettle],
     unrecorded: Mapping[str, UnrecordedOrder],
     ledgered: Ledgered,
