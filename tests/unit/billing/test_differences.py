@@ -12,7 +12,7 @@ from target_chartmogul.billing.differences import header_differs, invoice_change
 from target_chartmogul.billing.mrr import mrr_by_customer
 from target_chartmogul.billing.normal import normal
 from target_chartmogul.billing.objects import ONE_TIME, Invoice, LineItem
-from tests.billing_objects import line, on, paid
+from tests.support.billing_objects import PLAN, line, on, paid
 
 HELD = Invoice(
     external_id="11",
@@ -73,5 +73,5 @@ def test_rule_4_7_of_lines_that_start_together_the_higher_order_counts_under_any
         return msgspec.structs.replace(HELD, external_id=external_id, line_items=(sold,), transactions=())
 
     pair = [invoice("11-c7", 1000, 11), invoice("12", 2000, 12)]
-    table = mrr_by_customer(pair[::-1] if turned else pair, (), on("2026-02-20"))
+    table = mrr_by_customer(pair[::-1] if turned else pair, (), {PLAN.external_id: PLAN}, on("2026-02-20"))
     assert table == {"2026-02": {"7": 2000}}

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from target_chartmogul.billing.order_money import order_money
 from target_chartmogul.sources.keap.cancellations.cancellations import Ended
+from target_chartmogul.sources.keap.cancellations.subscription_facts import order_money
 from target_chartmogul.sources.keap.settings import MappingSettings
 from tests.unit.sources.keap.churn_cases import (
     NOW,

@@ -14,8 +14,8 @@ from target_chartmogul.billing.objects import Customer, Invoice, Plan, Subscript
 from target_chartmogul.sources.keap.settings import MappingSettings
 from target_chartmogul.sources.keap.source import KeapSource
 from target_chartmogul.sources.protocol import Context, InvalidRecordError, ReadRecord, Source, StoredRecord
-from tests.billing_objects import cancellation, customer, invoice
-from tests.keap_rows import Row, contact, item, order, payment, product, subscription, subscription_item
+from tests.support.billing_objects import cancellation, customer, invoice
+from tests.support.keap_rows import Row, contact, item, order, payment, product, subscription, subscription_item
 from tests.unit.sources.keap.deciding import NOW
 
 SOURCE: Source = KeapSource()

@@ -5,16 +5,36 @@ So an order of which only ChartMogul knows counts as much as any other (rule 4.1
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from target_chartmogul.billing.calendar import Interval, day_of, interval_of, plus
-from target_chartmogul.billing.objects import SUBSCRIPTION, Invoice, LineItem
-from target_chartmogul.billing.order_money import OrderMoney, order_money
+from target_chartmogul.billing.invoice_money import InvoiceMoney, invoice_money
+from target_chartmogul.billing.objects import FAILED, PAYMENT, SUBSCRIPTION, SUCCESSFUL, Invoice, LineItem
 from target_chartmogul.sources.keap.ids import parse_invoice_id, parse_plan_id
 from target_chartmogul.sources.keap.records import Subscription
+
+
+class OrderMoney(NamedTuple):
+    """The money of one order, over all its invoices (rule 4.8)."""
+
+    total: InvoiceMoney
+    settled_on: date | None
+    """The day of the successful payment with which cash reached what is due; None if it did not, or nothing was."""
+    failed_on: tuple[date, ...]
+    """Days of failed attempts, earliest first."""
+
+    @property
+    def refunds(self) -> int:
+        """All that was given back."""
+        return self.total.refunds
+
+    @property
+    def paid(self) -> bool:
+        """Rule 9.10."""
+        return self.total.paid
 
 
 class Period(NamedTuple):
@@ -119,6 +139,22 @@ def plan_interval(plan_external_id: str | None) -> Interval | None:
 def is_credit(line: LineItem) -> bool:
     """Whether a line is a credit of rule 5.7 rather than something sold."""
     return bool(line.balance_transfer) or "-credit-" in line.external_id
+
+
+def order_money(parts: Sequence[Invoice], zone: ZoneInfo) -> OrderMoney:
+    """The money of an order whose invoices are `parts`."""
+    total = invoice_money(parts)
+    moves = [each for invoice in parts for each in invoice.transactions if each.type == PAYMENT]
+    if len(moves) > 1:
+        moves.sort(key=lambda each: (each.date, each.external_id))
+    cash = 0
+    settled_on: date | None = None
+    for move in moves:
+        if move.result == SUCCESSFUL:
+            cash += move.amount_in_cents
+            if settled_on is None and cash >= total.due > 0:
+                settled_on = day_of(move.date, zone)
+    return OrderMoney(total, settled_on, tuple(day_of(move.date, zone) for move in moves if move.result == FAILED))
 
 
 def _by_start(period: Period) -> tuple[datetime, int, str]:
