@@ -13,7 +13,7 @@ from target_chartmogul.billing.objects import Invoice, LineItem, Transaction
 def invoice_changes(held: Invoice, desired: Invoice, rule: str = "4.9") -> list[Change]:
     """The changes of header, lines and transactions that lead from `held` to `desired`; none if they are the same.
 
-    A header change holds the whole invoices. Not in the order in which they can be sent: see `apply_order`.
+    A header change holds the whole invoices. Not in the order in which they can be sent: see `plan.sequence`.
     """
     changes: list[Change] = []
     if header_differs(held, desired):
@@ -35,7 +35,8 @@ def invoice_changes(held: Invoice, desired: Invoice, rule: str = "4.9") -> list[
 
 def header_differs(held: Invoice, desired: Invoice) -> bool:
     """Whether anything but lines and transactions differs."""
-    return not same(_bare(held), _bare(desired))
+    disabled = desired.disabled is not None and desired.disabled != bool(held.disabled)
+    return disabled or not same(_bare(held), _bare(desired))
 
 
 def _bare(invoice: Invoice) -> Invoice:
@@ -46,7 +47,6 @@ def _bare(invoice: Invoice) -> Invoice:
         currency=invoice.currency,
         due_date=invoice.due_date,
         status=invoice.status,
-        disabled=invoice.disabled,
     )
 
 
