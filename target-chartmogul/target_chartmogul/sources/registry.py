@@ -19,11 +19,18 @@ def source_of(stream: str, schema: Mapping[str, Any], settings: Settings) -> Sou
         stream: its name, after stream maps.
         schema: of its records.
         settings: of the run.
-    """
-    from target_chartmogul.sources.native.source import NativeSource  # noqa: PLC0415  what Keap's runs do not need
 
-    sources: tuple[Source, ...] = (
-        KeapSource(settings.mapping.customer_attributes),
-        NativeSource(settings.external_id_prefix),
-    )
-    return next((source for source in sources if source.takes(stream, schema)), None)
+    Raises:
+        ConfigurationError: they do not fit that source.
+    """
+    keap = KeapSource(settings.mapping.customer_attributes)
+    if keap.takes(stream, schema):
+        return keap
+    from target_chartmogul.sources.native.source import NativeSource  # noqa: PLC0415  what Keap's runs do not need
+    from target_chartmogul.sources.native.streams import check_settings  # noqa: PLC0415
+
+    native = NativeSource(settings.external_id_prefix)
+    if not native.takes(stream, schema):
+        return None
+    check_settings(settings.external_id_prefix, settings.mapping.only_contacts)
+    return native
