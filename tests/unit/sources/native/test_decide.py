@@ -328,6 +328,14 @@ def test_rule_1_8_a_customer_that_is_gone_stays_for_an_invoice_that_waits():
     assert sorted(found.customers) == ["acme/1"]
 
 
+@pytest.mark.parametrize("kind", ["invoices", "events"])
+def test_rule_1_8_a_customer_that_is_gone_stays_for_what_chartmogul_holds_without_a_row(held, kind):
+    kept = {"customers": held.customers, "invoices": {}, "events": {}, kind: getattr(held, kind)}
+    found = decided(SimpleNamespace(**kept), hard_delete=True, gone={"customers": [customer()]})
+    assert sorted(found.customers) == ["acme/1"]
+    assert getattr(found, kind) == getattr(held, kind)
+
+
 def test_rule_1_8_a_transaction_that_is_gone(held):
     rows = rows_of(invoices=[invoice(), invoice("A-2")])
     gone = {"transactions": [transaction()]}
