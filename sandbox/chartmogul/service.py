@@ -133,7 +133,7 @@ class ChartMogulService:
             route("POST", "/import/invoices/{uuid}/transactions", transactions.create),
             route("GET", "/transactions", transactions.retrieve),
             *self._record_routes("/transactions", transactions),
-            route("PUT", "/data_sources/{uuid}/invoices/{external_id}/status", invoices.update_status),
+            route("PUT", "/data_sources/{uuid}/invoices/{external_id:path}/status", invoices.update_status),
         ]
 
     def _record_routes(self, path: str, records: Invoices | LineItems | Transactions) -> list[Route]:
@@ -226,7 +226,7 @@ class ChartMogulService:
             route("DELETE", "/data_sources/{uuid}/dependent", sources.empty_dependent),
             route("DELETE", of_customer, sources.destroy_customer_invoices),
             route("POST", "/data_sources/{uuid}/json_imports", self._imports.create),
-            route("GET", "/data_sources/{uuid}/json_imports/{id}", self._imports.retrieve),
+            route("GET", "/data_sources/{uuid}/json_imports/{id:path}", self._imports.retrieve),
         ]
 
     def _metric_routes(self, metrics: Metrics) -> list[Route]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TargetCapabilities
 from singer_sdk.sinks import Sink
-from singer_sdk.target_base import Target
 from typing_extensions import override
 
 from target_chartmogul import exit_codes, settings
@@ -17,7 +16,7 @@ from target_chartmogul.failures import ConfigurationError
 from target_chartmogul.settings_schema import CONFIG_SCHEMA, PROPERTIES
 from target_chartmogul.singer.intake import Intake
 from target_chartmogul.singer.sdk_overrides import MessageReader
-from target_chartmogul.singer.sinks import IgnoredSink, RecordSink
+from target_chartmogul.singer.sinks import IgnoredSink, ReceivingTarget, RecordSink
 from target_chartmogul.singer.state import StateKeeper
 from target_chartmogul.sources.registry import source_of
 from target_chartmogul.stopping import StopSwitch
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from target_chartmogul.sources.protocol import Source
 
 
-class TargetChartMogul(Target):
+class TargetChartMogul(ReceivingTarget):
     """Singer target for ChartMogul."""
 
     name = "target-chartmogul"
@@ -43,10 +42,10 @@ class TargetChartMogul(Target):
         TargetCapabilities.VALIDATE_RECORDS,
     ]
 
-    def __init__(self, **arguments: Any) -> None:
+    def __init__(self, *, needs_key: bool = True, **arguments: Any) -> None:
         # `settings` checks what the SDK would, with messages that never hold a value.
         super().__init__(**{**arguments, "validate_config": False})
-        self.settings = settings.load(self.config)
+        self.settings = settings.load(self.config, needs_key=needs_key)
         self.intake = Intake()
         self.tap_state = StateKeeper()
         self.stop = StopSwitch(self.settings.max_run_minutes)
@@ -124,6 +123,22 @@ class TargetChartMogul(Target):
         finally:
             self.close()
 
+    def sync(self, source: Source) -> int:
+        """A run without input (rule 7.4); its exit code.
+
+        Args:
+            source: whose records the store holds.
+        """
+        from target_chartmogul.run import Run  # noqa: PLC0415
+
+        self.intake.admit(source)
+        self._run = Run(self.settings, source, self.intake, self.tap_state, self.stop)
+        try:
+            self._run.begin()
+            return self._run.sync()
+        finally:
+            self.close()
+
     def close(self) -> None:
         """Unlock, and leave nothing behind on the disk."""
         if self._run is not None:
@@ -132,7 +147,7 @@ class TargetChartMogul(Target):
 
     def _admit(self, stream: str, schema: dict[str, Any]) -> None:
         """A stream whose records ChartMogul is fed from: lock the store and check the key, before hours of reading."""
-        source = source_of(stream, schema, self.settings)
+        source = source_of(stream, schema, self.settings.mapping, self.settings.external_id_prefix)
         if source is None:
             if not self.config.get("stream_maps"):
                 self.intake.ignored.add(stream)

@@ -9,7 +9,7 @@ import keap_core_v2_client as keap
 import pytest
 from pydantic import BaseModel
 
-from tests.sandbox_process import Sandbox
+from tests.support.sandbox_process import Sandbox
 
 CONTACT_FIELDS = ["id", "email_addresses", "addresses", "company", "custom_fields", "create_time"]
 COMPANY_FIELDS = ["id", "company_name", "address", "email_address", "phone_number", "update_time"]

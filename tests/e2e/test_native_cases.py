@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox_process import ROOT, Sandbox
-from tests.target_process import TargetRun, run_target, target_config
+from tests.support.sandbox_process import ROOT, Sandbox
+from tests.support.target_process import TargetRun, run_target, target_config
 
 CASES = ROOT / "tests" / "cases" / "native"
 JUNE_1, JUNE_2, JUNE_11, JUNE_12, JUNE_20 = (f"2026-06-{day}T08:00:00Z" for day in ("01", "02", "11", "12", "20"))

@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.sandbox_process import ROOT, Sandbox
-from tests.singer_messages import account_messages, line
 from tests.support.native_rows import (
     cancellation,
     customer,
@@ -26,7 +24,9 @@ from tests.support.native_rows import (
     shop,
     transaction,
 )
-from tests.target_process import TargetRun, run_target, target_command, target_config
+from tests.support.sandbox_process import ROOT, Sandbox
+from tests.support.singer_messages import account_messages, line
+from tests.support.target_process import TargetRun, run_target, target_command, target_config
 
 NOW = "2026-06-01T08:00:00Z"
 PREFIX = "shop-"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.singer_messages import line
+from tests.support.singer_messages import line
 
 Row = dict[str, Any]
 STREAMS = ("customers", "plans", "invoices", "transactions", "subscription_cancellations")

@@ -7,8 +7,8 @@ from itertools import permutations
 import pytest
 
 from target_chartmogul.plan.sequence import ordered
-from tests.billing_objects import invoice, line, paid
-from tests.memory_journal import create, delete, update
+from tests.support.billing_objects import invoice, line, paid
+from tests.support.memory_journal import create, delete, update
 
 
 def shown(changes):

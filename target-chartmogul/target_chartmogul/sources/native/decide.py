@@ -102,7 +102,12 @@ def _remove_customers(gone: AbstractSet[str], needed: AbstractSet[str], decision
 def _notes_of_gone(account: Account, decision: Decision, removed: Mapping[str, AbstractSet[str]]) -> list[Note]:
     """Rows that are gone and go on to count all the same."""
     return [
-        Note(kind="gone_rows", id=f"{stream}:{external_id}", rule="1.8", detail={"stream": stream, "record": external_id})
+        Note(
+            kind="gone_rows",
+            id=f"{stream}:{external_id}",
+            rule="1.8",
+            detail={"stream": stream, "record": external_id},
+        )
         for stream in sorted(account.gone)
         for external_id in sorted(account.gone[stream])
         if external_id not in removed.get(stream, _NONE) or (stream == CUSTOMERS and external_id in decision.customers)
