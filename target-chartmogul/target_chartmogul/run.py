@@ -16,6 +16,8 @@ from target_chartmogul.apply.applying import apply_plan, remember
 from target_chartmogul.apply.catching_up import bring_up_to_date, created, remember_processed
 from target_chartmogul.apply.journal import RunJournal
 from target_chartmogul.apply.opening import DATA_SOURCE, claim, data_source_of
+from target_chartmogul.billing.decisions import Reject
+from target_chartmogul.billing.nodes import CATALOGUE_END
 from target_chartmogul.chartmogul import errors
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.data_source import DataSource, create_data_source
@@ -163,6 +165,7 @@ class Run:
                 "the first read is not complete yet: its records are kept, and nothing was decided or written; "
                 "the next run continues"
             )
+        self._report_unplaced()
         self._catch_up()
         with ChangeFile(Path(self._scratch.name) / "changes.sqlite") as file:
             changed = changed_names(begun.store, self.settings.mapping)
@@ -182,6 +185,17 @@ class Run:
         if failure is not None:
             raise failure
         return self._code(received)
+
+    def _report_unplaced(self) -> None:
+        """Invalid rows that no account's notes name: those without an id, and those of the catalogue (rule 1.5)."""
+        for each in self._intake.rejects:
+            self._report.reject(each)
+        for record in self._begun.store.records.invalid():
+            if record.stream < CATALOGUE_END and record.invalid is not None:
+                about = msgspec.json.decode(record.invalid)
+                name = record.id_text or str(record.number)
+                stream = self._source.streams[record.stream]
+                self._report.reject(Reject(stream=stream, id=name, field=about["field"], reason=about["reason"]))
 
     def _catch_up(self) -> None:
         """What ChartMogul has, where the store cannot know."""
