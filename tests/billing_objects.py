@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from target_chartmogul.chartmogul.objects import (
+from target_chartmogul.billing.objects import (
     CANCELLED,
     PAYMENT,
     SUBSCRIPTION,

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from target_chartmogul.changes import Change, Kind, Refusal
+from target_chartmogul.billing.changes import Change, Kind, Refusal
 
 
 class MemoryJournal:

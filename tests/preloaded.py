@@ -23,7 +23,7 @@ _MODULES = (
     "tap_keap.tap",
     "target_chartmogul.target",
     "target_chartmogul.run",
-    "target_chartmogul.account_figures",
+    "target_chartmogul.report.account_figures",
 )
 _server = multiprocessing.get_context("forkserver")
 _server.set_forkserver_preload(list(_MODULES))

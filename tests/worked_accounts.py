@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from target_chartmogul.chartmogul.objects import (
+from target_chartmogul.billing.objects import (
     CANCELLED,
     Customer,
     Invoice,
@@ -19,9 +19,9 @@ from target_chartmogul.chartmogul.objects import (
     SubscriptionEvent,
     Transaction,
 )
-from target_chartmogul.keap.group import Catalog, Group
-from target_chartmogul.keap.records import decode
-from target_chartmogul.keap.settings import MappingSettings
+from target_chartmogul.sources.keap.account import Catalog, Group
+from target_chartmogul.sources.keap.records import decode
+from target_chartmogul.sources.keap.settings import MappingSettings
 
 ACCOUNTS = Path(__file__).parent / "accounts"
 BY_ID = ("contacts", "subscriptions", "orders", "payments")

@@ -7,7 +7,7 @@ import os
 import sys
 from traceback import walk_tb
 
-from target_chartmogul.pipes import widen_input
+from target_chartmogul.singer.pipes import widen_input
 
 SUBCOMMANDS = ("explain", "reconcile")
 

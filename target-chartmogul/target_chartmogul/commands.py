@@ -8,14 +8,14 @@ from typing import Any
 import click
 from typing_extensions import override
 
-from target_chartmogul.config import Settings
-from target_chartmogul.explain import Subject, explain, parse_subject
+from target_chartmogul.checks.reconcile_run import ReconcileRun
 from target_chartmogul.failures import ConfigurationError
-from target_chartmogul.keap.group import Remembered
-from target_chartmogul.ledger import Ledger
-from target_chartmogul.ledger_store import LedgerStore
-from target_chartmogul.reconcile_run import ReconcileRun
+from target_chartmogul.ledger.ledger import Ledger
+from target_chartmogul.ledger.place import LedgerStore
+from target_chartmogul.report.explain import Subject, explain, parse_subject
 from target_chartmogul.run import Run
+from target_chartmogul.settings import Settings
+from target_chartmogul.sources.keap.account import Remembered
 from target_chartmogul.target import TargetChartMogul
 
 

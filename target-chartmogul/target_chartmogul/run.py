@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from target_chartmogul import exit_codes, guards, preflight
-from target_chartmogul.account_report import tell_account, tell_rehearsal
-from target_chartmogul.apply import Applier, Lane
-from target_chartmogul.bulk import BulkLoader, loads_in_bulk
-from target_chartmogul.change_store import PLANS_LANE, ChangeStore
+from target_chartmogul import exit_codes
+from target_chartmogul.apply.bulk import BulkLoader, loads_in_bulk
+from target_chartmogul.apply.lanes import Applier, Lane
+from target_chartmogul.apply.run_journal import RunJournal
+from target_chartmogul.billing.decisions import Note
 from target_chartmogul.chartmogul import errors
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.data_source import DataSource, create_data_source, find_data_source
@@ -23,7 +23,7 @@ from target_chartmogul.chartmogul.gate import RequestGate
 from target_chartmogul.chartmogul.json_imports import JsonImports
 from target_chartmogul.chartmogul.listing import Listing
 from target_chartmogul.chartmogul.wire import Wire
-from target_chartmogul.config import Settings
+from target_chartmogul.checks import preflight
 from target_chartmogul.failures import (
     ConfigurationError,
     CredentialsError,
@@ -34,25 +34,28 @@ from target_chartmogul.failures import (
     TargetChartMogulError,
     TimeUpError,
 )
-from target_chartmogul.grouping import Groups
-from target_chartmogul.inbox import CATALOG_STREAMS
-from target_chartmogul.intake import Intake
-from target_chartmogul.keap.group import Arrived, Note
-from target_chartmogul.ledger import Ledger
-from target_chartmogul.ledger_store import LedgerStore
-from target_chartmogul.memories import forget_after, remember_before
-from target_chartmogul.planning import Planner, instant_text
-from target_chartmogul.rebuilding import bring_up_to_date, is_trusted
-from target_chartmogul.report import ReportBuilder
-from target_chartmogul.report_document import json_path
-from target_chartmogul.run_journal import RunJournal
-from target_chartmogul.settling import Settling
-from target_chartmogul.state import StateKeeper
+from target_chartmogul.ledger.grouping import Groups
+from target_chartmogul.ledger.inbox import CATALOG_STREAMS
+from target_chartmogul.ledger.ledger import Ledger
+from target_chartmogul.ledger.memories import forget_after, remember_before
+from target_chartmogul.ledger.place import LedgerStore
+from target_chartmogul.ledger.rebuilding import bring_up_to_date, is_trusted
+from target_chartmogul.ledger.settling import Settling
+from target_chartmogul.plan import guards
+from target_chartmogul.plan.change_file import PLANS_LANE, ChangeStore
+from target_chartmogul.plan.planner import Planner, instant_text
+from target_chartmogul.plan.vanished import Vanished
+from target_chartmogul.report.account import tell_account, tell_rehearsal
+from target_chartmogul.report.builder import ReportBuilder
+from target_chartmogul.report.document import json_path
+from target_chartmogul.settings import Settings
+from target_chartmogul.singer.intake import Intake
+from target_chartmogul.singer.state import StateKeeper
+from target_chartmogul.sources.keap.account import Arrived
 from target_chartmogul.stopping import StopSwitch
-from target_chartmogul.vanished import Vanished
 
 if TYPE_CHECKING:
-    from target_chartmogul.shaped.planning import ShapedSettling
+    from target_chartmogul.sources.native.planning import ShapedSettling
 
 logger = logging.getLogger("target-chartmogul")
 T = TypeVar("T")
@@ -229,7 +232,7 @@ class Run:
         """What is left of planning: the planner's memory goes before the writing begins."""
         if not self._intake.shaped:
             return self._plan(ledger, store, rebuilt=rebuilt)
-        from target_chartmogul.shaped.run import plan_shaped  # noqa: PLC0415  what Keap's streams do not need
+        from target_chartmogul.sources.native.run import plan_shaped  # noqa: PLC0415  what Keap's streams do not need
 
         inbox = self._intake.open_shaped_inbox(self.settings.external_id_prefix)
         planner, settling = plan_shaped(
@@ -419,7 +422,7 @@ class Run:
             written = json_path(self.settings.report_path)
             self._report.write(written, outcome=outcome, exit_code=exit_code)
             if written != Path(self.settings.report_path):
-                from target_chartmogul.report_page import write_page  # noqa: PLC0415 - only runs with a page need it
+                from target_chartmogul.report.page import write_page  # noqa: PLC0415 - only runs with a page need it
 
                 write_page(written, Path(self.settings.report_path))
         except OSError as error:

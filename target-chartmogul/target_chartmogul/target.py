@@ -12,16 +12,17 @@ from singer_sdk.sinks import Sink
 from singer_sdk.target_base import Target
 from typing_extensions import override
 
-from target_chartmogul import config, exit_codes
+from target_chartmogul import exit_codes
+from target_chartmogul import settings as config
 from target_chartmogul.failures import ConfigurationError, TargetChartMogulError
-from target_chartmogul.inbox import STREAMS
-from target_chartmogul.intake import Intake
-from target_chartmogul.sdk_hooks import MessageReader
+from target_chartmogul.ledger.inbox import STREAMS
 from target_chartmogul.settings_schema import CONFIG_SCHEMA, PROPERTIES
-from target_chartmogul.shaped.sink import ShapedSink
-from target_chartmogul.shaped.streams import SHAPED_STREAMS, check_settings, is_shaped
-from target_chartmogul.sinks import KeapSink, PassedOverSink
-from target_chartmogul.state import StateKeeper
+from target_chartmogul.singer.intake import Intake
+from target_chartmogul.singer.sdk_overrides import MessageReader
+from target_chartmogul.singer.sinks import KeapSink, PassedOverSink
+from target_chartmogul.singer.state import StateKeeper
+from target_chartmogul.sources.native.sink import ShapedSink
+from target_chartmogul.sources.native.streams import SHAPED_STREAMS, check_settings, is_shaped
 from target_chartmogul.stopping import StopSwitch
 
 if TYPE_CHECKING:

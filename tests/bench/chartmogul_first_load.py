@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from target_chartmogul.apply import Applier
-from target_chartmogul.bulk import BulkLoader
-from target_chartmogul.changes import Change
+from target_chartmogul.apply.bulk import BulkLoader
+from target_chartmogul.apply.lanes import Applier
+from target_chartmogul.billing.changes import Change
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.data_source import create_data_source
 from target_chartmogul.chartmogul.json_imports import JsonImports

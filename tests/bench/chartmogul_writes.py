@@ -15,7 +15,7 @@ from typing import Any
 
 import chartmogul
 
-from target_chartmogul.apply import Applier
+from target_chartmogul.apply.lanes import Applier
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.data_source import create_data_source
 from target_chartmogul.chartmogul.gate import RequestGate

@@ -7,13 +7,13 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from target_chartmogul.apply import Applier
+from target_chartmogul.apply.lanes import Applier
+from target_chartmogul.billing.differences import invoice_changes
+from target_chartmogul.billing.normal import normal, same
 from target_chartmogul.chartmogul.client import ChartMogulClient
-from target_chartmogul.chartmogul.differences import invoice_changes
 from target_chartmogul.chartmogul.errors import CredentialsError, UnreachableError
 from target_chartmogul.chartmogul.gate import RequestGate
 from target_chartmogul.chartmogul.listing import Listing
-from target_chartmogul.chartmogul.normal import normal, same
 from target_chartmogul.chartmogul.wire import Wire
 from tests.billing_objects import PLAN, cancellation, customer, invoice, line, on, paid
 from tests.memory_journal import MemoryJournal, create, delete, update

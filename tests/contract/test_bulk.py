@@ -7,16 +7,16 @@ import threading
 
 import pytest
 
-from target_chartmogul.apply import Applier
-from target_chartmogul.bulk import BulkLoader, loads_in_bulk
-from target_chartmogul.bulk_body import Body, is_new
+from target_chartmogul.apply.bulk import BulkLoader, loads_in_bulk
+from target_chartmogul.apply.bulk_body import Body, is_new
+from target_chartmogul.apply.lanes import Applier
+from target_chartmogul.billing.normal import same
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.data_source import create_data_source
 from target_chartmogul.chartmogul.errors import StoppedError
 from target_chartmogul.chartmogul.gate import RequestGate
 from target_chartmogul.chartmogul.json_imports import LARGEST_BODY, JsonImports
 from target_chartmogul.chartmogul.listing import Listing
-from target_chartmogul.chartmogul.normal import same
 from target_chartmogul.chartmogul.wire import Wire
 from tests.billing_objects import PLAN, cancellation, customer, invoice, line, on, paid
 from tests.memory_journal import MemoryJournal, create, delete, update
@@ -93,7 +93,7 @@ def lane(number):
 
 @pytest.mark.parametrize("prefix", ["", "keap-"])
 def test_a_first_load_is_there_and_acknowledged(sandbox, tmp_path, prefix, monkeypatch):
-    monkeypatch.setattr("target_chartmogul.bulk_body.MOST_CUSTOMERS", 50)
+    monkeypatch.setattr("target_chartmogul.apply.bulk_body.MOST_CUSTOMERS", 50)
     load = Load(sandbox, tmp_path, prefix)
     lanes = [lane(number) for number in range(100, 350)]
     assert load.run(lanes) == []
@@ -167,7 +167,7 @@ def fat(number):
 
 
 def test_a_lane_that_is_too_large_is_sent_singly(load, monkeypatch):
-    monkeypatch.setattr("target_chartmogul.bulk_body.LARGEST_BODY", 5000)
+    monkeypatch.setattr("target_chartmogul.apply.bulk_body.LARGEST_BODY", 5000)
     many = tuple(line("9", each, subscription=str(each)) for each in range(40))
     large = (1, [create("customer", customer(1)), create("invoice", invoice("9", 1, line_items=many))])
     left = load.run([large, lane(100)])

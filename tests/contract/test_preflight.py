@@ -14,7 +14,7 @@ from target_chartmogul.chartmogul.data_source import (
     same_contacts_elsewhere,
 )
 from target_chartmogul.chartmogul.errors import CredentialsError, RefusedError, UnreachableError
-from target_chartmogul.preflight import (
+from target_chartmogul.checks.preflight import (
     check_key,
     check_writable,
     examine,
@@ -182,7 +182,7 @@ def test_churn_recognition_warns_fails_or_is_ignored(sandbox, client):
 
 def test_an_account_that_does_not_tell_its_settings(client, monkeypatch):
     """Older accounts know no `include`: unknown is told, and is a mismatch too."""
-    monkeypatch.setattr("target_chartmogul.preflight._INCLUDE", ("no_such_setting",))
+    monkeypatch.setattr("target_chartmogul.checks.preflight._INCLUDE", ("no_such_setting",))
     account = read_account(client)
     assert account.currency == "USD"
     assert "does not tell" in str(judge_churn_setting(account, "warn"))

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from target_chartmogul.chartmogul.objects import CANCELLATION_SCHEDULED, CANCELLED, Invoice
-from target_chartmogul.keap.calendar import day_of, midnight
-from target_chartmogul.keap.cancellations import decide_events
-from target_chartmogul.keap.churn_date import ONE_SECOND
-from target_chartmogul.keap.events_decision import EventsDecision
-from target_chartmogul.keap.group import Arrived, Remembered
-from target_chartmogul.keap.ids import parse_event_id
-from target_chartmogul.keap.records import Subscription
-from target_chartmogul.keap.settings import MappingSettings
+from target_chartmogul.billing.calendar import day_of, midnight
+from target_chartmogul.billing.objects import CANCELLATION_SCHEDULED, CANCELLED, Invoice
+from target_chartmogul.sources.keap.account import Arrived, Remembered
+from target_chartmogul.sources.keap.cancellations.cancellations import decide_events
+from target_chartmogul.sources.keap.cancellations.churn_date import ONE_SECOND
+from target_chartmogul.sources.keap.cancellations.events_decision import EventsDecision
+from target_chartmogul.sources.keap.ids import parse_event_id
+from target_chartmogul.sources.keap.records import Subscription
+from target_chartmogul.sources.keap.settings import MappingSettings
 from tests.unit.mapping.churn_cases import order, subscription
 
 FIRST = date(2026, 1, 1)

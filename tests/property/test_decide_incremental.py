@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from sandbox.sample.evolve import evolve
 from sandbox.sample.generate import generate_account
-from target_chartmogul.keap.decide import decide
-from target_chartmogul.keap.group import Arrived, Decision, Existing
-from target_chartmogul.keap.settings import MappingSettings
+from target_chartmogul.billing.decisions import Decision, Holdings
+from target_chartmogul.sources.keap.account import Arrived, Remembered
+from target_chartmogul.sources.keap.decide import decide
+from target_chartmogul.sources.keap.settings import MappingSettings
 from tests.worked_accounts import catalog_of, group_of
 
 Account = dict[str, list[dict[str, Any]]]
@@ -42,7 +43,7 @@ SETTINGS = [
 
 def run(keap: Account, before: Decision, now: datetime, settings: MappingSettings, *, whole: bool) -> Decision:
     group = group_of(keap)
-    group.existing = Existing(customers=before.customers, invoices=before.invoices, events=before.events)
+    group.existing = Holdings(customers=before.customers, invoices=before.invoices, events=before.events)
     group.remembered = before.remembered
     catalog = catalog_of(keap)
     catalog.plans_held = before.plans
@@ -123,7 +124,7 @@ def assert_same(found: dict[str, Any], expected: dict[str, Any], *sections: str)
 @examples(max_examples=12, deadline=None, derandomize=True)
 def test_rule_1_2_any_split_of_the_arrival_comes_to_the_same_invoices_and_customers(settings, seed, parts):
     keap = generate_account(seed, contacts=4, months=10, now=NOW)
-    expected = run(keap, Decision(), NOW, settings, whole=True)
+    expected = run(keap, Decision(remembered=Remembered()), NOW, settings, whole=True)
     chance = random.Random(seed)
 
     def dealt(rows: Iterable[Any], key: Callable[[Any], Any]) -> list[set[Any]]:
@@ -135,7 +136,7 @@ def test_rule_1_2_any_split_of_the_arrival_comes_to_the_same_invoices_and_custom
     orders = dealt(keap["orders"], lambda row: row["id"])
     payments = dealt(keap["payments"], lambda row: row["id"])
     contacts = dealt(keap["contacts"], lambda row: row["id"])
-    found = Decision()
+    found = Decision(remembered=Remembered())
     for part in range(parts):
         sent = closed(keap, orders[part], payments[part], contacts[part])
         with_order = {row["id"] for row in sent["orders"]}
@@ -149,7 +150,7 @@ def test_rule_1_2_any_split_of_the_arrival_comes_to_the_same_invoices_and_custom
 @examples(max_examples=12, deadline=None, derandomize=True)
 def test_rule_1_2_a_history_read_in_changes_is_a_history_read_whole(settings, seed):
     keap = generate_account(seed, contacts=5, months=8, now=NOW)
-    whole = incremental = run(keap, Decision(), NOW, settings, whole=True)
+    whole = incremental = run(keap, Decision(remembered=Remembered()), NOW, settings, whole=True)
     before = NOW
     for step in range(3):
         now = before + timedelta(days=20)
@@ -166,7 +167,7 @@ def test_rule_1_8_nothing_belongs_to_a_contact_of_which_nothing_arrived(seed):
     """A tap without `related_records` does not bring the contact that a subscription moved to."""
     settings = MappingSettings()
     keap = generate_account(seed, contacts=5, months=12, now=NOW)
-    whole = found = run(keap, Decision(), NOW, settings, whole=True)
+    whole = found = run(keap, Decision(remembered=Remembered()), NOW, settings, whole=True)
     before = NOW
     for step in range(3):
         now = before + timedelta(days=20)

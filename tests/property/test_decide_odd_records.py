@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from target_chartmogul.chartmogul.objects import SUBSCRIPTION
-from target_chartmogul.keap.decide import decide
-from target_chartmogul.keap.group import Arrived, Catalog, Decision, Existing, Group
-from target_chartmogul.keap.ids import parse_event_id, parse_invoice_id, parse_plan_id
-from target_chartmogul.keap.records import InvalidRecordError, decode
+from target_chartmogul.billing.decisions import Decision, Holdings
+from target_chartmogul.billing.objects import SUBSCRIPTION
+from target_chartmogul.sources.keap.account import Arrived, Catalog, Group, Remembered
+from target_chartmogul.sources.keap.decide import decide
+from target_chartmogul.sources.keap.ids import parse_event_id, parse_invoice_id, parse_plan_id
+from target_chartmogul.sources.keap.records import InvalidRecordError, decode
 from tests.worked_accounts import BY_ID, Case, cases
 
 CASES = [case for case in cases() if len(case.runs) == 2 or "11-" in case.id or "20-" in case.id]
@@ -148,7 +149,7 @@ def assert_sound(decision: Decision, now: datetime) -> None:
         assert event.customer_external_id in {invoice.customer_external_id for invoice in decision.invoices.values()}
     for note in decision.notes:
         assert "@" not in json.dumps(note.detail, default=str)
-    for each in (*decision.rejects, *decision.held):
+    for each in (*decision.rejects, *decision.waiting):
         assert "@" not in each.reason
 
 
@@ -156,17 +157,17 @@ def assert_sound(decision: Decision, now: datetime) -> None:
 @given(oddities())
 def test_rule_1_5_odd_records_cost_themselves_at_most(drawn: Drawn) -> None:
     case, runs = drawn.case, drawn.runs
-    before = Decision()
+    before = Decision(remembered=Remembered())
     for run, keap in zip(case.runs, runs, strict=True):
         group, catalog = read(keap)
-        group.existing = Existing(customers=before.customers, invoices=before.invoices, events=before.events)
+        group.existing = Holdings(customers=before.customers, invoices=before.invoices, events=before.events)
         group.remembered = before.remembered
         catalog.plans_held = before.plans
         now = run.now + timedelta(minutes=1)
         decision = decide(group, catalog, Arrived(subscriptions_whole=True), case.mapping, now)
         assert_sound(decision, now)
         again = copy.deepcopy(group)
-        again.existing = Existing(customers=decision.customers, invoices=decision.invoices, events=decision.events)
+        again.existing = Holdings(customers=decision.customers, invoices=decision.invoices, events=decision.events)
         again.remembered = decision.remembered
         settled = decide(again, catalog, Arrived(subscriptions_whole=True), case.mapping, now)
         assert settled.invoices == decision.invoices
@@ -185,7 +186,7 @@ def test_rule_1_5_what_cannot_be_read_is_not_gone(stream: str) -> None:
         row["contact_id" if stream == "subscriptions" else "create_time"] = row["order_time"] = {"odd": 1}
     group, catalog = read(broken)
     assert group.unreadable[stream]
-    group.existing = Existing(customers=first.customers, invoices=first.invoices, events=first.events)
+    group.existing = Holdings(customers=first.customers, invoices=first.invoices, events=first.events)
     group.remembered = first.remembered
     second = decide(group, catalog, Arrived(subscriptions_whole=True), case.mapping, case.runs[0].now)
     assert second.invoices == first.invoices

@@ -9,9 +9,9 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_chartmogul.grouping import Groups
-from target_chartmogul.inbox import Inbox
-from target_chartmogul.ledger import Ledger
+from target_chartmogul.ledger.grouping import Groups
+from target_chartmogul.ledger.inbox import Inbox
+from target_chartmogul.ledger.ledger import Ledger
 
 CONTACTS = st.integers(1, 6)
 SUBSCRIPTIONS = st.dictionaries(st.integers(501, 504), CONTACTS, max_size=4)

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_chartmogul.keap.group import Catalog
-from target_chartmogul.keap.lines import LineMaker, OrderLines
-from target_chartmogul.keap.records import decode
-from target_chartmogul.keap.settings import MappingSettings
+from target_chartmogul.sources.keap.account import Catalog
+from target_chartmogul.sources.keap.orders.lines import LineMaker, OrderLines
+from target_chartmogul.sources.keap.records import decode
+from target_chartmogul.sources.keap.settings import MappingSettings
 from tests.keap_rows import Row, contact, item, money, order, payment, subscription, subscription_item
 from tests.unit.mapping.deciding import decided
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from iso4217 import Currency
 
-from target_chartmogul.keap.money import (
+from target_chartmogul.billing.money import (
     apportion,
     from_hundredths,
     minor_units,
@@ -19,7 +19,7 @@ from target_chartmogul.keap.money import (
     to_hundredths_together,
     to_smallest,
 )
-from target_chartmogul.keap.settings import MappingSettings
+from target_chartmogul.sources.keap.settings import MappingSettings
 from tests.unit.mapping.settle_cases import amounts, as_held, day, order, payment, row, settled
 
 CURRENCIES = st.sampled_from(sorted(each.code for each in Currency if each.exponent is not None))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from target_chartmogul.changes import ChartMogulObject, Kind
+from target_chartmogul.billing.changes import ChartMogulObject, Kind
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.wire import Json, Wire
 

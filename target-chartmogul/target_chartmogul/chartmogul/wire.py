@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from target_chartmogul.chartmogul.instants import instant_of, text_of
-from target_chartmogul.chartmogul.objects import (
+from target_chartmogul.billing.instants import instant_of, text_of
+from target_chartmogul.billing.objects import (
     SUBSCRIPTION,
     WRITTEN_OFF,
     Customer,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from target_chartmogul.chartmogul.objects import (
+from target_chartmogul.billing.calendar import Interval, plus
+from target_chartmogul.billing.objects import (
     CANCELLATION_SCHEDULED,
     CANCELLED,
     Invoice,
@@ -13,12 +14,11 @@ from target_chartmogul.chartmogul.objects import (
     SubscriptionEvent,
     Transaction,
 )
-from target_chartmogul.keap.calendar import Interval, plus
-from target_chartmogul.keap.cancellations import decide_events
-from target_chartmogul.keap.events_decision import EventsDecision
-from target_chartmogul.keap.group import Arrived, Remembered
-from target_chartmogul.keap.records import Subscription
-from target_chartmogul.keap.settings import MappingSettings
+from target_chartmogul.sources.keap.account import Arrived, Remembered
+from target_chartmogul.sources.keap.cancellations.cancellations import decide_events
+from target_chartmogul.sources.keap.cancellations.events_decision import EventsDecision
+from target_chartmogul.sources.keap.records import Subscription
+from target_chartmogul.sources.keap.settings import MappingSettings
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
 

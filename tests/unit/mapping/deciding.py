@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 
-from target_chartmogul.chartmogul.objects import LineItem
-from target_chartmogul.keap.decide import decide
-from target_chartmogul.keap.group import Arrived, Decision, Existing, Remembered
-from target_chartmogul.keap.settings import MappingSettings
+from target_chartmogul.billing.decisions import Decision, Holdings
+from target_chartmogul.billing.objects import LineItem
+from target_chartmogul.sources.keap.account import Arrived, Remembered
+from target_chartmogul.sources.keap.decide import decide
+from target_chartmogul.sources.keap.settings import MappingSettings
 from tests.keap_rows import Row
 from tests.worked_accounts import catalog_of, group_of
 
@@ -32,7 +33,7 @@ def decided(
     catalog = catalog_of(keap)
     group.unreadable = unreadable or {}
     if before is not None:
-        group.existing = Existing(customers=before.customers, invoices=before.invoices, events=before.events)
+        group.existing = Holdings(customers=before.customers, invoices=before.invoices, events=before.events)
         group.remembered = before.remembered if keeps_ledger else Remembered()
         catalog.plans_held = before.plans
     mapping = msgspec.convert(settings or {}, MappingSettings)

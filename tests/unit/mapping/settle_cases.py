@@ -6,19 +6,19 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from target_chartmogul.chartmogul.objects import Invoice, LineItem
-from target_chartmogul.keap.group import Remembered
-from target_chartmogul.keap.money import to_hundredths
-from target_chartmogul.keap.records import (
+from target_chartmogul.billing.money import to_hundredths
+from target_chartmogul.billing.objects import Invoice, LineItem
+from target_chartmogul.sources.keap.account import Remembered
+from target_chartmogul.sources.keap.payments.settlement import InvoiceShell, OrderToSettle, Settlement, Settlements
+from target_chartmogul.sources.keap.payments.transactions import settle
+from target_chartmogul.sources.keap.records import (
     CurrencyValue,
     Order,
     OrderPayment,
     Payment,
     PaymentTransaction,
 )
-from target_chartmogul.keap.settings import MappingSettings
-from target_chartmogul.keap.settlement import InvoiceShell, OrderToSettle, Settlement, Settlements
-from target_chartmogul.keap.transactions import settle
+from target_chartmogul.sources.keap.settings import MappingSettings
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from target_chartmogul.keap.settings import MappingSettings
-from target_chartmogul.keap.subscription_facts import order_money
+from target_chartmogul.sources.keap.cancellations.subscription_facts import order_money
+from target_chartmogul.sources.keap.settings import MappingSettings
 from tests.unit.mapping.churn_cases import NOW, again, at, decided, events, listed, order, subscription, why, written
 
 JAN_FEB = [order("2026-01-10"), order("2026-02-10")]

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from target_chartmogul.chartmogul.objects import (
+from target_chartmogul.billing.mrr import mrr_by_customer
+from target_chartmogul.billing.objects import (
     CANCELLATION_SCHEDULED,
     CANCELLED,
     Invoice,
@@ -18,12 +19,11 @@ from target_chartmogul.chartmogul.objects import (
     SubscriptionEvent,
     Transaction,
 )
-from target_chartmogul.keap.cancellations import decide_events
-from target_chartmogul.keap.events_decision import EventsDecision
-from target_chartmogul.keap.group import Arrived, Remembered
-from target_chartmogul.keap.records import decode
-from target_chartmogul.keap.settings import MappingSettings
-from target_chartmogul.mrr import mrr_by_customer
+from target_chartmogul.sources.keap.account import Arrived, Remembered
+from target_chartmogul.sources.keap.cancellations.cancellations import decide_events
+from target_chartmogul.sources.keap.cancellations.events_decision import EventsDecision
+from target_chartmogul.sources.keap.records import decode
+from target_chartmogul.sources.keap.settings import MappingSettings
 
 ACCOUNTS = Path(__file__).parents[2] / "accounts"
 NAMES = sorted(path.stem for path in ACCOUNTS.glob("[0-9]*.json"))

@@ -7,11 +7,12 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from target_chartmogul.chartmogul.objects import Customer, Invoice, LineItem
-from target_chartmogul.keap.contacts import email_fingerprint
-from target_chartmogul.keap.customers import decide_customers
-from target_chartmogul.keap.group import Existing, Group, Remembered
-from target_chartmogul.keap.records import (
+from target_chartmogul.billing.decisions import Holdings
+from target_chartmogul.billing.objects import Customer, Invoice, LineItem
+from target_chartmogul.sources.keap.account import Group, Remembered
+from target_chartmogul.sources.keap.customers.contacts import email_fingerprint
+from target_chartmogul.sources.keap.customers.customers import decide_customers
+from target_chartmogul.sources.keap.records import (
     Address,
     CompanyName,
     Contact,
@@ -22,7 +23,7 @@ from target_chartmogul.keap.records import (
     OrderItem,
     Subscription,
 )
-from target_chartmogul.keap.settings import MappingSettings
+from target_chartmogul.sources.keap.settings import MappingSettings
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
 CREATED = datetime(2025, 3, 4, 16, 21, 9, tzinfo=UTC)
@@ -58,7 +59,7 @@ def group(*, contacts=(), orders=(), subscriptions=(), customers=(), invoices=()
         contacts={each.id: each for each in contacts},
         orders={each.id: each for each in orders},
         subscriptions={each.id: each for each in subscriptions},
-        existing=Existing(
+        existing=Holdings(
             customers={each.external_id: each for each in customers},
             invoices={each.external_id: each for each in invoices},
         ),

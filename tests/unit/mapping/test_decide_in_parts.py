@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from target_chartmogul.keap.decide import decide
-from target_chartmogul.keap.group import Arrived, Decision, Existing
-from target_chartmogul.keap.settings import MappingSettings
+from target_chartmogul.billing.decisions import Decision, Holdings
+from target_chartmogul.sources.keap.account import Arrived
+from target_chartmogul.sources.keap.decide import decide
+from target_chartmogul.sources.keap.settings import MappingSettings
 from tests.worked_accounts import catalog_of, group_of
 
 NOW = datetime.fromisoformat("2026-03-20T08:00:00Z")
@@ -58,7 +59,7 @@ VOID = FAILED | {"status": "APPROVED", "is_successful": True, "transaction_metho
 def run(before: Decision | None = None, *, settings: MappingSettings | None = None, **keap: Any) -> Decision:
     group = group_of({"subscriptions": [SUBSCRIPTION], **keap})
     if before:
-        group.existing = Existing(customers=before.customers, invoices=before.invoices, events=before.events)
+        group.existing = Holdings(customers=before.customers, invoices=before.invoices, events=before.events)
         group.remembered = before.remembered
     return decide(group, catalog_of({}), Arrived(subscriptions_whole=True), settings or MappingSettings(), NOW)
 

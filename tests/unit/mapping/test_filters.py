@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from target_chartmogul.keap.filters import first_instant
-from target_chartmogul.keap.group import Decision
+from target_chartmogul.billing.decisions import Decision
+from target_chartmogul.sources.keap.filters import first_instant
 from tests.keap_rows import Row, contact, item, order, payment, product, subscription, subscription_item
 from tests.unit.mapping.deciding import decided, line, noted
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from target_chartmogul.keap.group import Decision
+from target_chartmogul.billing.decisions import Decision
 from tests.keap_rows import Row, contact, item, order, payment, product, subscription, subscription_item
 from tests.unit.mapping.deciding import decided, line, noted
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from target_chartmogul.chartmogul.objects import Invoice
-from target_chartmogul.keap.carry_over import moved, without_half_moves
+from target_chartmogul.billing.objects import Invoice
+from target_chartmogul.sources.keap.carry_over import moved, without_half_moves
 from tests.billing_objects import line, on, paid
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from target_chartmogul.keap.group import Arrived, Decision
+from target_chartmogul.billing.decisions import Decision
+from target_chartmogul.sources.keap.account import Arrived
 from tests.keap_rows import Row, contact, item, order, payment, subscription, subscription_item
 from tests.unit.mapping.deciding import NOW, decided, line, noted
 
@@ -82,7 +83,7 @@ def test_rules_1_5_and_4_1_an_order_dated_ahead_waits_for_its_day(held: bool) ->
     row = order("9000", [WORKBOOK], 2000, time="2026-06-02T00:00:00Z")
     decision = decided(before, contacts=CONTACTS, orders=[row])
     assert decision.invoices == (before.invoices if before else {})
-    (waiting,) = decision.held
+    (waiting,) = decision.waiting
     assert (waiting.stream, waiting.id, waiting.reason) == ("orders", "9000", "future")
     assert waiting.due == decision.next_due == datetime(2026, 6, 2, tzinfo=UTC)
     assert decision.rejects == []

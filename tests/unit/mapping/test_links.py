@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from target_chartmogul.keap.group import Decision
+from target_chartmogul.billing.decisions import Decision
 from tests.keap_rows import Row, contact, order, product, subscription, subscription_item
 from tests.unit.mapping.deciding import decided, line, noted
 

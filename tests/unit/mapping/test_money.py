@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from target_chartmogul.keap.money import (
+from target_chartmogul.billing.money import (
     UnknownCurrencyError,
     apportion,
     from_hundredths,

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from target_chartmogul.chartmogul.objects import Plan
-from target_chartmogul.keap.calendar import Interval, day_of, interval_of, midnight, plus
-from target_chartmogul.keap.group import Catalog
-from target_chartmogul.keap.plans import UsedPlans, renamed
+from target_chartmogul.billing.calendar import Interval, day_of, interval_of, midnight, plus
+from target_chartmogul.billing.objects import Plan
+from target_chartmogul.sources.keap.account import Catalog
+from target_chartmogul.sources.keap.orders.plans import UsedPlans, renamed
 from tests.keap_rows import Row, contact, order, product, subscription, subscription_item
 from tests.unit.mapping.deciding import decided, line, noted, rejected
 from tests.worked_accounts import catalog_of

@@ -7,11 +7,12 @@ import json
 import msgspec
 import pytest
 
-from target_chartmogul.keap.decide import decide
-from target_chartmogul.keap.group import Arrived, Catalog, Existing, Group, Note, Remembered
-from target_chartmogul.keap.records import Order, decode
-from target_chartmogul.keap.remarks import remember
-from target_chartmogul.keap.settings import MappingSettings
+from target_chartmogul.billing.decisions import Holdings, Note
+from target_chartmogul.sources.keap.account import Arrived, Catalog, Group, Remembered
+from target_chartmogul.sources.keap.decide import decide
+from target_chartmogul.sources.keap.records import Order, decode
+from target_chartmogul.sources.keap.remarks import remember
+from target_chartmogul.sources.keap.settings import MappingSettings
 from tests.unit.mapping.churn_cases import NOW, subscription
 
 
@@ -44,7 +45,7 @@ def remarks(*orders: Order, subscriptions=(), remembered: Remembered | None = No
         orders={each.id: each for each in orders},
         subscriptions={each.id: each for each in subscriptions},
         remembered=remembered or Remembered(),
-        existing=existing or Existing(),
+        existing=existing or Holdings(),
     )
     return decide(group, Catalog(), Arrived(), MappingSettings(**settings), NOW).remembered.remarks
 
@@ -117,7 +118,7 @@ def test_rule_3_6_a_plan_that_stays_as_chartmogul_has_it(plan_before, plan_now, 
     found = remarks(
         order([row | {"subscription_plan": plan_now}], 4900),
         subscriptions=[subscription(True, subscription_plan_id=subscription_s)],
-        existing=Existing(invoices=first.invoices),
+        existing=Holdings(invoices=first.invoices),
     )
     source = next(each for each in found["order:9000"] if each.kind == "plan_sources")
     assert source.detail["plan"] == "31-7-1month"

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from target_chartmogul.keap.group import Remembered
-from target_chartmogul.keap.late_rows import with_late_rows
-from target_chartmogul.keap.settings import MappingSettings
+from target_chartmogul.sources.keap.account import Remembered
+from target_chartmogul.sources.keap.late_rows import with_late_rows
+from target_chartmogul.sources.keap.settings import MappingSettings
 from tests.unit.mapping.settle_cases import (
     NOW,
     amounts,
@@ -255,7 +255,9 @@ def test_rule_5_4_a_refund_that_two_payments_name_is_on_the_orders_of_both(turne
 )
 def test_rule_5_4_a_refund_whose_original_is_not_known_yet_waits(rows):
     answer = settled([order()], rows)
-    assert [(each.id, each.reason, each.rule, each.due) for each in answer.held] == [("10", "unsettled", "5.4", None)]
+    assert [(each.id, each.reason, each.rule, each.due) for each in answer.waiting] == [
+        ("10", "unsettled", "5.4", None)
+    ]
     assert amounts(answer.orders["1"]) == {}
 
 
@@ -263,7 +265,7 @@ def test_rule_5_4_a_refund_of_a_payment_that_never_was_does_not_wait():
     rows = [payment("9", "49.00", refunded_by="10"), payment("10", "-49.00", at=2)]
     answer = settled([order()], rows, [row("VOID", payment_id="9")])
     assert amounts(answer.orders["1"]) == {}
-    assert answer.held == []
+    assert answer.waiting == []
     assert [note.kind for note in answer.notes] == ["refunds_above_payments"]
 
 
@@ -435,7 +437,7 @@ def test_rule_5_6_what_is_dated_in_the_future_waits_for_its_day():
     attempts = [row("CAPTURE", good=False, status="FAILED", at=203), row("REFUND", at=204)]
     answer = settled([order()], rows, attempts)
     assert answer.orders["1"].transactions["1"] == ()
-    assert {(each.stream, each.reason, each.due) for each in answer.held} == {
+    assert {(each.stream, each.reason, each.due) for each in answer.waiting} == {
         ("payments", "future", day(200)),
         ("payments", "future", day(201)),
         ("payments", "future", day(202)),
@@ -443,7 +445,7 @@ def test_rule_5_6_what_is_dated_in_the_future_waits_for_its_day():
         ("transactions", "future", day(204)),
     }
     assert answer.next_due == day(200)
-    assert settled([order()], [payment("9", "49.00", at=(NOW - day(0)).days)]).held == []
+    assert settled([order()], [payment("9", "49.00", at=(NOW - day(0)).days)]).waiting == []
 
 
 @pytest.mark.parametrize(
@@ -561,7 +563,7 @@ def test_rule_9_8_payments_of_orders_that_arrived_and_are_not_sent_are_no_news()
         payment("11", "-1", ("5",)),
     ]
     answer = settled([order()], rows, unsent=frozenset({"5"}))
-    assert (answer.notes, answer.held) == ([], [])
+    assert (answer.notes, answer.waiting) == ([], [])
     assert len(settled([order()], rows).notes) == 3
 
 

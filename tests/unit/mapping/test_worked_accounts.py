@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from target_chartmogul.chartmogul.objects import CANCELLATION_SCHEDULED, CANCELLED
-from target_chartmogul.keap.decide import decide
-from target_chartmogul.keap.group import Arrived, Decision, Existing, Remembered
-from target_chartmogul.mrr import mrr_by_customer
+from target_chartmogul.billing.decisions import Decision, Holdings
+from target_chartmogul.billing.mrr import mrr_by_customer
+from target_chartmogul.billing.objects import CANCELLATION_SCHEDULED, CANCELLED
+from target_chartmogul.sources.keap.account import Arrived, Remembered
+from target_chartmogul.sources.keap.decide import decide
 from tests.worked_accounts import (
     Case,
     Run,
@@ -28,7 +29,7 @@ CASES = [pytest.param(case, id=case.id) for case in cases()]
 
 def decided(case: Case, run: Run, before: Decision, remembered: Remembered) -> Decision:
     group = group_of(run.keap)
-    group.existing = Existing(customers=before.customers, invoices=before.invoices, events=before.events)
+    group.existing = Holdings(customers=before.customers, invoices=before.invoices, events=before.events)
     group.remembered = remembered
     catalog = catalog_of(run.keap)
     catalog.plans_held = before.plans
@@ -70,7 +71,7 @@ def report(decision: Decision, kind: str) -> Any:
         case "excess":
             return decision.remembered.excess
         case "held_orders":
-            return [held.id for held in decision.held if held.stream == "orders"]
+            return [held.id for held in decision.waiting if held.stream == "orders"]
         case "overlaps":
             return [{key: note.detail[key] for key in ("subscription", "followed_by", "mrr")} for note in notes]
         case _:

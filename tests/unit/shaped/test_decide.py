@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from target_chartmogul.chartmogul.objects import CANCELLATION_SCHEDULED, CANCELLED
-from target_chartmogul.keap.contacts import email_fingerprint
-from target_chartmogul.keap.group import Existing
-from target_chartmogul.shaped.decide import ShapedGroup, decide
-from target_chartmogul.shaped.rows import key_of, read
+from target_chartmogul.billing.decisions import Holdings
+from target_chartmogul.billing.objects import CANCELLATION_SCHEDULED, CANCELLED
+from target_chartmogul.sources.keap.customers.contacts import email_fingerprint
+from target_chartmogul.sources.native.decide import ShapedGroup, decide
+from target_chartmogul.sources.native.rows import key_of, read
 from tests.shaped_rows import cancellation, customer, invoice, payment, transaction
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
@@ -25,9 +25,9 @@ def group(existing=None, *, apart=False, **rows):
         found = [read(stream, row, "shop-") for row in each]
         shelves[SHELVES.get(stream, stream)] = {key_of(row): row for row in found}
     held = (
-        Existing(customers=existing.customers, invoices=existing.invoices, events=existing.events) if existing else None
+        Holdings(customers=existing.customers, invoices=existing.invoices, events=existing.events) if existing else None
     )
-    return ShapedGroup(**shelves, existing=held or Existing(), transactions_apart=apart)
+    return ShapedGroup(**shelves, existing=held or Holdings(), transactions_apart=apart)
 
 
 def decided(existing=None, *, gone=NOTHING, now=NOW, plans=frozenset({"gold"}), apart=False, **rows):
@@ -112,13 +112,13 @@ def test_a_transaction_replaces_itself_and_leaves_its_earlier_invoice(held):
 )
 def test_rules_1_5_and_1_8_a_row_waits_for_its_day_or_for_what_it_needs(held, rows, stream, reason, due):
     found = decided(held, **rows)
-    assert [(each.stream, each.reason, each.due) for each in found.held] == [(stream, reason, due)]
+    assert [(each.stream, each.reason, each.due) for each in found.waiting] == [(stream, reason, due)]
     assert (found.customers, found.invoices, found.events) == (held.customers, held.invoices, held.events)
 
 
 def test_rule_1_8_an_invoice_waits_for_its_plan(held):
     found = decided(held, plans=frozenset(), invoices=[invoice("A-3")])
-    assert [each.reason for each in found.held] == ["the plan gold of its line A-3/1 has not arrived"]
+    assert [each.reason for each in found.waiting] == ["the plan gold of its line A-3/1 has not arrived"]
     assert "A-3" not in found.invoices
 
 

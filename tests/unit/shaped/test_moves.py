@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from target_chartmogul.apply_order import ordered
+from target_chartmogul.plan.sequence import ordered
 from tests.billing_objects import invoice, paid
 from tests.memory_journal import create, delete
 

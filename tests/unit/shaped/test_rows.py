@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from target_chartmogul.shaped.fields import InvalidFieldError
-from target_chartmogul.shaped.rows import read
-from target_chartmogul.shaped.streams import is_shaped
+from target_chartmogul.sources.native.fields import InvalidFieldError
+from target_chartmogul.sources.native.rows import read
+from target_chartmogul.sources.native.streams import is_shaped
 from tests.shaped_rows import cancellation, customer, invoice, line_item, payment, plan, transaction
 
 PREFIX = "shop-"

@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from target_chartmogul import settling
-from target_chartmogul.keap.group import Reject
-from target_chartmogul.ledger import Ledger
-from target_chartmogul.shaped.grouping import ShapedGroups
-from target_chartmogul.shaped.inbox import ShapedInbox
-from target_chartmogul.shaped.planning import Outcome, ShapedSettling
-from target_chartmogul.shaped.rows import read
-from target_chartmogul.state import StateKeeper
+from target_chartmogul.billing.decisions import Reject
+from target_chartmogul.ledger import settling
+from target_chartmogul.ledger.ledger import Ledger
+from target_chartmogul.singer.state import StateKeeper
+from target_chartmogul.sources.native.grouping import ShapedGroups
+from target_chartmogul.sources.native.inbox import ShapedInbox
+from target_chartmogul.sources.native.planning import Outcome, ShapedSettling
+from target_chartmogul.sources.native.rows import read
 from tests.shaped_rows import customer, invoice, payment, plan, transaction
 
 ROWS = {

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from target_chartmogul.apply_order import ordered
-from target_chartmogul.chartmogul.differences import invoice_changes
-from target_chartmogul.chartmogul.normal import normal, same
+from target_chartmogul.billing.differences import invoice_changes
+from target_chartmogul.billing.normal import normal, same
+from target_chartmogul.plan.sequence import ordered
 from tests.billing_objects import PLAN, cancellation, customer, invoice, line, on, paid
 from tests.memory_journal import create, delete, update
 

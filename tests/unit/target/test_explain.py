@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from target_chartmogul.explain import explain, parse_subject
-from target_chartmogul.explain_words import RULES, SOURCES, money
+from target_chartmogul.billing.decisions import Decision, Holdings
 from target_chartmogul.failures import ConfigurationError
-from target_chartmogul.keap.decide import decide
-from target_chartmogul.keap.group import Arrived, Decision, Existing
+from target_chartmogul.report.explain import explain, parse_subject
+from target_chartmogul.report.explain_words import RULES, SOURCES, money
+from target_chartmogul.sources.keap.account import Arrived, Remembered
+from target_chartmogul.sources.keap.decide import decide
 from tests.worked_accounts import cases, catalog_of, group_of
 
 CASES = [pytest.param(case, id=case.id) for case in cases()]
 
 
-def held_by(case) -> tuple[Existing, Decision]:
-    decision = Decision()
+def held_by(case) -> tuple[Holdings, Decision]:
+    decision = Decision(remembered=Remembered())
     for run in case.runs:
         group = group_of(run.keap)
-        group.existing = Existing(customers=decision.customers, invoices=decision.invoices, events=decision.events)
+        group.existing = Holdings(customers=decision.customers, invoices=decision.invoices, events=decision.events)
         group.remembered = decision.remembered
         arrived = Arrived(subscriptions_whole=True)
         decision = decide(group, catalog_of(run.keap), arrived, case.mapping, run.now)
-    return Existing(customers=decision.customers, invoices=decision.invoices, events=decision.events), decision
+    return Holdings(customers=decision.customers, invoices=decision.invoices, events=decision.events), decision
 
 
 def told(name: str, subject: str) -> str:

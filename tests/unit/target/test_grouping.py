@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from target_chartmogul.chartmogul.objects import Customer, Invoice, LineItem
-from target_chartmogul.grouping import Groups
-from target_chartmogul.inbox import Inbox
-from target_chartmogul.ledger import Ledger
+from target_chartmogul.billing.objects import Customer, Invoice, LineItem
+from target_chartmogul.ledger.grouping import Groups
+from target_chartmogul.ledger.inbox import Inbox
+from target_chartmogul.ledger.ledger import Ledger
 from tests.billing_objects import on
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from target_chartmogul import guards
-from target_chartmogul.vanished import Vanished
+from target_chartmogul.plan import guards
+from target_chartmogul.plan.vanished import Vanished
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from target_chartmogul.changes import Change, Refusal
+from target_chartmogul.billing.changes import Change, Refusal
 from target_chartmogul.failures import LedgerInUseError
-from target_chartmogul.inbox import Row
-from target_chartmogul.keap.group import Remembered
-from target_chartmogul.ledger import Ledger
-from target_chartmogul.ledger_store import LedgerStore
+from target_chartmogul.ledger.inbox import Row
+from target_chartmogul.ledger.ledger import Ledger
+from target_chartmogul.ledger.place import LedgerStore
+from target_chartmogul.sources.keap.account import Remembered
 from tests.billing_objects import cancellation, customer, invoice, line, on, paid
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from target_chartmogul.chartmogul.objects import LineItem
-from target_chartmogul.mrr import MOVEMENTS, MrrTable, age_label, line_mrr, mrr_by_customer
+from target_chartmogul.billing.mrr import MOVEMENTS, MrrTable, age_label, line_mrr, mrr_by_customer
+from target_chartmogul.billing.objects import LineItem
 from tests.unit.mapping.churn_cases import NOW, order, written
 
 

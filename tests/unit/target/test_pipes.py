@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from target_chartmogul.pipes import WIDE
+from target_chartmogul.singer.pipes import WIDE
 from tests.sandbox_process import ROOT
 
-WIDEN = "from target_chartmogul.pipes import widen_input; widen_input()"
+WIDEN = "from target_chartmogul.singer.pipes import widen_input; widen_input()"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a pipe be widened")

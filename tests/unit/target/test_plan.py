@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from target_chartmogul.change_store import ChangeStore
-from target_chartmogul.changes import Change
-from target_chartmogul.keap.group import Decision, Existing
-from target_chartmogul.plan import group_changes, plan_changes
+from target_chartmogul.billing.changes import Change
+from target_chartmogul.billing.decisions import Decision, Holdings
+from target_chartmogul.plan.change_file import ChangeStore
+from target_chartmogul.plan.difference import group_changes, plan_changes
 from tests.billing_objects import PLAN, cancellation, customer, invoice, line, paid
 
 
@@ -23,7 +23,7 @@ def scheduled(day: str) -> Any:
 MARCH, APRIL, MAY = (cancellation(day=f"2026-0{month}-01") for month in (3, 4, 5))
 
 
-def steps(decision: Decision, existing: Existing, marks: Any = None) -> list[tuple[str, str, str]]:
+def steps(decision: Decision, existing: Holdings, marks: Any = None) -> list[tuple[str, str, str]]:
     return [(each.action, each.kind, each.external_id) for each in group_changes(decision, existing, marks or {})]
 
 
@@ -33,12 +33,12 @@ def bill(external_id: str, owner: int) -> Any:
 
 def test_nothing_differs() -> None:
     held = {"customers": {"1": customer(1)}, "invoices": {"9001": bill("9001", 1)}}
-    assert steps(Decision(**held), Existing(**held)) == []
+    assert steps(Decision(**held), Holdings(**held)) == []
 
 
 def test_a_customer_comes_before_its_invoices() -> None:
     decision = Decision(customers={"1": customer(1)}, invoices={"9001": bill("9001", 1)}, events={"e": cancellation()})
-    assert [step[:2] for step in steps(decision, Existing())] == [
+    assert [step[:2] for step in steps(decision, Holdings())] == [
         ("create", "customer"),
         ("create", "invoice"),
         ("create", "event"),
@@ -48,7 +48,7 @@ def test_a_customer_comes_before_its_invoices() -> None:
 def test_a_move_imports_before_it_deletes() -> None:
     """2.1, 4.9: and it is no loss (1.7)."""
     decision = Decision(customers={"1": customer(1), "2": customer(2)}, invoices={"9001-c2": bill("9001-c2", 2)})
-    existing = Existing(customers={"1": customer(1)}, invoices={"9001": bill("9001", 1)})
+    existing = Holdings(customers={"1": customer(1)}, invoices={"9001": bill("9001", 1)})
     changes = group_changes(decision, existing, {})
     assert [(each.action, each.kind, each.external_id, each.moved) for each in changes] == [
         ("create", "customer", "2", False),
@@ -58,20 +58,20 @@ def test_a_move_imports_before_it_deletes() -> None:
 
 
 def test_an_invoice_that_is_gone_is_a_loss() -> None:
-    changes = group_changes(Decision(), Existing(invoices={"9001": bill("9001", 1)}), {})
+    changes = group_changes(Decision(), Holdings(invoices={"9001": bill("9001", 1)}), {})
     assert [(each.action, each.moved) for each in changes] == [("delete", False)]
 
 
 def test_the_same_id_under_another_customer() -> None:
     decision = Decision(invoices={"9001": bill("9001", 2)})
-    existing = Existing(invoices={"9001": bill("9001", 1)})
+    existing = Holdings(invoices={"9001": bill("9001", 1)})
     assert steps(decision, existing) == [("delete", "invoice", "9001"), ("create", "invoice", "9001")]
 
 
 def test_a_cancellation_is_posted_before_the_scheduled_one_goes() -> None:
     """6.3."""
     before = scheduled("2026-01-01")
-    changes = group_changes(Decision(events={"c": cancellation()}), Existing(events={before.external_id: before}), {})
+    changes = group_changes(Decision(events={"c": cancellation()}), Holdings(events={before.external_id: before}), {})
     assert [(each.action, each.moved) for each in changes] == [("create", False), ("delete", True)]
 
 
@@ -97,7 +97,7 @@ def test_rule_1_7_a_cancellation_that_goes_is_a_loss_unless_another_takes_its_pl
     wanted: list[Any], held: list[Any], again: dict[Any, bool]
 ) -> None:
     """Any event of its subscription is not enough: the guard would not see deletions of a whole account."""
-    changes = group_changes(Decision(events=by_id(wanted)), Existing(events=by_id(held)), {})
+    changes = group_changes(Decision(events=by_id(wanted)), Holdings(events=by_id(held)), {})
     found = {each.held: each.moved for each in changes if each.action == "delete"}
     assert found == again
 
@@ -108,14 +108,14 @@ def by_id(events: list[Any]) -> dict[str, Any]:
 
 def test_an_invoice_that_a_bulk_import_left_invalid_is_sent_anew() -> None:
     held = {"9001": bill("9001", 1)}
-    found = steps(Decision(invoices=held), Existing(invoices=held), {("invoice", "9001"): {"invalid"}})
+    found = steps(Decision(invoices=held), Holdings(invoices=held), {("invoice", "9001"): {"invalid"}})
     assert found == [("delete", "invoice", "9001"), ("create", "invoice", "9001")]
 
 
 def test_a_merged_customer_keeps_the_fields_that_it_has() -> None:
     """6.8."""
     decision = Decision(customers={"1": customer(1)})
-    existing = Existing(customers={"1": msgspec.structs.replace(customer(1), name="Somebody else")})
+    existing = Holdings(customers={"1": msgspec.structs.replace(customer(1), name="Somebody else")})
     assert steps(decision, existing) == [("update", "customer", "1")]
     assert steps(decision, existing, {("customer", "1"): {"merged"}}) == []
 
@@ -131,7 +131,7 @@ def test_plans_are_created_or_renamed_and_never_deleted() -> None:
 def test_changes_lie_on_disk_as_they_were(tmp_path: Path) -> None:
     changes = group_changes(
         Decision(customers={"1": customer(1)}, invoices={"9001": bill("9001", 1)}, events={"e": cancellation()}),
-        Existing(invoices={"8": bill("8", 1)}),
+        Holdings(invoices={"8": bill("8", 1)}),
         {},
     )
     with ChangeStore(tmp_path / "changes.sqlite") as store:

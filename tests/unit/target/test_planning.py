@@ -10,20 +10,21 @@ from typing import Any
 
 import pytest
 
-from target_chartmogul import planning
-from target_chartmogul.change_store import ChangeStore
+from target_chartmogul.billing.decisions import Reject
 from target_chartmogul.failures import StoppedError
-from target_chartmogul.grouping import Groups
-from target_chartmogul.inbox import Inbox
-from target_chartmogul.keap.group import Arrived, Reject
-from target_chartmogul.keap.settings import MappingSettings
-from target_chartmogul.ledger import Ledger
-from target_chartmogul.planning import Planner
-from target_chartmogul.report import ReportBuilder
-from target_chartmogul.shaped import planning as shaped
-from target_chartmogul.shaped.grouping import ShapedGroups
-from target_chartmogul.shaped.inbox import ShapedInbox
-from target_chartmogul.shaped.planning import ShapedPlanner
+from target_chartmogul.ledger.grouping import Groups
+from target_chartmogul.ledger.inbox import Inbox
+from target_chartmogul.ledger.ledger import Ledger
+from target_chartmogul.plan import planner as planning
+from target_chartmogul.plan.change_file import ChangeStore
+from target_chartmogul.plan.planner import Planner
+from target_chartmogul.report.builder import ReportBuilder
+from target_chartmogul.sources.keap.account import Arrived
+from target_chartmogul.sources.keap.settings import MappingSettings
+from target_chartmogul.sources.native import planning as shaped
+from target_chartmogul.sources.native.grouping import ShapedGroups
+from target_chartmogul.sources.native.inbox import ShapedInbox
+from target_chartmogul.sources.native.planning import ShapedPlanner
 from tests.shaped_rows import customer
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from target_chartmogul.keap.decide import decide
-from target_chartmogul.keap.group import Arrived, Decision, Existing
-from target_chartmogul.reconcile import Reconciliation
+from target_chartmogul.billing.decisions import Decision, Holdings
+from target_chartmogul.checks.reconcile import Reconciliation
+from target_chartmogul.sources.keap.account import Arrived, Remembered
+from target_chartmogul.sources.keap.decide import decide
 from tests.worked_accounts import Case, cases, catalog_of, group_of
 
 CASES = [pytest.param(case, id=case.id) for case in cases()]
@@ -15,10 +16,10 @@ CASES = [pytest.param(case, id=case.id) for case in cases()]
 
 def settled(case: Case, tamper=None):
     """The account after its last run, read again: what Keap has against what ChartMogul holds."""
-    run, held = case.runs[-1], Decision()
+    run, held = case.runs[-1], Decision(remembered=Remembered())
     for _ in range(2):
         group = group_of(run.keap)
-        group.existing = Existing(customers=held.customers, invoices=held.invoices, events=held.events)
+        group.existing = Holdings(customers=held.customers, invoices=held.invoices, events=held.events)
         group.remembered = held.remembered
         if tamper is not None and held.invoices:
             tamper(group)
@@ -114,7 +115,7 @@ def test_rule_7_2_what_a_person_changed_is_found_and_pending(tamper, expected):
 
 def test_rule_7_2_orders_that_are_gone_from_keap():
     case = case_of("01-monthly")
-    run, held = case.runs[-1], Decision()
+    run, held = case.runs[-1], Decision(remembered=Remembered())
     group = group_of(run.keap)
     arrived = Arrived(subscriptions_whole=True)
     held = decide(group, catalog_of(run.keap), arrived, case.mapping, run.now)
@@ -122,7 +123,7 @@ def test_rule_7_2_orders_that_are_gone_from_keap():
     gone = min(less.orders)
     del less.orders[gone]
     less.payments = {key: row for key, row in less.payments.items() if gone not in row.order_ids}
-    less.existing = Existing(customers=held.customers, invoices=held.invoices, events=held.events)
+    less.existing = Holdings(customers=held.customers, invoices=held.invoices, events=held.events)
     again = decide(less, catalog_of(run.keap), arrived, case.mapping, run.now)
     found = Reconciliation(case.mapping, run.now).add(less, again)
     assert {(each.what, each.because[0]) for each in found} == {
@@ -138,7 +139,7 @@ def test_rule_7_2_a_difference_without_a_reason_counts():
     run = case.runs[-1]
     group = group_of(run.keap)
     held = decide(group, catalog_of(run.keap), Arrived(), case.mapping, run.now)
-    group.existing = Existing(customers=held.customers, invoices=held.invoices, events=held.events)
+    group.existing = Holdings(customers=held.customers, invoices=held.invoices, events=held.events)
     order = group.orders[min(group.orders)]
     order.total.amount += 100
     reconciliation = Reconciliation(case.mapping, run.now)

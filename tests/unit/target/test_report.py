@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from target_chartmogul.account_figures import AccountFigures, churn_entries
-from target_chartmogul.changes import Change, Refusal
-from target_chartmogul.chartmogul.objects import Customer
-from target_chartmogul.keap.group import Existing, Held, Note, Reject, Remembered
-from target_chartmogul.mrr import MrrTable
-from target_chartmogul.report import ReportBuilder
-from target_chartmogul.report_document import json_path
-from target_chartmogul.report_lists import LISTS
-from target_chartmogul.report_spool import without_addresses
+from target_chartmogul.billing.changes import Change, Refusal
+from target_chartmogul.billing.decisions import Holdings, Note, Reject, Waiting
+from target_chartmogul.billing.mrr import MrrTable
+from target_chartmogul.billing.objects import Customer
+from target_chartmogul.report.account_figures import AccountFigures, churn_entries
+from target_chartmogul.report.builder import ReportBuilder
+from target_chartmogul.report.document import json_path
+from target_chartmogul.report.lists import LISTS
+from target_chartmogul.report.spool import without_addresses
+from target_chartmogul.sources.keap.account import Remembered
 from tests.unit.mapping.churn_cases import NOW, order, written
 
 ROOT = Path(__file__).parents[3]
@@ -108,7 +109,7 @@ def test_rule_7_1_rejects_and_refusals_say_what_to_do(builder, tmp_path):
 
 def test_rule_1_5_records_that_wait_are_no_rejects(builder, tmp_path):
     report = builder()
-    report.held(Held(stream="orders", id="5", reason="future", rule="1.5", due=NOW))
+    report.held(Waiting(stream="orders", id="5", reason="future", rule="1.5", due=NOW))
     assert not report.has_rejects
     assert document(report, tmp_path)["held"] == [
         {"stream": "orders", "id": "5", "reason": "future", "rule": "1.5", "due": "2026-06-01T08:00:00+00:00"}
@@ -237,7 +238,7 @@ def test_rule_7_1_summary_names_what_needs_a_look(builder):
 
 
 def test_rule_7_2_figures_of_the_whole_account_and_its_churn_list():
-    existing = Existing(
+    existing = Holdings(
         customers={"7": Customer(external_id="7"), "8": Customer(external_id="8")},
         invoices={each.external_id: each for each in (INVOICE, order("2026-05-10", of="2", customer="8"))},
         events={

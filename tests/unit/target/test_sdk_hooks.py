@@ -11,7 +11,7 @@ from singer_sdk.plugin_base import PluginBase
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 from singer_sdk.target_base import Target
 
-from target_chartmogul.sdk_hooks import MessageReader
+from target_chartmogul.singer.sdk_overrides import MessageReader
 
 
 @pytest.mark.parametrize(

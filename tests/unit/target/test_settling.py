@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from target_chartmogul import settling
-from target_chartmogul.grouping import Groups
-from target_chartmogul.inbox import Inbox, Row
-from target_chartmogul.ledger import Ledger
-from target_chartmogul.planning import Outcome
-from target_chartmogul.settling import Settling
-from target_chartmogul.state import StateKeeper
+from target_chartmogul.ledger import settling
+from target_chartmogul.ledger.grouping import Groups
+from target_chartmogul.ledger.inbox import Inbox, Row
+from target_chartmogul.ledger.ledger import Ledger
+from target_chartmogul.ledger.settling import Settling
+from target_chartmogul.plan.planner import Outcome
+from target_chartmogul.singer.state import StateKeeper
 
 DAYS = {1: "2026-05-01", 2: "2026-05-02", 3: "2026-05-03"}
 """Contact and the day on which it and its one order changed."""

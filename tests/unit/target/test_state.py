@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from target_chartmogul.state import StateKeeper
+from target_chartmogul.singer.state import StateKeeper
 
 
 def bookmarks(**values: Any) -> dict[str, Any]:
