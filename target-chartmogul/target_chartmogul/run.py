@@ -124,10 +124,14 @@ class Run:
         settings = self.settings
         store = self._opened()
         self._intake.open(store)
+        meeting = self._place.folder
         client = ChartMogulClient(
             settings.api_key,
             settings.api_url,
-            gate=RequestGate(self._place.folder, f"{settings.api_url} {settings.api_key}"),
+            # A rehearsal before the first run has no folder, and makes none (rule 1.9).
+            gate=RequestGate(
+                meeting if meeting and meeting.is_dir() else None, f"{settings.api_url} {settings.api_key}"
+            ),
             stop=self._stop.event,
             read_timeout=settings.request_timeout,
         )

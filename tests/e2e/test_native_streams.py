@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.sandbox_process import ROOT, Sandbox
-from tests.support.singer_messages import account_messages, activate, line
 from tests.support.native_rows import (
     cancellation,
     customer,
@@ -26,6 +24,8 @@ from tests.support.native_rows import (
     shop,
     transaction,
 )
+from tests.support.sandbox_process import ROOT, Sandbox
+from tests.support.singer_messages import account_messages, activate, line
 from tests.support.target_process import TargetRun, run_target, target_command, target_config
 
 NOW = "2026-06-01T08:00:00Z"

@@ -8,7 +8,18 @@ import pytest
 
 from target_chartmogul.sources.keap.cancellations.subscription_facts import order_money
 from target_chartmogul.sources.keap.settings import MappingSettings
-from tests.unit.sources.keap.churn_cases import NOW, again, at, decided, events, listed, order, subscription, why, written
+from tests.unit.sources.keap.churn_cases import (
+    NOW,
+    again,
+    at,
+    decided,
+    events,
+    listed,
+    order,
+    subscription,
+    why,
+    written,
+)
 
 JAN_FEB = [order("2026-01-10"), order("2026-02-10")]
 UNPAID = [order("2026-01-10"), order("2026-02-10", paid=None)]

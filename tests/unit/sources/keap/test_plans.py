@@ -13,8 +13,8 @@ from target_chartmogul.billing.objects import Plan
 from target_chartmogul.sources.keap.account import Catalog
 from target_chartmogul.sources.keap.orders.plans import UsedPlans, renamed
 from tests.support.keap_rows import Row, contact, order, product, subscription, subscription_item
-from tests.unit.sources.keap.deciding import decided, line, noted, rejected
 from tests.support.worked_accounts import catalog_of
+from tests.unit.sources.keap.deciding import decided, line, noted, rejected
 
 
 @pytest.mark.parametrize(
