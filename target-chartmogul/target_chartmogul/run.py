@@ -81,12 +81,12 @@ class Run:
         self._intake = intake
         self._state = state
         self._stop = stop
-        self._scratch = tempfile.TemporaryDirectory(prefix="target-chartmogul-")
         self._place = StorePlace(
             settings.store_path,
             SourceNodes(source.links_of, source.owner_node, source.subject_node, source.contact_stream),
             dry_run=settings.dry_run,
         )
+        self._scratch = tempfile.TemporaryDirectory(prefix="target-chartmogul-")
         self._report = ReportBuilder(
             started=started,
             now=self.now,

@@ -139,7 +139,9 @@ LISTS: dict[str, ListWords] = {
 """By `Note.kind`, or by what `changes.Journal.noticed` says."""
 
 INVALID_ADVICE = "Correct the record where it comes from: the next run takes it when it arrives again."
-REFUSED_ADVICE = "It is kept and tried again once a day, and when its record changes. Correct the named field in Keap if the reason names one."
+REFUSED_ADVICE = (
+    "It is tried again once a day, and when its record changes. Correct the named field in Keap if the reason names one."
+)
 UNANSWERED_ADVICE = "ChartMogul did not answer. The next run looks whether it has it, and tries again."
 
 _FIELD_ADVICE = {
