@@ -33,7 +33,7 @@ from target_chartmogul.failures import (
 )
 from target_chartmogul.plan import guards
 from target_chartmogul.plan.change_file import ChangeFile
-from target_chartmogul.plan.deciding import Plan, changed_names, decide, decided_with, settings_note
+from target_chartmogul.plan.deciding import Plan, accidents, changed_names, decide, decided_with, settings_note
 from target_chartmogul.report.builder import ReportBuilder
 from target_chartmogul.report.whole_account import report_account
 from target_chartmogul.settings import Settings, changed_from_defaults
@@ -116,7 +116,20 @@ class Run:
         Raises:
             TargetChartMogulError: each kind with its exit code.
         """
-        code = self._reported(self._finish)
+        code = self._reported(lambda: self._finish(self._begun.receiver.finish))
+        self._write_report("finished", code)
+        return code
+
+    def sync(self) -> int:
+        """Make ChartMogul hold what follows from the store alone: what is due, refused, or of changed settings (7.4).
+
+        Returns:
+            The exit code: 0, or that of a run with rejects.
+
+        Raises:
+            TargetChartMogulError: each kind with its exit code.
+        """
+        code = self._reported(lambda: self._finish(self._begun.receiver.without_input))
         self._write_report("finished", code)
         return code
 
@@ -145,10 +158,10 @@ class Run:
         self._refuse(guards.other_data_source(known=store.meta.get(DATA_SOURCE), found=found))
         self._begin_result.look.at_account(self._data_source)
 
-    def _finish(self) -> int:
+    def _finish(self, receive: Callable[[], Received]) -> int:
         self._stop.check()
         begun = self._begun
-        received = begun.receiver.finish()
+        received = receive()
         if not received.ready:
             raise UnfinishedError(
                 "the first read is not complete yet: its records are kept, and nothing was decided or written; "
@@ -211,15 +224,8 @@ class Run:
         store, client = self._begun.store, self._begun.client
         new = file.created_customers(preflight.SAMPLE)
         self._begun.look.elsewhere(self._data_source, new)
-        held, share = store.holdings.counts(), self.settings.max_delete_share
-        found = guards.too_many_deletes(file.counts, held, share, late_payments=file.payments_as_evidence)
-        if plan.vanished:
-            found += guards.too_many_vanished(
-                plan.vanished, store.records.count_known(self._source.subscription_stream), share
-            )
-        if changed:
-            found += guards.past_months_changed(plan.past_months(self.now), sorted(changed))
-        if self._data_source is not None and not held.get("customer"):
+        found = accidents(plan, file, store, self._source, self.settings.max_delete_share, changed, self.now)
+        if self._data_source is not None and not store.holdings.counts().get("customer"):
             anyone = client.get("/customers", {"data_source_uuid": self._data_source.uuid, "per_page": 1})
             found += guards.foreign_prefix(
                 customers=len(anyone.get("entries") or ()), prefix=self.settings.external_id_prefix
@@ -331,7 +337,7 @@ class Run:
         raise RefusedError(f"stopped before the first write: {text}. {advice}")
 
     def _code(self, received: Received) -> int:
-        if not received.whole:
+        if received.came and not received.whole:
             logger.warning("The input was cut off: the accounts that it touched wait for the next run.")
             return exit_codes.UNFINISHED
         return exit_codes.REJECTS if self._report.has_rejects else exit_codes.OK

@@ -73,11 +73,12 @@ def _as_number(name: str, value: Any) -> Any:
         return value
 
 
-def load(config: Mapping[str, Any]) -> Settings:
+def load(config: Mapping[str, Any], *, needs_key: bool = True) -> Settings:
     """Check a configuration and turn it into `Settings`.
 
     Args:
         config: settings by name, as the user wrote them; empty texts and nulls count as not set.
+        needs_key: `api_key` must be there; without, it is empty in what works from the store alone.
 
     Raises:
         ConfigurationError: an unknown name (with the nearest known one), a wrong type, a value that is not one of
@@ -88,10 +89,11 @@ def load(config: Mapping[str, Any]) -> Settings:
     for name, value in given.items():
         if name in PROPERTIES:
             _check_type(name, value)
-    if not given.get("api_key"):
+    if needs_key and not given.get("api_key"):
         raise ConfigurationError("setting `api_key` is missing: ChartMogul's API key, with read & write access")
     _check_url(given.get("api_url", API_URL))
     own = {name: given[name] for name in Settings.__struct_fields__ if name in given and name != "mapping"}
+    own.setdefault("api_key", "")
     if "now" in own:
         own["now"] = _instant("now", own["now"])
     own["accepted_rejects"] = frozenset(str(each) for each in own.get("accepted_rejects", ()))

@@ -42,10 +42,10 @@ class TargetChartMogul(ReceivingTarget):
         TargetCapabilities.VALIDATE_RECORDS,
     ]
 
-    def __init__(self, **arguments: Any) -> None:
+    def __init__(self, *, needs_key: bool = True, **arguments: Any) -> None:
         # `settings` checks what the SDK would, with messages that never hold a value.
         super().__init__(**{**arguments, "validate_config": False})
-        self.settings = settings.load(self.config)
+        self.settings = settings.load(self.config, needs_key=needs_key)
         self.intake = Intake()
         self.tap_state = StateKeeper()
         self.stop = StopSwitch(self.settings.max_run_minutes)
@@ -120,6 +120,22 @@ class TargetChartMogul(ReceivingTarget):
                 )
             else:
                 self.tap_state.emit()
+        finally:
+            self.close()
+
+    def sync(self, source: Source) -> int:
+        """A run without input (rule 7.4); its exit code.
+
+        Args:
+            source: whose records the store holds.
+        """
+        from target_chartmogul.run import Run  # noqa: PLC0415
+
+        self.intake.admit(source)
+        self._run = Run(self.settings, source, self.intake, self.tap_state, self.stop)
+        try:
+            self._run.begin()
+            return self._run.sync()
         finally:
             self.close()
 

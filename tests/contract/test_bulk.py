@@ -224,12 +224,18 @@ def test_a_lost_answer_imports_nothing_twice(load, kind):
     assert (len(content["customers"]), len(content["invoices"])) == (10, 20)
 
 
-def test_a_refused_import_is_sent_singly(load, monkeypatch):
-    monkeypatch.setattr("target_chartmogul.chartmogul.json_imports.JsonImports.post", lambda *_: False)
+def test_a_refused_import_is_sent_singly(load, caplog):
+    """An account without bulk imports; the refusal is logged with its reason."""
+    load.sandbox.control("PUT", "chartmogul/settings", {"bulk_imports": "absent"})
     left = load.run([lane(100), lane(101)])
     assert [number for number, _ in left] == [100, 101]
     assert not load.journal.refusals
-    assert len(load.sandbox.content("Keap", NOW)["invoices"]) == 4
+    assert not load.journal.intents
+    assert load.journal.lanes == {100: True, 101: True}
+    assert [path for path in load.paths("POST") if path.endswith("/json_imports")]
+    assert [r for r in caplog.records if "Bulk import load-0001: ChartMogul refused (404)" in r.getMessage()]
+    content = load.sandbox.content("Keap", NOW)
+    assert (len(content["customers"]), len(content["invoices"]), len(content["cancellations"])) == (2, 4, 2)
 
 
 def test_polls_are_two_seconds_apart(load, monkeypatch):

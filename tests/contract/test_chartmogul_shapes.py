@@ -101,6 +101,13 @@ def test_an_imported_invoice(api: Calls) -> None:
     }]  # fmt: skip
 
 
+@pytest.mark.parametrize("currency", ["USD", "JPY", "HRK", "LTL", "BGN"])
+def test_currencies_that_are_or_were(api: Calls, currency: str) -> None:
+    source = api.source()
+    body = invoice(api.plan(source)) | {"currency": currency}
+    assert api.invoice(api.customer(source), body)["currency"] == currency
+
+
 def test_an_event(api: Calls) -> None:
     source = api.source()
     api.customer(source)

@@ -24,6 +24,8 @@ _MODULES = (
     "tap_keap.tap",
     "target_chartmogul.target",
     "target_chartmogul.run",
+    "target_chartmogul.report.whole_account",
+    "target_chartmogul.cli",
 )
 _server = multiprocessing.get_context("forkserver")
 _server.set_forkserver_preload(list(_MODULES))

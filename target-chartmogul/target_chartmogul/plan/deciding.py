@@ -10,7 +10,9 @@ from typing import Any, Final
 import msgspec
 
 from target_chartmogul.billing.decisions import Note
+from target_chartmogul.billing.mrr import month_range
 from target_chartmogul.billing.nodes import node
+from target_chartmogul.plan import guards
 from target_chartmogul.plan.change_file import ChangeFile
 from target_chartmogul.plan.planner import Listener, Planner
 from target_chartmogul.sources.protocol import Context, InvalidRecordError, Source
@@ -43,6 +45,12 @@ def changed_names(store: Store, settings: Any) -> frozenset[str]:
     return frozenset(names)
 
 
+def settings_before(store: Store) -> dict[str, Any]:
+    """The mapping settings of the last decisions, by name; none if there were none."""
+    known = store.meta.get(_SETTINGS)
+    return {} if known is None else dict(msgspec.json.decode(known))
+
+
 def fingerprint(settings: Any) -> str:
     """The mapping settings that a result depends on, as JSON."""
     values = msgspec.to_builtins(settings)
@@ -70,13 +78,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         for (month, currency, name), delta in sorted(self.moved_figures.items()):
             if name == "mrr" and delta:
                 steps.setdefault(currency, {})[month] = delta
-        running = f"{now:%Y-%m}"
         found: dict[str, dict[str, int]] = {}
         for currency, by_month in steps.items():
             total = 0
-            for month in sorted(by_month):
-                total += by_month[month]
-                if month < running and total:
+            for month in month_range(min(by_month), now)[:-1]:
+                total += by_month.get(month, 0)
+                if total:
                     found.setdefault(month, {})[currency] = total
         return found
 
@@ -123,6 +130,35 @@ def decide(
             check()
             advance()
     return Plan(vanished=planner.vanished, moved_figures=planner.moved_figures)
+
+
+def accidents(
+    plan: Plan,
+    file: ChangeFile,
+    store: Store,
+    source: Source,
+    share: float,
+    changed: frozenset[str],
+    now: datetime,
+) -> list[str]:
+    """What the guards of rule 1.7 have against a plan, as far as the store alone can say; a sentence each.
+
+    Args:
+        plan: of the run.
+        file: its changes.
+        store: what ChartMogul has.
+        source: whose records they are.
+        share: `max_delete_share`.
+        changed: settings that differ from the last run's.
+        now: the clock of the run.
+    """
+    held = store.holdings.counts()
+    found = guards.too_many_deletes(file.counts, held, share, late_payments=file.payments_as_evidence)
+    if plan.vanished:
+        found += guards.too_many_vanished(plan.vanished, store.records.count_known(source.subscription_stream), share)
+    if changed:
+        found += guards.past_months_changed(plan.past_months(now), sorted(changed))
+    return found
 
 
 def settings_note(names: frozenset[str]) -> Note:

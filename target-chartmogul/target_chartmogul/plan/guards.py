@@ -71,8 +71,9 @@ def past_months_changed(months: Mapping[str, Mapping[str, int]], names: list[str
     if not months:
         return []
     first, last = min(months), max(months)
-    text = f"changed settings ({', '.join(names)}) would change the MRR of {len(months)} months that are over"
-    return [f"{text} ({first} to {last}); `target-chartmogul preview` shows by how much"]
+    which = f"of {first}" if first == last else f"of {len(months)} months that are over ({first} to {last})"
+    text = f"changed settings ({', '.join(names)}) would change the MRR {which}"
+    return [f"{text}; `target-chartmogul preview` shows by how much"]
 
 
 def foreign_prefix(*, customers: int, prefix: str) -> list[str]:

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -15,14 +15,14 @@ from target_chartmogul.billing.decisions import Decision, Note, Reject, Waiting
 from target_chartmogul.billing.nodes import node, number_of
 from target_chartmogul.billing.objects import Plan
 from target_chartmogul.failures import TargetChartMogulError
+from target_chartmogul.plan.account_decision import decide_account, name_of, read_catalogue
 from target_chartmogul.plan.change_file import PLANS_LANE, ChangeFile, Outcome
 from target_chartmogul.plan.difference import Held, account_changes, plan_changes
 from target_chartmogul.plan.figures import account_figures
-from target_chartmogul.sources.protocol import Context, Source, StoredMemory, StoredRecord
+from target_chartmogul.sources.protocol import Context, Source
 from target_chartmogul.store.accounts import Account
 from target_chartmogul.store.outcomes import Figure, Memory
 from target_chartmogul.store.outcomes import Note as StoredNote
-from target_chartmogul.store.records import Record
 from target_chartmogul.store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class Planner:
         self._lane = PLANS_LANE
         self._plans: dict[str, Plan] = {}
         self._since: dict[str, tuple[datetime, int]] = {}
-        self.catalogue = self._read_catalogue()
+        self.catalogue = read_catalogue(source, store, self._held_plans)
         self.vanished = 0
         """Subscriptions that the plan cancels because they are gone (rules 1.7, 6.7)."""
         self.moved_figures: Counter[tuple[str, str, str]] = Counter()
@@ -92,13 +92,9 @@ class Planner:
         wanted = {**self._source.plans_to_write(self.catalogue), **self._plans}
         self._file.add(PLANS_LANE, plan_changes(wanted, self._held_plans))
 
-    def _read_catalogue(self) -> Any:
-        rows = [_as_stored(record, use_previous=False) for record in self._store.records.catalogue()]
-        return self._source.catalogue(rows, self._held_plans)
-
     def _plan_account(self, account: Account) -> None:
         try:
-            decision = self._decide(account)
+            decision = decide_account(self._source, account, self.catalogue, self._context)
         except TargetChartMogulError:
             raise  # a signal may come at any moment
         except Exception as error:  # noqa: BLE001
@@ -126,34 +122,6 @@ class Planner:
         else:
             finish(self._store, outcome, self._context.now)
 
-    def _decide(self, account: Account) -> Decision:
-        """Decide; records that the rules reject are replaced by their last accepted version, if there is one."""
-        rejected: set[tuple[str, str]] = set()
-        first: Decision | None = None
-        while True:
-            records = [_as_stored(each, use_previous=self._name(each) in rejected) for each in account.records]
-            decision = self._source.decide(
-                records,
-                account.holdings,
-                [StoredMemory(*each) for each in account.memories],
-                self.catalogue,
-                self._context,
-            )
-            if first is None:
-                first = decision
-            else:
-                decision.rejects = first.rejects + [each for each in decision.rejects if each not in first.rejects]
-            more = {(each.stream, each.id) for each in decision.rejects} - rejected
-            replaceable = {
-                self._name(each) for each in account.records if each.previous is not None and each.invalid is None
-            }
-            if not more & replaceable:
-                return decision
-            rejected |= more
-
-    def _name(self, record: Record) -> tuple[str, str]:
-        return self._source.streams[record.stream], record.id_text or str(record.number)
-
     def _outcome(self, account: Account, decision: Decision) -> Outcome:
         home = account.home
         notes = [
@@ -174,7 +142,7 @@ class Planner:
             accepted=[
                 node(each.stream, each.number)
                 for each in account.records
-                if each.previous is not None and each.invalid is None and self._name(each) not in rejected
+                if each.previous is not None and each.invalid is None and name_of(self._source, each) not in rejected
             ],
         )
 
@@ -183,7 +151,7 @@ class Planner:
         for each in account.records:
             if each.invalid is not None:
                 about = msgspec.json.decode(each.invalid)
-                stream, record_id = self._name(each)
+                stream, record_id = name_of(self._source, each)
                 unreadable.append(Reject(stream=stream, id=record_id, field=about["field"], reason=about["reason"]))
         return [*unreadable, *decision.rejects]
 
@@ -260,13 +228,6 @@ def where(error: BaseException) -> str:
         place = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
         trace = trace.tb_next
     return f"{type(error).__name__} at {place}"
-
-
-def _as_stored(record: Record, *, use_previous: bool) -> StoredRecord:
-    payload: bytes | None = record.payload
-    if record.invalid is not None or (use_previous and record.previous is not None):
-        payload = record.previous
-    return StoredRecord(record.stream, record.number, payload, record.gone, record.id_text)
 
 
 def _instant(moment: datetime) -> str:

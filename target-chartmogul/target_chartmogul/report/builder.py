@@ -257,6 +257,11 @@ class ReportBuilder:
             section["months_before"] = before
         self._sections["mrr"] = section
 
+    def months_before_and_after(self) -> tuple[Months, Months]:
+        """MRR by month before what the run decided and after it; the same twice where nothing changes."""
+        found = self._sections.get("mrr") or {"months": {}}
+        return found.get("months_before", found["months"]), found["months"]
+
     # the end
 
     def counts(self) -> dict[str, Counts]:

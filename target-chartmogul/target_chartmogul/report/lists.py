@@ -111,6 +111,11 @@ LISTS: dict[str, ListWords] = {
         "`pending`: run again. Without a reason: `explain` the order, and look at it on both sides.",
         warns=True,
     ),
+    "gone_rows": ListWords(
+        "Rows that are gone from where they come from: their objects stay in ChartMogul",
+        "`hard_delete: true` deletes what is gone.",
+        warns=True,
+    ),
     "excluded_items": ListWords("Orders of which `exclude_products` left out items"),
     "merged": ListWords("Customers that were merged in ChartMogul: their fields were left as they are there"),
     "disabled": ListWords("Objects that a person disabled in ChartMogul: left so"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -30,6 +31,8 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
 
     whole: bool
     """It was not cut off."""
+    came: bool = True
+    """There was one."""
     ready: bool
     """Every stream was read to its end once: accounts may be decided."""
     complete_reads: dict[str, datetime]
@@ -144,18 +147,19 @@ class Receiver:
         self._pass_state()
         return received
 
+    def without_input(self) -> Received:
+        """There is no input: what an earlier one touched before it was cut off goes on waiting (rule 1.8)."""
+        ready = self._store.records.first_read_done
+        return Received(whole=False, came=False, ready=ready, complete_reads=self._complete_reads())
+
     def _complete_reads(self) -> dict[str, datetime]:
         """When complete reads began; kept with the store when it changes anyhow, so that a quiet run writes nothing."""
-        meta, source = self._store.meta, self._intake.source
-        found = {}
-        for stream in source.streams if source else ():
-            known = meta.get(_COMPLETE + stream)
-            if stream in self._intake.activated:
-                found[stream] = self._now
-                if known is None or self._store.changed:
-                    meta.put(_COMPLETE + stream, self._now.isoformat())
-            elif known is not None:
-                found[stream] = datetime.fromisoformat(known)
+        source = self._intake.source
+        known = complete_reads(self._store, source.streams if source else ())
+        found = {**known, **dict.fromkeys(self._intake.activated, self._now)}
+        for stream in self._intake.activated:
+            if stream not in known or self._store.changed:
+                self._store.meta.put(_COMPLETE + stream, self._now.isoformat())
         return found
 
     def _pass_state(self) -> None:
@@ -176,3 +180,9 @@ class Receiver:
                 "the tap leaves out what was before its `start_date`, so older payments and orders would be missing: "
                 "remove it there, and set `invoices_since` of this target to leave out older orders"
             )
+
+
+def complete_reads(store: Store, streams: Iterable[str]) -> dict[str, datetime]:
+    """Stream -> when its last complete read began, as the store knows it."""
+    known = {stream: store.meta.get(_COMPLETE + stream) for stream in streams}
+    return {stream: datetime.fromisoformat(began) for stream, began in known.items() if began is not None}

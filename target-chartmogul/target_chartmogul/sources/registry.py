@@ -1,4 +1,4 @@
-"""All sources of billing, and which of them a Singer stream belongs to."""
+"""All sources of billing, and which of them a Singer stream or a store belongs to."""
 
 from __future__ import annotations
 
@@ -21,10 +21,15 @@ def source_of(stream: str, schema: Mapping[str, Any], settings: MappingSettings,
         settings: of the mapping.
         prefix: the setting `external_id_prefix`.
     """
+    return next((source for source in _sources(settings, prefix) if source.takes(stream, schema)), None)
+
+
+def source_named(name: str, settings: MappingSettings, prefix: str) -> Source | None:
+    """The source whose `name` a store remembers; None if this version has none of that name."""
+    return next((source for source in _sources(settings, prefix) if source.name == name), None)
+
+
+def _sources(settings: MappingSettings, prefix: str) -> tuple[Source, ...]:
     from target_chartmogul.sources.native.source import NativeSource  # noqa: PLC0415  what Keap's runs do not need
 
-    sources: tuple[Source, ...] = (
-        KeapSource(settings.customer_attributes),
-        NativeSource(prefix),
-    )
-    return next((source for source in sources if source.takes(stream, schema)), None)
+    return KeapSource(settings.customer_attributes), NativeSource(prefix)

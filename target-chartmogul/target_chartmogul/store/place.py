@@ -32,6 +32,7 @@ class StorePlace:
         self, location: str | None, source: SourceNodes, *, dry_run: bool = False, read_only: bool = False
     ) -> None:
         self.lasting = location is not None
+        self._location = location
         self._source = source
         self._dry_run = dry_run
         self._read_only = read_only
@@ -146,12 +147,13 @@ class StorePlace:
             path = self._scratch_file()
             if not self._remote.download(path) and self._read_only:
                 raise ConfigurationError("store_path: there is no store yet; run the sync first")
+            check_whose(path, self._location)
             return path
         if self._home is None:
             return self._scratch_file()
         there = self._is_there(self._home)
         if self._read_only and not there:
-            raise ConfigurationError(f"store_path: there is no store at {self._home} yet; run the sync first")
+            raise ConfigurationError(f"store_path: there is no store at {self._home} yet; run the pipeline first")
         if self._dry_run and not there:
             return self._scratch_file()
         if not self._read_only:

@@ -74,3 +74,32 @@ def test_duplicates(fields, itself, part):
     error = refused(422, {"errors": fields})
     assert (error.duplicate, error.duplicate_part) == (itself, part)
     assert not refused(400, {"errors": fields}).duplicate
+
+
+def test_a_duplicate_that_is_told_by_its_code():
+    assert refused(422, {"error_details": [{"param": "external_id", "code": "taken"}]}).duplicate
+
+
+def test_a_refusal_cannot_forge_a_line_of_the_log():
+    error = refused(422, {"errors": {"na\nme": "bad\nERROR \x1b[31m forged"}})
+    assert "\n" not in str(error)
+    assert "\x1b" not in str(error)
+    assert error.field == "na\\nme"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        True,
+        7,
+        {"errors": 7},
+        {"errors": [None]},
+        {"message": None},
+        {"invoices": [None, 7, {"errors": None}]},
+        {"error_details": [None, {"param": 7, "message": []}]},
+        {"errors": {"a": {"b": [1]}}},
+        {"a": [None]},
+    ],
+)
+def test_odd_bodies_are_refusals_too(body):
+    assert refused(422, body).status == 422

@@ -157,6 +157,7 @@ class OrderDrafter:
                     if subscription is not None:
                         links.setdefault(order_id, {})[item.id] = subscription
                         paired.add(subscription)
+                        self._note("inferred_links", order_id, "4.3", item=item.id, subscription=subscription)
                 if subscription is None:
                     unlinked.append(
                         Unlinked(

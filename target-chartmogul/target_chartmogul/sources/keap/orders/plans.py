@@ -101,6 +101,7 @@ class PlanChooser:
             held: the line as ChartMogul has it.
         """
         product_id, plan_id = product_of(item, subscription), plan_of(item, subscription)
+        interval = self._interval(item, subscription)  # first, as its notes are about lines that were sent, too
         if held is not None and not self._anew and held.plan_external_id and held.amount_in_cents == amount:
             known = ids.parse_plan_id(held.plan_external_id)
             now = (product_id or "0", plan_id or "0")
@@ -109,7 +110,6 @@ class PlanChooser:
                 now = (product_of(item, None) or known[0], plan_of(item, None) or known[1])
             if known is not None and known[:2] == now:
                 return self._named(held.plan_external_id, known[0], item, Interval(known[2], known[3]))
-        interval = self._interval(item, subscription)
         if interval is None:
             return None
         external_id = ids.plan_id(product_id or "0", plan_id, interval.count, interval.unit)
