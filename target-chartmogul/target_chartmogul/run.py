@@ -83,12 +83,12 @@ class Run:
         self._intake = intake
         self._state = state
         self._stop = stop
-        self._scratch = tempfile.TemporaryDirectory(prefix="target-chartmogul-")
         self._place = StorePlace(
             settings.store_path,
             SourceNodes(source.links_of, source.owner_node, source.subject_node, source.contact_stream),
             dry_run=settings.dry_run,
         )
+        self._scratch = tempfile.TemporaryDirectory(prefix="target-chartmogul-")
         self._report = ReportBuilder(
             started=started,
             now=self.now,
@@ -139,10 +139,14 @@ class Run:
         settings = self.settings
         store = self._opened()
         self._intake.open(store)
+        meeting = self._place.folder
         client = ChartMogulClient(
             settings.api_key,
             settings.api_url,
-            gate=RequestGate(self._place.folder, f"{settings.api_url} {settings.api_key}"),
+            # A rehearsal before the first run has no folder, and makes none (rule 1.9).
+            gate=RequestGate(
+                meeting if meeting and meeting.is_dir() else None, f"{settings.api_url} {settings.api_key}"
+            ),
             stop=self._stop.event,
             read_timeout=settings.request_timeout,
         )

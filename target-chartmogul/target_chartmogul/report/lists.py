@@ -46,10 +46,6 @@ LISTS: dict[str, ListWords] = {
     "excluded_orders": ListWords("Orders with nothing left after `exclude_products`"),
     "skipped_unpaid_orders": ListWords("Unpaid orders left out by `unpaid_orders: skip`"),
     "filtered_contacts": ListWords("Contacts left out by a filter, with all that is theirs"),
-    "let_in_contacts": ListWords(
-        "Contacts that a filter left out before and lets in now: their older orders are sent when they arrive again",
-        "Read Keap from the beginning once: `meltano run --full-refresh`.",
-    ),
     "mrr_removed_orders": ListWords("Orders refunded in full whose MRR `full_refund: remove_mrr` took away"),
     "vanished_orders": ListWords("Orders that are gone from Keap and were removed", warns=True),
     "vanished_subscriptions": ListWords(
@@ -63,7 +59,7 @@ LISTS: dict[str, ListWords] = {
     "customers_without_contact": ListWords("Customers made from an order, since their contact is gone from Keap"),
     "unknown_contacts": ListWords(
         "Contacts of subscriptions of which no record arrived: not sent",
-        "Look the contact up in Keap; `related_records` of the tap brings it along.",
+        "Look the contact up in Keap.",
         warns=True,
     ),
     "payments_without_order": ListWords(
@@ -106,8 +102,8 @@ LISTS: dict[str, ListWords] = {
         warns=True,
     ),
     "settings_changed": ListWords(
-        "Settings that differ from the last run's: older invoices keep what the earlier ones made of them",
-        "Read Keap from the beginning: `meltano run --full-refresh`.",
+        "Settings or rules that differ from the last run's: they apply to the whole account",
+        "Compare MRR by month before and after.",
         warns=True,
     ),
     "reconciliation_differences": ListWords(
@@ -125,7 +121,20 @@ LISTS: dict[str, ListWords] = {
     "disabled": ListWords("Objects that a person disabled in ChartMogul: left so"),
     "edited": ListWords("Objects that a person changed in ChartMogul: left so until Keap's record changes"),
     "edits_overwritten": ListWords(
-        "Objects that a person changed in ChartMogul: written as Keap has them, since no ledger tells what was sent"
+        "Objects that a person changed in ChartMogul: written as Keap has them, since no store tells what was sent"
+    ),
+    "deleted_in_chartmogul": ListWords(
+        "Objects that a person deleted in ChartMogul: left so until their record changes",
+        "`resend` with `only_contacts` brings them back.",
+        warns=True,
+    ),
+    "gone_rows": ListWords("Rows that are gone from their source: what was made from them was removed"),
+    "payments_not_found": ListWords(
+        "Orders that say more was paid than the payments that arrived add up to",
+        "Look at the order's payments in Keap.",
+    ),
+    "disabled_refused": ListWords(
+        "Objects that a person disabled in ChartMogul, which does not let them be changed: left so"
     ),
     "adopted": ListWords("Objects that ChartMogul had already: brought to what they should be"),
     "status_refused": ListWords(
@@ -135,7 +144,9 @@ LISTS: dict[str, ListWords] = {
 """By `Note.kind`, or by what `changes.Journal.noticed` says."""
 
 INVALID_ADVICE = "Correct the record where it comes from: the next run takes it when it arrives again."
-REFUSED_ADVICE = "It is kept and tried again by every run. Correct the named field in Keap if the reason names one."
+REFUSED_ADVICE = (
+    "It is tried again once a day, and when its record changes. Correct the named field in Keap if the reason names one."
+)
 UNANSWERED_ADVICE = "ChartMogul did not answer. The next run looks whether it has it, and tries again."
 
 _FIELD_ADVICE = {

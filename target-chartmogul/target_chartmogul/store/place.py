@@ -58,7 +58,8 @@ class StorePlace:
             StoreError: it cannot be read or written.
         """
         try:
-            self.store = Store(self._local_path(), self._source, read_only=self._read_only, rehearsal=self._dry_run)
+            with store_errors():
+                self.store = Store(self._local_path(), self._source, read_only=self._read_only, rehearsal=self._dry_run)
         except StoreDamagedError:
             raise
         except OSError as error:
