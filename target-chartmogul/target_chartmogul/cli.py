@@ -140,9 +140,7 @@ def _explain(record: str, config: Any) -> None:
 
 @click.command("preview")
 @_CONFIG
-@click.option(
-    "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="A setting to try; as often as needed."
-)
+@click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="A setting to try; as often as needed.")
 @_FORMAT
 @click.option("--report", type=click.Path(dir_okay=False), help="Write the report, too: .json, or .html for the page.")
 def _preview(config: Any, assignments: tuple[str, ...], form: str, report: str | None) -> None:

@@ -23,7 +23,6 @@ from target_chartmogul.report.explain_words import note_words
 from target_chartmogul.sources.keap import wording as keap_wording
 from target_chartmogul.sources.native import wording as native_wording
 from target_chartmogul.sources.native.streams import number as native_number
-from target_chartmogul.store.accounts import Account
 from target_chartmogul.store.records import Record
 
 _WORDING: Final[dict[str, Any]] = {"keap": keap_wording, "native": native_wording}
@@ -153,8 +152,7 @@ class _Explainer:
 
     def _made(self, objects: Objects) -> Iterator[Said]:
         said = list(object_lines(objects, self._decision))
-        for note in self._notes:
-            said.append(Said(note_words(note), note.rule))
+        said += [Said(note_words(note), note.rule) for note in self._notes]
         nothing = not said
         for reject in self._decision.rejects:
             if (reject.stream, reject.id) == (self._stream, self._id):

@@ -23,8 +23,8 @@ from target_chartmogul.billing.objects import (
     SubscriptionEvent,
     Transaction,
 )
-from target_chartmogul.report.explain_words import EVENT_RULES, SOURCES
 from target_chartmogul.billing.said import Said
+from target_chartmogul.report.explain_words import EVENT_RULES, SOURCES
 from target_chartmogul.report.text import money
 from target_chartmogul.store.accounts import Account
 

@@ -47,7 +47,9 @@ def note_words(note: Note) -> str:
 
 
 def _details(detail: Mapping[str, Any]) -> str:
-    shown = ", ".join(f"{name.replace('_', ' ')} {_shown(value)}" for name, value in detail.items() if value is not None)
+    shown = ", ".join(
+        f"{name.replace('_', ' ')} {_shown(value)}" for name, value in detail.items() if value is not None
+    )
     return f" ({shown})" if shown else ""
 
 

@@ -170,6 +170,13 @@ class HoldingJournal:
         )
         return DECODERS[kind].decode(found[0]) if found else None
 
+    def differing(self) -> Iterator[tuple[Kind, str, bool]]:
+        """Kind and id of what ChartMogul listed otherwise than it was sent, and whether it did not list it at all."""
+        rows = self._file.rows(
+            "SELECT kind, id, listed FROM holding WHERE sent IS NOT NULL AND listed IS NOT NULL ORDER BY kind, id"
+        )
+        return ((kind, external_id, listed == _MISSING) for kind, external_id, listed in rows)
+
     def objects(self, kind: Kind) -> Iterator[Any]:
         """All objects of a kind, by external id, likewise."""
         last = ""

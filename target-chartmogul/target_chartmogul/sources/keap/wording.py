@@ -92,7 +92,7 @@ def concerns(stream: str, record_id: str, payload: bytes | None) -> Callable[[In
     if stream in {"contacts", "orders"}:
         return lambda _: False
     mine = parts_of(stream, record_id, payload)
-    return lambda invoice: any(mine(part) for part in (*invoice.line_items, *invoice.transactions))
+    return lambda invoice: any(map(mine, invoice.line_items)) or any(map(mine, invoice.transactions))
 
 
 def uses_plan(stream: str, record_id: str, plan: str) -> bool:
