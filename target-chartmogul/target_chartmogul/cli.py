@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -37,7 +38,7 @@ def command() -> click.Group:
         help="Write the records of a Singer tap, which come on standard input, into ChartMogul. The commands below "
         "work from the store of earlier runs, without a tap.",
     )
-    for each in (_sync, _preview, _status, _explain):
+    for each in (_sync, _preview, _status, _explain, _verify):
         group.add_command(each)
     return group
 
@@ -76,13 +77,16 @@ def _quiet(*, needs_key: bool) -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _show(found: Any, form: str, lines: Callable[[Any], Iterable[str]]) -> None:
-    """Print an answer as JSON, or as lines of text."""
+def _show(found: Any, form: str, lines: Callable[[Any], Iterable[str]], output: str | None = None) -> None:
+    """Print an answer, or write it into a file, as JSON or as lines of text."""
     if form == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
-        return
-    for line in lines(found):
-        click.echo(line)
+        text = msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
+    else:
+        text = "\n".join(lines(found))
+    if output is None:
+        click.echo(text)
+    else:
+        Path(output).write_text(f"{text}\n", encoding="utf-8")
 
 
 def _end(code: int) -> None:
@@ -136,6 +140,30 @@ def _explain(record: str, config: Any) -> None:
     with _target(config) as target, reading(target.settings) as opened:
         for line in explain(opened, record):
             click.echo(line)
+
+
+@click.command("verify")
+@_CONFIG
+@_FORMAT
+@click.option("--all", "everything", is_flag=True, help="Show what is the same, too.")
+@click.option("--output", type=click.Path(dir_okay=False), help="Write there instead of to standard output.")
+def _verify(config: Any, form: str, output: str | None, *, everything: bool) -> None:
+    """Compare the store with what ChartMogul lists, by month and currency, to the cent.
+
+    Orders, payments, refunds and cancellations. Each difference names its records, and the rule that explains it, if
+    one does. Nothing is written. The exit code is 7 if a difference needs a look.
+    """
+    from functools import partial  # noqa: PLC0415
+
+    from target_chartmogul.checks.from_store import connected, copied  # noqa: PLC0415
+    from target_chartmogul.checks.verify import verify  # noqa: PLC0415
+    from target_chartmogul.report.verify_text import verify_lines  # noqa: PLC0415
+
+    with _target(config, needs_key=True) as target:
+        with copied(target.settings) as opened, connected(target.settings, target.stop) as client:
+            found = verify(opened, client, check=target.stop.check, advance=lambda: None)
+        _show(found, form, partial(verify_lines, everything=everything), output)
+        _end(found.exit_code)
 
 
 @click.command("preview")

@@ -15,7 +15,7 @@ from target_chartmogul import exit_codes
 from target_chartmogul.apply.applying import apply_plan, remember
 from target_chartmogul.apply.catching_up import bring_up_to_date, created, remember_processed
 from target_chartmogul.apply.journal import RunJournal
-from target_chartmogul.apply.opening import DATA_SOURCE, claim, data_source_of
+from target_chartmogul.apply.opening import DATA_SOURCE, claim, data_source_of, failure_of
 from target_chartmogul.billing.changes import Kind
 from target_chartmogul.chartmogul import errors
 from target_chartmogul.chartmogul.client import ChartMogulClient
@@ -25,9 +25,7 @@ from target_chartmogul.chartmogul.wire import Wire
 from target_chartmogul.checks import preflight
 from target_chartmogul.checks.first_look import FirstLook
 from target_chartmogul.failures import (
-    CredentialsError,
     RefusedError,
-    ServiceError,
     StoppedError,
     TargetChartMogulError,
     UnfinishedError,
@@ -270,7 +268,7 @@ class Run:
         except errors.StoppedError:
             return None
         except errors.ChartMogulError as error:
-            return _failure_of(error)
+            return failure_of(error)
         finally:
             self._intake.progress.end()
         return None
@@ -370,7 +368,7 @@ class Run:
                 return step()
         except errors.ChartMogulError as error:
             stopped = self._stop.reason() if isinstance(error, errors.StoppedError) else None
-            raise stopped or _failure_of(error) from None
+            raise stopped or failure_of(error) from None
         except StoreDamagedError:
             aside = self._place.set_aside()
             logger.error("The store is damaged; it is kept as %s.", aside)  # noqa: TRY400
@@ -394,9 +392,3 @@ class Run:
         if self._data_source is not None:
             self._report.section("data_source", {"uuid": self._data_source.uuid, "name": self._data_source.name})
         self._report.save(self.settings.report_path, outcome=outcome, exit_code=exit_code)
-
-
-def _failure_of(error: errors.ChartMogulError) -> TargetChartMogulError:
-    if isinstance(error, errors.CredentialsError):
-        return CredentialsError(str(error))
-    return ServiceError(str(error))
