@@ -38,7 +38,7 @@ def command() -> click.Group:
         help="Write the records of a Singer tap, which come on standard input, into ChartMogul. The commands below "
         "work from the store of earlier runs, without a tap.",
     )
-    for each in (_sync, _preview, _status, _explain, _verify):
+    for each in (_sync, _preview, _status, _explain, _verify, _forget):
         group.add_command(each)
     return group
 
@@ -56,7 +56,7 @@ def _target(given: Any, *, needs_key: bool = False) -> Iterator[TargetChartMogul
     above = click.get_current_context().parent
     if above is not None and not (given.config or given.parse_env):
         given = above.params["config"]
-    with _quiet(needs_key=needs_key):
+    with _quiet():
         target = TargetChartMogul(config=given.config, parse_env_config=given.parse_env, needs_key=needs_key)
     try:
         yield target
@@ -65,12 +65,11 @@ def _target(given: Any, *, needs_key: bool = False) -> Iterator[TargetChartMogul
 
 
 @contextmanager
-def _quiet(*, needs_key: bool) -> Iterator[None]:
-    """The SDK logs how it takes the settings, and that a key is missing where none is needed."""
+def _quiet() -> Iterator[None]:
+    """The SDK logs how it takes the settings, and that a key is missing, be it needed or not."""
     logger = logging.getLogger(TargetChartMogul.name)
     level = logger.level
-    if not needs_key:
-        logger.setLevel(logging.ERROR)
+    logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
@@ -164,6 +163,41 @@ def _verify(config: Any, form: str, output: str | None, *, everything: bool) -> 
             found = verify(opened, client, check=target.stop.check, advance=lambda: None)
         _show(found, form, partial(verify_lines, everything=everything), output)
         _end(found.exit_code)
+
+
+@click.command("forget")
+@click.argument("contact")
+@_CONFIG
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def _forget(contact: str, config: Any, *, yes: bool) -> None:
+    """Erase a person, such as contact:1207, from the store and the reports.
+
+    Records, orders with their contact blocks, what ChartMogul has of them, notes, and the report files go. The id is
+    remembered, so that the person does not return. ChartMogul's customer must be deleted there.
+    """
+    from target_chartmogul.checks.forgetting import files_with_people, forget, person  # noqa: PLC0415
+    from target_chartmogul.checks.from_store import reading  # noqa: PLC0415
+
+    with _target(config) as target:
+        settings = target.settings
+        with reading(settings) as opened:
+            whom, source = person(opened, contact), opened.source
+        if not yes:
+            if not sys.stdin.isatty():
+                raise click.UsageError("this cannot be undone, and there is no terminal to ask on: add `--yes`")
+            files = "".join(f", and the file {path.name}" for path in files_with_people(settings))
+            click.confirm(f"Erase {whom.record}, all records that name it{files}? This cannot be undone.", abort=True)
+        erased = forget(settings, source, whom)
+    total = sum(erased.records.values())
+    by_stream = ", ".join(f"{number} {stream}" for stream, number in sorted(erased.records.items()))
+    click.echo(f"Erased {whom.record}: {total} records ({by_stream})" if total else f"Erased {whom.record}")
+    for name in erased.files:
+        click.echo(f"Deleted {name}")
+    if whom.customer is not None:
+        click.echo(
+            f"ChartMogul still has customer {whom.customer}: delete it there. From now on this target neither changes "
+            "nor deletes it, not with `hard_delete` either."
+        )
 
 
 @click.command("preview")
