@@ -30,8 +30,10 @@ $(READY): requirements/dev.txt requirements/uv.txt tap-keap/pyproject.toml targe
 demo: $(READY) ## the whole path on a sample account, without a key: sandbox, meltano run, what landed
 	@$(BIN)/python scripts/demo.py
 
-sandbox: $(READY) ## both APIs on loopback, for `meltano run` by hand
-	@$(BIN)/python -m sandbox --port 8765
+sandbox: $(READY) ## both APIs on loopback, for `meltano run` by hand; ANSWERS=question=answer,… see sandbox/README.md
+	@rm -rf output/sandbox  # ChartMogul begins empty, and so does what was remembered of it
+	@test ! -d .meltano || $(BIN)/meltano --environment=sandbox --log-level=error state clear --force sandbox:tap-keap-to-target-chartmogul
+	@$(BIN)/python -m sandbox --port 8765 --now today --guide $(if $(ANSWERS),--answers $(ANSWERS))
 
 test: $(READY) ## all tests but the long ones
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && $(BIN)/mypy

@@ -7,15 +7,15 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from sandbox.odd_answers import ANSWERS
+from sandbox.odd_answers import ANSWERS, REFUSALS
 from sandbox.odd_pages import PLACES, ROWS
 
-# What the middleware does itself; the odd answers are made of the true one.
+# What the middleware does itself, besides the odd answers.
 Kind = Literal[
     "500", "502", "503", "504_html", "429", "429_minute", "429_day", "reset_before", "reset_after", "truncated",
     "never", "trickle", "html_200", "401",
 ]  # fmt: skip
-ODD = {**ANSWERS, **ROWS, **PLACES}
+ODD = {**REFUSALS, **ANSWERS, **ROWS, **PLACES}
 KINDS: frozenset[str] = frozenset({*get_args(Kind), *ODD})
 
 

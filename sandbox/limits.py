@@ -39,8 +39,11 @@ class Limits(Protocol):
     def configure(self, overrides: dict[str, Any]) -> None:
         """Override the numbers; an absent or null one is the default."""
 
+    def assume(self, overrides: dict[str, Any]) -> None:
+        """Set what holds where it is not overridden."""
+
     def reset(self) -> None:
-        """Forget what was counted, and the overrides."""
+        """Forget what was counted, what was assumed, and the overrides."""
 
 
 def checked(overrides: dict[str, Any]) -> dict[str, Any]:
@@ -90,10 +93,15 @@ class ChartMogulLimits:
 
     def reset(self) -> None:
         self._overrides: dict[str, Any] = {}
+        self._assumed: dict[str, Any] = {}
         self._second = SlidingWindow(1.0)
 
     def configure(self, overrides: dict[str, Any]) -> None:
-        self._overrides = checked(overrides)
+        self._overrides = {**self._assumed, **checked(overrides)}
+
+    def assume(self, overrides: dict[str, Any]) -> None:
+        self._assumed = checked(overrides)
+        self._overrides = dict(self._assumed)
 
     def admit(self, scope: Scope, running: int, now: float) -> Admission:
         limit = self._overrides.get("per_second", 40)

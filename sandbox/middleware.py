@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox.faults import ODD, Faults
 from sandbox.limits import Headers, Limits, Window
+from sandbox.odd_answers import REFUSALS
 from sandbox.odd_answers import Answer as OddAnswer
 from sandbox.odd_pages import PLACE_PARAMETERS, PLACES
 from sandbox.requestlog import Entry, RequestLog
@@ -112,30 +113,31 @@ class ServiceMiddleware:
         return JSONResponse({"code": status, "message": message, "status": message, "details": []}, status)
 
     async def _odd(self, kind: str, scope: Scope, receive: Receive, answer: _Answer) -> None:
-        """Answer with what a kind makes of the true answer, the gateway's headers included."""
+        """Answer with what a kind makes of the true answer, the gateway's headers included, or without it."""
         place, rest = _without_place(scope["query_string"])
-        asked = {**scope, "query_string": rest} if kind in PLACES else scope
-        messages: list[Message] = []
-
-        async def keep(message: Message) -> None:
-            messages.append(message)
-
-        await self.app(asked, receive, keep)
-        body = b"".join(message.get("body", b"") for message in messages[1:])
-        headers = [*messages[0]["headers"], *answer.headers]
-        made = ODD[kind](OddAnswer(messages[0]["status"], headers, body, place))
+        true = OddAnswer(200, answer.headers, b"")
+        if kind not in REFUSALS:
+            asked = {**scope, "query_string": rest} if kind in PLACES else scope
+            messages = await self._true_answer(asked, receive)
+            body = b"".join(message.get("body", b"") for message in messages[1:])
+            true = OddAnswer(messages[0]["status"], [*messages[0]["headers"], *answer.headers], body, place)
+        made = ODD[kind](true)
         made = made.with_header("content-length", str(len(made.body)))
         answer.headers = []
         await answer({"type": "http.response.start", "status": made.status, "headers": made.headers})
         await answer({"type": "http.response.body", "body": made.body})
 
-    async def _truncated(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+    async def _true_answer(self, scope: Scope, receive: Receive) -> list[Message]:
         messages: list[Message] = []
 
         async def keep(message: Message) -> None:
             messages.append(message)
 
         await self.app(scope, receive, keep)
+        return messages
+
+    async def _truncated(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        messages = await self._true_answer(scope, receive)
         body = b"".join(message.get("body", b"") for message in messages[1:])
         await answer(messages[0])
         await answer({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})

@@ -1,4 +1,4 @@
-"""Answers that are whole but odd: made of the true answer to a request, by a table of kinds.
+"""Answers that are whole but odd: instead of the true one, or made of it, by a table of kinds.
 
 Statuses and headers stand here, what is done to a page of rows in ``odd_pages.py``. Every kind can be a line of a
 fault script.
@@ -103,6 +103,13 @@ def _deep_error(answer: Answer) -> Answer:
     return replace(_deep(answer), status=422)
 
 
+def _token_numbers(answer: Answer) -> Answer:
+    """An OAuth answer whose tokens are numbers, and whose lifetime is a text."""
+    found = json.loads(answer.body)
+    numbers = {name: 7 for name in ("access_token", "refresh_token") if name in found}
+    return answer.with_json({**found, **numbers, "expires_in": "soon"})
+
+
 def _odd_quota_headers(answer: Answer) -> Answer:
     """What the headers say of quotas is no number, or no instant that can be."""
     odd = {
@@ -117,7 +124,8 @@ def _odd_quota_headers(answer: Answer) -> Answer:
     return answer
 
 
-ANSWERS: Mapping[str, Oddity] = {
+# Instead of the true answer: nothing was done.
+REFUSALS: Mapping[str, Oddity] = {
     "304": _empty(304),
     "403": _refused(403, "Forbidden"),
     "404": _refused(404, "Not Found"),
@@ -130,14 +138,18 @@ ANSWERS: Mapping[str, Oddity] = {
     "429_second": _wait(429, "1"),
     "429_year": _wait(429, YEAR),
     "503_year": _wait(503, YEAR),
+    "invalid_grant": lambda answer: answer.with_json({"error": "invalid_grant"}, 400),
+    "redirect": _redirect(302, "/elsewhere"),
+    "redirect_to_itself": _redirect(308, "?"),
+}
+# Made of the true answer: what was asked for is done.
+ANSWERS: Mapping[str, Oddity] = {
     "bad_gzip": _bad_gzip,
     "deep": _deep,
     "empty_200": _empty(200),
     "gzip_bomb": _gzip_bomb,
-    "invalid_grant": lambda answer: answer.with_json({"error": "invalid_grant"}, 400),
     "large": _large,
     "not_utf8": _not_utf8,
     "odd_quota_headers": _odd_quota_headers,
-    "redirect": _redirect(302, "/elsewhere"),
-    "redirect_to_itself": _redirect(308, "?"),
+    "token_numbers": _token_numbers,
 }

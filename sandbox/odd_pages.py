@@ -107,6 +107,15 @@ def _lead_on(page: Page, place: object) -> None:
         page["next_page_token"] = place
 
 
+def _nothing(page: Page, name: str, place: str | None) -> None:
+    """As if there were no rows at all."""
+    page[name] = []
+    if "has_more" in page:
+        page.update(cursor=None, has_more=False)
+    if "next_page_token" in page:
+        page["next_page_token"] = ""
+
+
 def _number_as_place(page: Page, name: str, place: str | None) -> None:
     _lead_on(page, 3)
 
@@ -137,7 +146,7 @@ ROWS: Mapping[str, Oddity] = {
     "date_text": _on_first_row(lambda row: _each(row, _DATES, lambda _: "someday")),
     "deep_row": _deep,
     "half_character_row": _on_first_row(_half_a_character),
-    "list_empty": _set_list([]),
+    "list_empty": _on_page(_nothing),
     "list_null": _set_list(None),
     "list_number": _set_list(7),
     "list_true": _set_list(value=True),

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from sandbox.chartmogul import errors
 
 TRUE = ("true", "1")
+MOUNTED_AT = "/chartmogul/v1"
 Handler = Callable[["Call"], "Answer"]
 
 
@@ -75,9 +76,13 @@ class Gate:
         self._before = before
 
     def route(self, method: str, path: str, handler: Handler) -> Route:
+        slashes = (MOUNTED_AT + path).count("/")
+
         async def endpoint(request: Request) -> Response:
             try:
                 self._authorise(request)
+                if request.scope["raw_path"].count(b"/") != slashes:
+                    raise errors.not_found("Path")  # an external id with a slash was not quoted
                 content = await request.body()
                 self._before()
                 call = Call(request.path_params, request.query_params, _decode(content), len(content), self._now())

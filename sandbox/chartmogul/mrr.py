@@ -112,6 +112,8 @@ class MrrCalculator:
             mrr = line_mrr(begun, self._settings)
             if begun.prorated and (begun.extra or {}).get("proration_type") != "full" and steps:
                 mrr += steps[-1].mrr
+            if steps and steps[-1].at == moment and steps[-1].line:
+                steps.pop()  # of lines of one instant only the last one is a movement
             steps.append(Step(moment, mrr, begun, begun.invoice.currency))
         return steps
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from sandbox.chartmogul.customers import Customers
 from sandbox.chartmogul.data_sources import DataSources
 from sandbox.chartmogul.errors import ApiError
 from sandbox.chartmogul.events import Events
+from sandbox.chartmogul.fields import Reader
 from sandbox.chartmogul.http import NOT_MODIFIED, Answer, Call, Gate, Handler
 from sandbox.chartmogul.imports import Imports
 from sandbox.chartmogul.invoices import Invoices
@@ -26,10 +27,12 @@ from sandbox.chartmogul.metrics import NAMES as METRICS
 from sandbox.chartmogul.metrics import Metrics
 from sandbox.chartmogul.movements import Movements
 from sandbox.chartmogul.plans import Plans
+from sandbox.chartmogul.records import DataSource
 from sandbox.chartmogul.state import Clock, State
 from sandbox.chartmogul.subscriptions import Subscriptions
 from sandbox.chartmogul.transactions import Transactions
 from sandbox.credentials import CHARTMOGUL_API_KEY, CHARTMOGUL_READ_ONLY_KEY
+from sandbox.limits import ChartMogulLimits
 
 # Writes from which on a store is worth a collection of its own when it is thrown away.
 LARGE = 50_000
@@ -38,7 +41,12 @@ LARGE = 50_000
 class ChartMogulService:
     """`routes()` belong under `/chartmogul/v1`, `control_routes()` under `/control/chartmogul`."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, contacts: Callable[[int], list[tuple[str, str]]] = lambda _: []) -> None:
+        """`contacts`: ids and e-mail addresses, for whoever is a customer elsewhere too."""
+        self.limits = ChartMogulLimits()
+        self._contacts = contacts
+        self._answered: tuple[str, ...] = ()
+        self._besides: dict[str, Any] = {}
         self._state = State(clock)
         self._imports = Imports(self._state)
         gate = Gate(
@@ -62,8 +70,36 @@ class ChartMogulService:
         was_large = self._state.store.version > LARGE
         self._imports.reset()
         self._state.reset()
+        self._answered, self._besides = (), {}
         if was_large:
             gc.collect()
+
+    def answer(self, changes: Mapping[str, Any]) -> None:
+        """Be as the answers to open questions want it, in place of those before."""
+        wanted = changes.get("settings", {})
+        self._state.settings.take_back(self._answered)
+        self.change_settings(wanted)
+        self._answered = tuple(wanted)
+        self._put_besides(changes.get("source", {}))
+        self.limits.assume(changes.get("limits", {}))
+
+    def _put_besides(self, wanted: dict[str, Any]) -> None:
+        """Make a data source that nobody has made by the API, or take the one away that was made so."""
+        store = self._state.store
+        if wanted == self._besides:
+            return
+        if self._besides and (made := store.source_named(self._besides["name"])):
+            store.delete_source(made)
+        self._besides = wanted
+        if not wanted:
+            return
+        source = DataSource(store.next_seq(), wanted["name"], "Custom", self._state.now())
+        store.add_source(source)
+        customers = Customers(self._state)
+        for external_id, email in self._contacts(wanted["contacts"]):
+            fields = {"external_id": f"cus_{external_id}", "email": email}
+            if customer := customers.build(Reader(fields, self._state.now()), source):
+                store.add_customer(customer)
 
     def control_routes(self) -> list[Route]:
         return Control(self._state, self._imports.carry_out).routes()
@@ -97,7 +133,7 @@ class ChartMogulService:
             route("POST", "/import/invoices/{uuid}/transactions", transactions.create),
             route("GET", "/transactions", transactions.retrieve),
             *self._record_routes("/transactions", transactions),
-            route("PUT", "/data_sources/{uuid}/invoices/{external_id}/status", invoices.update_status),
+            route("PUT", "/data_sources/{uuid}/invoices/{external_id:path}/status", invoices.update_status),
         ]
 
     def _record_routes(self, path: str, records: Invoices | LineItems | Transactions) -> list[Route]:
@@ -190,7 +226,7 @@ class ChartMogulService:
             route("DELETE", "/data_sources/{uuid}/dependent", sources.empty_dependent),
             route("DELETE", of_customer, sources.destroy_customer_invoices),
             route("POST", "/data_sources/{uuid}/json_imports", self._imports.create),
-            route("GET", "/data_sources/{uuid}/json_imports/{id}", self._imports.retrieve),
+            route("GET", "/data_sources/{uuid}/json_imports/{id:path}", self._imports.retrieve),
         ]
 
     def _metric_routes(self, metrics: Metrics) -> list[Route]:

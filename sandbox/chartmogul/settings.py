@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -36,9 +37,10 @@ def default_account() -> dict[str, Any]:
     }
 
 
-OPEN = ("exchange_rates", "import_statuses", "source_fields")
+REPLACED = ("import_statuses", "source_fields")
 # What nobody could look up, and the answers it may have: the first one is assumed.
 CHOICES = {
+    "bulk_duplicates": ("kept", "updated"),
     "bulk_imports": ("offered", "absent"),
     "cancellation_stores": ("one", "two"),
     "churn_recognition_acts": ("on_all", "on_billing_systems"),
@@ -65,7 +67,8 @@ class Settings:
     `processing_delay`, `deletion_delay`, `import_queued`, `import_processing`, `validation_delay`: seconds of the
     machine's clock. `clock_ahead`: by how many seconds the header `Date` differs from the clock.
     `import_failures`: external ids of invoices, line items and transactions that a bulk import stores as invalid;
-    `late_failures`: of those that it stores as good, and that are found invalid `validation_delay` after it.
+    `late_failures`: of those that it stores as good, and that are found invalid `validation_delay` after it, once;
+    `*`: every invoice.
     `import_statuses`: what a status of an import is called instead.
     `source_fields`: shown of every data source instead of the true ones; `hidden_source_fields`: never shown.
     `choices`: see `CHOICES`; a choice is set by its own name, as if it were a setting.
@@ -103,14 +106,25 @@ class Settings:
             current = getattr(self, name)
             if isinstance(current, dict) != isinstance(value, dict):
                 raise ValueError(f"setting {name!r} has another form")
-            if isinstance(current, dict):
-                _merge(current, value, open_keys=name in OPEN)
+            if name in REPLACED:
+                setattr(self, name, dict(value))
+            elif isinstance(current, dict):
+                _merge(current, value, open_keys=name == "exchange_rates")
             elif isinstance(current, list):
                 setattr(self, name, [str(item) for item in value])
             else:
                 setattr(self, name, float(value))
         if self.account["churn_recognition"] not in CHURN_RECOGNITIONS:
             raise ValueError("churn_recognition is one of " + ", ".join(CHURN_RECOGNITIONS))
+
+    def take_back(self, names: Iterable[str]) -> None:
+        """Return these settings to what they usually are."""
+        usual = Settings()
+        for name in names:
+            if name in CHOICES:
+                self.choices[name] = CHOICES[name][0]
+            else:
+                setattr(self, name, getattr(usual, name))
 
     def chose(self, name: str, value: str) -> bool:
         """Whether this is how it is."""

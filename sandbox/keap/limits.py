@@ -85,12 +85,17 @@ class KeapLimits:
 
     def reset(self) -> None:
         self._overrides: dict[str, Any] = {}
+        self._assumed: dict[str, Any] = {}
         self._products: dict[str, _Counter] = {}
         self._tenant = _Counter()
         self._spikes: dict[str, SlidingWindow] = {}
 
     def configure(self, overrides: dict[str, Any]) -> None:
-        self._overrides = checked(overrides)
+        self._overrides = {**self._assumed, **checked(overrides)}
+
+    def assume(self, overrides: dict[str, Any]) -> None:
+        self._assumed = checked(overrides)
+        self._overrides = dict(self._assumed)
 
     def unauthorized(self) -> Response:
         return fault(401, "Invalid access token", "oauth.v2.InvalidAccessToken")

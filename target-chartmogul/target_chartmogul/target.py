@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TargetCapabilities
 from singer_sdk.sinks import Sink
-from singer_sdk.target_base import Target
 from typing_extensions import override
 
 from target_chartmogul import exit_codes, settings
@@ -17,7 +16,7 @@ from target_chartmogul.failures import ConfigurationError
 from target_chartmogul.settings_schema import CONFIG_SCHEMA, PROPERTIES
 from target_chartmogul.singer.intake import Intake
 from target_chartmogul.singer.sdk_overrides import MessageReader
-from target_chartmogul.singer.sinks import IgnoredSink, RecordSink
+from target_chartmogul.singer.sinks import IgnoredSink, ReceivingTarget, RecordSink
 from target_chartmogul.singer.state import StateKeeper
 from target_chartmogul.sources.registry import source_of
 from target_chartmogul.stopping import StopSwitch
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from target_chartmogul.sources.protocol import Source
 
 
-class TargetChartMogul(Target):
+class TargetChartMogul(ReceivingTarget):
     """Singer target for ChartMogul."""
 
     name = "target-chartmogul"
@@ -148,7 +147,7 @@ class TargetChartMogul(Target):
 
     def _admit(self, stream: str, schema: dict[str, Any]) -> None:
         """A stream whose records ChartMogul is fed from: lock the store and check the key, before hours of reading."""
-        source = source_of(stream, schema, self.settings)
+        source = source_of(stream, schema, self.settings.mapping, self.settings.external_id_prefix)
         if source is None:
             if not self.config.get("stream_maps"):
                 self.intake.ignored.add(stream)

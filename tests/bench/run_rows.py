@@ -10,7 +10,7 @@ from tests.bench import changed_rows
 from tests.bench.accounts import Bridge, serving
 from tests.bench.row import Row
 from tests.bench.spent import account_file
-from tests.sandbox_process import Sandbox
+from tests.support.sandbox_process import Sandbox
 
 CONTACTS, ORDERS = 2_000, 20_000
 TIMES = 3

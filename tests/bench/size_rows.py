@@ -10,8 +10,8 @@ from tests.bench.accounts import Bridge, serving
 from tests.bench.row import Row
 from tests.bench.spent import account_file, spent
 from tests.bench.target_rows import told
-from tests.tap_process import COMMAND as TAP
-from tests.target_process import COMMAND as TARGET
+from tests.support.tap_process import COMMAND as TAP
+from tests.support.target_process import COMMAND as TARGET
 
 TIMES = 5
 MOST_MEGABYTES = 300

@@ -11,7 +11,7 @@ from statistics import median
 from tests.bench.accounts import NOW, Bridge, serving
 from tests.bench.row import Row
 from tests.bench.spent import account_file, spent
-from tests.sandbox_process import ROOT, Sandbox
+from tests.support.sandbox_process import ROOT, Sandbox
 
 TIMES = 5
 MELTANO_TIMES = 3

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.chartmogul_calls import Calls, invoice, payment
-from tests.sandbox_process import Sandbox
+from tests.support.chartmogul_calls import Calls, invoice, payment
+from tests.support.sandbox_process import Sandbox
 
 NOW = "2026-06-15T12:00:00Z"
 
@@ -99,6 +99,13 @@ def test_an_imported_invoice(api: Calls) -> None:
         "external_id": "s1", "uuid": one["subscription_uuid"], "plan_uuid": plan, "data_source_uuid": source,
         "cancellation_dates": ["2016-01-15T12:00:00.000Z"],
     }]  # fmt: skip
+
+
+@pytest.mark.parametrize("currency", ["USD", "JPY", "HRK", "LTL", "BGN"])
+def test_currencies_that_are_or_were(api: Calls, currency: str) -> None:
+    source = api.source()
+    body = invoice(api.plan(source)) | {"currency": currency}
+    assert api.invoice(api.customer(source), body)["currency"] == currency
 
 
 def test_an_event(api: Calls) -> None:

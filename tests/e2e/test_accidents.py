@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline import Pipeline
-from tests.sandbox_process import Sandbox
-from tests.singer_messages import account_messages, activate, schema, state
-from tests.singer_rows import Account, club_account
+from tests.support.pipeline import Pipeline
+from tests.support.sandbox_process import Sandbox
+from tests.support.singer_messages import account_messages, activate, schema, state
+from tests.support.singer_rows import Account, club_account
 
 NOW = "2026-03-20T08:00:00Z"
 CONTACTS = 12

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_worked_accounts import CASES, content, expected, read
-from tests.sandbox_process import ROOT, Sandbox
-from tests.singer_messages import account_messages
-from tests.target_process import SOURCE, run_target, target_command, target_config
-from tests.worked_accounts import Case
+from tests.support.sandbox_process import ROOT, Sandbox
+from tests.support.singer_messages import account_messages
+from tests.support.target_process import SOURCE, run_target, target_command, target_config
+from tests.support.worked_accounts import Case
 
 QUICK = ("08-", "11-", "15-", "19-", "21-")
 """Accounts that show the most; the others are among the long tests."""

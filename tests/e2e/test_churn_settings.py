@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox_process import Sandbox
-from tests.singer_messages import account_messages
-from tests.target_process import SOURCE, run_target, target_config
-from tests.worked_accounts import Case, cases
+from tests.support.sandbox_process import Sandbox
+from tests.support.singer_messages import account_messages
+from tests.support.target_process import SOURCE, run_target, target_config
+from tests.support.worked_accounts import Case, cases
 
 Account = dict[str, list[dict[str, Any]]]
 

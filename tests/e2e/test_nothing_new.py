@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline import Pipeline
-from tests.sandbox_process import Sandbox
-from tests.singer_rows import club_account
+from tests.support.pipeline import Pipeline
+from tests.support.sandbox_process import Sandbox
+from tests.support.singer_rows import club_account
 
 NOW = "2026-03-20T08:00:00Z"
 MOST_READS = 20

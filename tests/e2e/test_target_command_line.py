@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox_process import Sandbox
-from tests.singer_messages import STREAMS, account_messages, line, record, schema, state
-from tests.target_process import COMMAND, SOURCE, run_target, target_config
+from tests.support.sandbox_process import Sandbox
+from tests.support.singer_messages import STREAMS, account_messages, line, record, schema, state
+from tests.support.target_process import COMMAND, SOURCE, run_target, target_config
 
 EMPTY = account_messages({})
 

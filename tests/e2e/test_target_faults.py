@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.test_target_runs import NOW, Bridge, account
-from tests.sandbox_process import Sandbox
-from tests.singer_messages import account_messages
-from tests.target_process import run_target
+from tests.support.sandbox_process import Sandbox
+from tests.support.singer_messages import account_messages
+from tests.support.target_process import run_target
 
 KINDS = ["500", "502", "503", "504_html", "429", "reset_before", "reset_after", "truncated", "never"]
 

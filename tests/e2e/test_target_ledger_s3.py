@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.test_target_runs import NOW, Bridge, account
-from tests.s3_store import s3_store
-from tests.sandbox_process import Sandbox
-from tests.singer_messages import account_messages
+from tests.support.s3_store import s3_store
+from tests.support.sandbox_process import Sandbox
+from tests.support.singer_messages import account_messages
 
 BUCKET = "ledgers"
 KEY = "keap/store.sqlite"

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox_process import ROOT, Sandbox
-from tests.singer_messages import account_messages, record, schema, state
-from tests.target_process import SOURCE, run_target, target_command, target_config
-from tests.worked_accounts import ACCOUNTS
+from tests.support.sandbox_process import ROOT, Sandbox
+from tests.support.singer_messages import account_messages, record, schema, state
+from tests.support.target_process import SOURCE, run_target, target_command, target_config
+from tests.support.worked_accounts import ACCOUNTS
 
 NOW = "2026-03-20T08:00:00Z"
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox_process import Sandbox
-from tests.singer_messages import line
-from tests.tap_process import key_config, run_tap
-from tests.target_process import SOURCE, run_target, target_config
-from tests.worked_accounts import SECTIONS, Case, cases
+from tests.support.sandbox_process import Sandbox
+from tests.support.singer_messages import line
+from tests.support.tap_process import key_config, run_tap
+from tests.support.target_process import SOURCE, run_target, target_config
+from tests.support.worked_accounts import SECTIONS, Case, cases
 
 CASES = list(cases())
 _DIGITS = re.compile(r"-(failed|refund)-[0-9a-f]{12}$")

@@ -16,9 +16,9 @@ import pytest
 
 from sandbox.sample.evolve import evolve
 from sandbox.sample.generate import generate_account
-from tests.pipeline import Pipeline, differences, remove
-from tests.sandbox_process import Sandbox
-from tests.secrets import assert_nothing_told
+from tests.support.pipeline import Pipeline, differences, remove
+from tests.support.sandbox_process import Sandbox
+from tests.support.secrets import assert_nothing_told
 
 FIRST = datetime.fromisoformat("2026-06-01T08:00:00Z")
 SECOND = datetime.fromisoformat("2026-06-13T08:00:00Z")

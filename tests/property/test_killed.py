@@ -19,8 +19,8 @@ import pytest
 from sandbox.clock import format_instant
 from sandbox.sample.evolve import evolve
 from sandbox.sample.generate import generate_account
-from tests.pipeline import Pipeline, RunningPipeline, differences, remove
-from tests.sandbox_process import Sandbox
+from tests.support.pipeline import Pipeline, RunningPipeline, differences, remove
+from tests.support.sandbox_process import Sandbox
 
 Account = dict[str, list[dict[str, Any]]]
 

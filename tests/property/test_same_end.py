@@ -17,8 +17,8 @@ import pytest
 
 from sandbox.sample.evolve import evolve
 from sandbox.sample.generate import generate_account
-from tests.pipeline import Pipeline, differences, remove, shuffled
-from tests.sandbox_process import Sandbox
+from tests.support.pipeline import Pipeline, differences, remove, shuffled
+from tests.support.sandbox_process import Sandbox
 
 Account = dict[str, list[dict[str, Any]]]
 

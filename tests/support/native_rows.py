@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.singer_messages import activate, line
+from tests.support.singer_messages import line
 
 Row = dict[str, Any]
 STREAMS = ("customers", "plans", "invoices", "transactions", "subscription_cancellations")
@@ -73,14 +73,18 @@ def schema(stream: str) -> str:
     return line({**message, "key_properties": []})
 
 
-def messages(whole: bool = False, **rows: list[Row]) -> str:
-    """SCHEMA and RECORDs of some streams, in ChartMogul's order; `whole`: each was read completely."""
+def messages(whole: int | None = None, **rows: list[Row]) -> str:
+    """SCHEMA and RECORDs of some streams, in ChartMogul's order.
+
+    `whole`: each stream was read completely, in this version, which must differ from that of the last complete read.
+    """
     parts = []
+    version = {} if whole is None else {"version": whole}
     for stream, each in rows.items():
         parts.append(schema(stream))
-        parts += [line({"type": "RECORD", "stream": stream, "record": row}) for row in each]
-        if whole:
-            parts.append(activate(stream))
+        parts += [line({"type": "RECORD", "stream": stream, "record": row, **version}) for row in each]
+        if whole is not None:
+            parts.append(line({"type": "ACTIVATE_VERSION", "stream": stream, **version}))
     return "".join(parts) + line({"type": "STATE", "value": {"bookmarks": {stream: {"seen": 1} for stream in rows}}})
 
 

@@ -121,7 +121,7 @@ class Move(NamedTuple):
     customers: int
 
     def figures(self) -> tuple[tuple[str, int], ...]:
-        """Name and difference of each figure of a month that it changes, as `month_figures` adds them up."""
+        """Name and difference of each figure of a month that it changes, which are added up by month."""
         named = (("mrr", self.mrr), (self.kind, self.mrr))
         return (*named, ("customers", self.customers)) if self.customers else named
 

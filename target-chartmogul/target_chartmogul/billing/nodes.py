@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 _BITS: Final = 59
@@ -27,3 +28,8 @@ def stream_of(node: int) -> int:
 def number_of(node: int) -> int:
     """The number of a node within its stream."""
     return node & (NUMBERS - 1)
+
+
+def as_json(nodes: Iterable[int]) -> str:
+    """A JSON array of nodes, as SQLite's `json_each` reads it."""
+    return "[" + ",".join(map(str, nodes)) + "]"

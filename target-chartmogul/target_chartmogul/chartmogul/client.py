@@ -188,12 +188,12 @@ class ChartMogulClient:
             if not answer.get("has_more"):
                 return
             cursor = answer.get("cursor")
-            if not isinstance(cursor, str | int) or isinstance(cursor, bool) or cursor == "" or str(cursor) in seen:
+            if not isinstance(cursor, str) or not cursor or cursor in seen:
                 raise NotUnderstoodError(
                     f"{self.host}: GET {path}, page {number}, has more pages, but its cursor leads nowhere new"
                 )
-            query["cursor"] = str(cursor)
-            seen.add(str(cursor))
+            query["cursor"] = cursor
+            seen.add(cursor)
             number += 1
 
     def _page(self, path: str, key: str, query: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:

@@ -16,7 +16,9 @@ from target_chartmogul import failures
 _LONGEST_REASON = 200
 _EMAIL = re.compile(r"[^\s\"'<>(),;:]+@[^\s\"'<>(),;:]+")
 _QUOTED = re.compile(r'"[^"]*"|“[^”]*”')
-_TAKEN = re.compile(r"already (?:exists|been taken)|identifier already|is taken", re.IGNORECASE)
+_TAKEN = re.compile(
+    r"already (?:exists|been taken)|identifier already|\btaken\b|\bnot unique\b|duplicate", re.IGNORECASE
+)
 _PERSONAL = frozenset({"name", "company", "email", "city", "zip", "description", "custom", "tags", "value"})
 _HTML = re.compile(r"\s*<", re.DOTALL)
 

@@ -140,7 +140,7 @@ def _source_of(store: Store, settings: Settings) -> Source:
         raise ConfigurationError(f"`store_path`: the store is empty; {RUN_FIRST}")
     if prefix != settings.external_id_prefix:
         raise ConfigurationError("`store_path`: this store belongs to runs with another `external_id_prefix`")
-    source = source_named(kind, settings)
+    source = source_named(kind, settings.mapping, settings.external_id_prefix)
     if source is None:
         raise ConfigurationError("`store_path`: this version of the target does not know what the store holds")
     return source

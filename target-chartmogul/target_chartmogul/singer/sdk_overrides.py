@@ -1,7 +1,8 @@
 """The few places where this target reaches behind the SDK's public methods, and why.
 
 The SDK copies, maps, validates and walks every record in Python: 2,300 records a second. Where no stream map is asked
-for, records go straight from the line to the inbox. `tests/unit/target/test_sdk_hooks.py` fails when the SDK changes
+for, records go straight from the line to the store. `tests/unit/singer/test_sdk_overrides.py` fails when the SDK
+changes
 what is used here.
 
 Private names used: `Target._process_record_message`, `_process_schema_message`, `_process_state_message`,

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import jsonschema_rs
 import msgspec
 from singer_sdk.exceptions import InvalidJSONSchema, InvalidRecord
 from singer_sdk.sinks import Sink
 from singer_sdk.sinks.core import BaseJSONSchemaValidator
+from singer_sdk.target_base import Target
 from typing_extensions import override
 
-if TYPE_CHECKING:
-    from target_chartmogul.target import TargetChartMogul
+from target_chartmogul.singer.intake import Intake
 
 LONGEST_TEXT: Final = 100_000
 """No text of a billing system is nearly as long; a longer one is damage, and costs its record."""
@@ -49,12 +49,18 @@ class RustValidator(BaseJSONSchemaValidator):
         return None
 
 
+class ReceivingTarget(Target):
+    """A target whose sinks have one intake."""
+
+    intake: Intake
+
+
 class RecordSink(Sink):
     """The sink of a stream that the source knows."""
 
     def __init__(
         self,
-        target: TargetChartMogul,
+        target: ReceivingTarget,
         stream_name: str,
         schema: dict[str, Any],
         key_properties: Sequence[str] | None,

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from target_chartmogul.billing.nodes import FIRST_NODE, stream_of
+from target_chartmogul.billing.nodes import FIRST_NODE, as_json, stream_of
 from target_chartmogul.store.file import StoreFile
 from target_chartmogul.store.held import Holdings
 from target_chartmogul.store.instants import instant
@@ -83,12 +83,10 @@ class Accounts:
             cut: the input was cut off: those that it touched are left for the next one (rule 1.8).
         """
         self._records.flush()
-        todo = NodeSet()
-        moment = instant(now)
-        todo.update(each for (each,) in self._each("SELECT node FROM mark WHERE at <= ? GROUP BY node", (moment,)))
+        marked = self._each("SELECT node FROM mark WHERE at <= ? GROUP BY node", (instant(now),))
         waiting = "SELECT 1 FROM json_each(?) AS wanted CROSS JOIN mark ON node = wanted.value WHERE why = 'arrived'"
-        for nodes in self._components(todo):
-            if not cut or self._file.row(waiting, (_json(nodes),)) is None:
+        for nodes in self._components(marked):
+            if not cut or self._file.row(waiting, (as_json(nodes),)) is None:
                 yield self._account(nodes)
 
     def count_due(self, now: datetime) -> int:
@@ -100,16 +98,12 @@ class Accounts:
     def all(self) -> Iterator[Account]:
         """Every account, once."""
         self._records.flush()
-        todo = NodeSet()
-        todo.update(each for (each,) in self._each(_ROOTS, {"first": FIRST_NODE}))
-        return map(self._account, self._components(todo))
+        return map(self._account, self._components(self._each(_ROOTS, {"first": FIRST_NODE})))
 
     def only(self, nodes: Iterable[int]) -> Iterator[Account]:
         """The accounts of these nodes, each once, due or not."""
         self._records.flush()
-        todo = NodeSet()
-        todo.update(nodes)
-        return map(self._account, self._components(todo))
+        return map(self._account, self._components(nodes))
 
     def mark_all(self, why: str) -> None:
         """Every account is to be decided."""
@@ -117,8 +111,10 @@ class Accounts:
         with self._file.transaction():
             self._file.database.execute(_MARK_ALL, {"first": FIRST_NODE, "why": why})
 
-    def _components(self, todo: NodeSet) -> Iterator[list[int]]:
+    def _components(self, wanted: Iterable[int]) -> Iterator[list[int]]:
+        todo = NodeSet()
         try:
+            todo.update(wanted)
             while (node := todo.pop_lowest()) is not None:
                 nodes = self._nodes(node)
                 if len(nodes) > 1:
@@ -131,7 +127,7 @@ class Accounts:
         return sorted(each for (each,) in self._file.rows(_COMPONENT, (node,)))
 
     def _account(self, nodes: list[int]) -> Account:
-        wanted = (_json(nodes),)
+        wanted = (as_json(nodes),)
         with self._file.lock:
             database = self._file.database
             records = [as_record(row) for row in database.execute(_RECORDS, wanted)]
@@ -164,11 +160,8 @@ class Accounts:
             found.missing = frozenset(missing)
         return found
 
-    def _each(self, query: str, values: Any) -> Iterator[tuple[int]]:
-        """Rows of a query that writes nothing meanwhile."""
+    def _each(self, query: str, values: Any) -> Iterator[int]:
+        """The nodes of a query, while nothing is written."""
         with self._file.lock:
-            yield from self._file.database.execute(query, values)
-
-
-def _json(nodes: list[int]) -> str:
-    return "[" + ",".join(map(str, nodes)) + "]"
+            for (node,) in self._file.database.execute(query, values):
+                yield node

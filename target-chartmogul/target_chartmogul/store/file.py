@@ -19,30 +19,35 @@ _MAGIC: Final = b"SQLite format 3\x00"
 _HEADER: Final = 100
 
 
-def check_whose(path: Path) -> bool:
+def check_whose(path: Path, name: str | None = None) -> bool:
     """Whether there is a store at a path; False: nothing, or an empty file. It only reads.
+
+    Args:
+        path: of the file.
+        name: what messages call it, if it is a copy.
 
     Raises:
         ConfigurationError: something else lies there, or a store of a newer version of this target.
         StoreDamagedError: a store that was cut off.
         StoreError: it cannot be read.
     """
+    name = name or str(path)
     if path.is_dir():
-        raise ConfigurationError(f"store_path: {path} is a folder; name a file in it")
+        raise ConfigurationError(f"store_path: {name} is a folder; name a file in it")
     try:
         with path.open("rb") as file:
             header = file.read(_HEADER)
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise StoreError(f"store_path: {path} cannot be read: {error.strerror}") from None
+        raise StoreError(f"store_path: {name} cannot be read: {error.strerror}") from None
     if not header:
         return False
     if len(header) < _HEADER or not header.startswith(_MAGIC) or _number(header, 68) != APPLICATION_ID:
-        raise ConfigurationError(f"store_path: {path} is not a store of this target; it was left untouched")
+        raise ConfigurationError(f"store_path: {name} is not a store of this target; it was left untouched")
     if (found := _number(header, 60)) > FORMAT:
         raise ConfigurationError(
-            f"store_path: {path} was written by a newer version of this target (format {found}, this one reads "
+            f"store_path: {name} was written by a newer version of this target (format {found}, this one reads "
             f"{FORMAT}); it was left untouched"
         )
     if not path.with_name(f"{path.name}-wal").exists():
@@ -183,13 +188,11 @@ class StoreFile:
                 self.checkpoint()
 
     def close(self) -> None:
-        """Keep what was loaded, or take back what a rehearsal wrote."""
+        """Take back what was loaded and not committed, and all that a rehearsal wrote."""
         with self.lock:
-            if self._rehearsal:
+            if self.database.in_transaction:
                 with suppress(sqlite3.Error):
                     self.database.execute("ROLLBACK")
-            else:
-                self.commit()
             self.database.close()
 
 

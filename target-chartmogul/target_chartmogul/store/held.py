@@ -9,14 +9,27 @@ import msgspec
 from target_chartmogul.billing import decisions
 from target_chartmogul.billing.changes import Kind
 from target_chartmogul.billing.objects import Customer, Invoice, LineItem, Plan, SubscriptionEvent, Transaction
+from target_chartmogul.store.errors import StoreDamagedError
 
 encode: Final = msgspec.json.Encoder().encode
-DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
+_DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
     "customer": msgspec.json.Decoder(Customer),
     "plan": msgspec.json.Decoder(Plan),
     "invoice": msgspec.json.Decoder(Invoice),
     "event": msgspec.json.Decoder(SubscriptionEvent),
 }
+
+
+def read(kind: str, content: bytes) -> Any:
+    """An object, as it lies in the store.
+
+    Raises:
+        StoreDamagedError: it is not one.
+    """
+    try:
+        return _DECODERS[kind].decode(content)
+    except msgspec.DecodeError:
+        raise StoreDamagedError(f"the store is damaged: what it holds of ChartMogul ({kind}) cannot be read") from None
 
 
 class Holdings(decisions.Holdings):
@@ -27,7 +40,7 @@ class Holdings(decisions.Holdings):
         shelf: dict[str, Any] = (
             self.invoices if kind == "invoice" else self.customers if kind == "customer" else self.events
         )
-        shelf[external_id] = DECODERS[kind].decode(content)
+        shelf[external_id] = read(kind, content)
 
 
 def with_part(invoice: Invoice, part: LineItem | Transaction) -> Invoice:

@@ -12,7 +12,7 @@ from target_chartmogul.billing.changes import Change, ChartMogulObject, Kind, Re
 from target_chartmogul.billing.normal import same
 from target_chartmogul.billing.objects import Invoice, LineItem, Transaction
 from target_chartmogul.store.file import StoreFile
-from target_chartmogul.store.held import DECODERS, encode, parts_of, with_header, with_part, without_part
+from target_chartmogul.store.held import encode, parts_of, read, with_header, with_part, without_part
 from target_chartmogul.store.nodes import SourceNodes
 
 _BATCH: Final = 500
@@ -169,7 +169,7 @@ class HoldingJournal:
         found = self._file.row(
             "SELECT coalesce(sent, listed) FROM holding WHERE kind = ? AND id = ?", (kind, external_id)
         )
-        return DECODERS[kind].decode(found[0]) if found else None
+        return read(kind, found[0]) if found else None
 
     def differing(self) -> Iterator[tuple[Kind, str, bool]]:
         """Kind and id of what ChartMogul listed otherwise than it was sent, and whether it did not list it at all."""
@@ -187,7 +187,7 @@ class HoldingJournal:
         ):
             last = batch[-1][0]
             for _, content in batch:
-                yield DECODERS[kind].decode(content)
+                yield read(kind, content)
 
     # with the lock held and inside a transaction
 
@@ -244,10 +244,9 @@ class HoldingJournal:
         if found is None:
             return None, None
         sent, listed = found
-        decode = DECODERS[kind].decode
         if sent is None:
-            return decode(listed), None
-        return decode(sent), decode(listed) if listed else None
+            return read(kind, listed), None
+        return read(kind, sent), read(kind, listed) if listed else None
 
     def _write(self, kind: Kind, sent: ChartMogulObject, listed: ChartMogulObject | None, uuids: Uuids) -> None:
         """Keep what was sent, and what ChartMogul has instead of it."""
@@ -322,4 +321,4 @@ class HoldingJournal:
 
 
 def _equal(kind: Kind, one: bytes, other: bytes) -> bool:
-    return one == other or same(DECODERS[kind].decode(one), DECODERS[kind].decode(other))
+    return one == other or same(read(kind, one), read(kind, other))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from target_chartmogul.billing.nodes import as_json
 from target_chartmogul.store.file import StoreFile
 from target_chartmogul.store.instants import instant
 from target_chartmogul.store.records import Records
@@ -95,13 +96,17 @@ class Outcomes:
             memories: all that must be remembered.
             accepted: records of which the decision took the present version.
         """
-        wanted = "[" + ",".join(map(str, nodes)) + "]"
+        wanted = as_json(nodes)
         with self.together():
             self._replace_marks(wanted, {(node, at): why for node, at, why in due})
             self._replace_notes(wanted, notes, instant(now))
             self._replace_figures(wanted, figures or {})
             self._replace_memories(wanted, memories)
             self._records.accept(accepted)
+
+    def clear(self, nodes: Sequence[int]) -> None:
+        """Nothing is left of these."""
+        self.finish(nodes, now=datetime.min.replace(tzinfo=UTC))
 
     def remember(self, memories: Iterable[Memory]) -> None:
         """Before the first change, or as it is learned: a run may end between any two of its changes."""
@@ -130,7 +135,7 @@ class Outcomes:
             values += kinds
         if nodes is not None:
             condition += " AND node IN (SELECT value FROM json_each(?))"
-            values.append(msgspec.json.encode(nodes).decode())
+            values.append(as_json(nodes))
         rows = self._file.rows(
             f"SELECT node, kind, id, rule, detail, since FROM note WHERE 1{condition} ORDER BY kind, id, node",  # noqa: S608
             values,

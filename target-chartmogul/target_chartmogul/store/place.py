@@ -32,6 +32,7 @@ class StorePlace:
         self, location: str | None, source: SourceNodes, *, dry_run: bool = False, read_only: bool = False
     ) -> None:
         self.lasting = location is not None
+        self._location = location
         self._source = source
         self._dry_run = dry_run
         self._read_only = read_only
@@ -145,6 +146,7 @@ class StorePlace:
             path = self._scratch_file()
             if not self._remote.download(path) and self._read_only:
                 raise ConfigurationError("store_path: there is no store yet; run the pipeline first")
+            check_whose(path, self._location)
             return path
         if self._home is None:
             return self._scratch_file()

@@ -19,12 +19,12 @@ class Reads:
     def __init__(self, file: StoreFile, meta: Meta) -> None:
         self._file = file
         self._meta = meta
-        self._seen = NodeSet()
         self._versions: dict[int, int] = {}
         self._mixed: set[int] = set()
         """Streams of which some row carried another version, or none."""
         self._activated: dict[int, int] = {}
         self._resumable: dict[int, int] = dict(file.rows("SELECT stream, version FROM read"))
+        self._seen = NodeSet()
 
     def unversioned(self, stream: int) -> None:
         """A row without a version came."""

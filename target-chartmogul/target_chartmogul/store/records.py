@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from target_chartmogul.billing.nodes import FIRST_NODE, node, number_of, stream_of
+from target_chartmogul.billing.nodes import FIRST_NODE, as_json, node, number_of, stream_of
 from target_chartmogul.store.file import StoreFile
 from target_chartmogul.store.meta import Meta
 from target_chartmogul.store.nodes import SourceNodes
@@ -21,6 +21,10 @@ _FIRST_READ: Final = "first read"
 _KNOWN: Final = (
     "SELECT r.node, r.hash, r.gone, r.id_text FROM json_each(?) AS wanted CROSS JOIN record AS r"
     " ON r.node = wanted.value"
+)
+_WITH_PREVIOUS: Final = (
+    "SELECT node, payload, previous FROM json_each(?) AS wanted CROSS JOIN record INDEXED BY record_previous"
+    " ON node = wanted.value WHERE previous IS NOT NULL AND invalid IS NULL"
 )
 
 
@@ -59,10 +63,10 @@ class Records:
         self._file = file
         self._meta = meta
         self._source = source
-        self._reads = Reads(file, meta)
         self._batch: dict[int, _Arrived] = {}
         self._forgotten = {each for (each,) in file.rows("SELECT node FROM forgotten")}
         self._marking = meta.get(_FIRST_READ) is not None
+        self._reads = Reads(file, meta)
         self.collided: list[tuple[int, str]] = []
         """Stream and id of records that were not taken, since the store has another id under the same number."""
 
@@ -147,10 +151,9 @@ class Records:
             return
         batch, self._batch = self._batch, {}
         with self._file.lock:
-            wanted = "[" + ",".join(map(str, batch)) + "]"
             known = {
                 node: (digest, gone, id_text)
-                for node, digest, gone, id_text in self._file.database.execute(_KNOWN, (wanted,))
+                for node, digest, gone, id_text in self._file.database.execute(_KNOWN, (as_json(batch),))
             }
             new, touched, links = [], [], []
             for node, arrived in sorted(batch.items()):
@@ -231,7 +234,7 @@ class Records:
         self.flush()
         last = -1
         while found := self._file.row(
-            "SELECT node, payload, previous, invalid, gone, id_text FROM record"
+            "SELECT node, payload, previous, invalid, gone, id_text FROM record INDEXED BY record_invalid"
             " WHERE node > ? AND invalid IS NOT NULL ORDER BY node LIMIT 1",
             (last,),
         ):
@@ -242,16 +245,10 @@ class Records:
 
     def accept(self, nodes: Iterable[int]) -> None:
         """A decision accepted the present versions of these: the previous ones, and what only they name, go."""
-        for each in nodes:
-            found = self._file.row(
-                "SELECT payload, previous FROM record WHERE node = ? AND previous IS NOT NULL AND invalid IS NULL",
-                (each,),
-            )
-            if found is None:
-                continue
+        for each, payload, previous in self._file.rows(_WITH_PREVIOUS, (as_json(nodes),)):
             stream = stream_of(each)
-            kept = set(self._source.links_of(stream, found[0]))
-            self._unlink(each, set(self._source.links_of(stream, found[1])) - kept)
+            kept = set(self._source.links_of(stream, payload))
+            self._unlink(each, set(self._source.links_of(stream, previous)) - kept)
             self._file.database.execute("UPDATE record SET previous = NULL WHERE node = ?", (each,))
 
     @property

@@ -119,7 +119,7 @@ class RemoteFile:
             with packed.open("rb") as file:
                 if file.read(2) != _GZIP:
                     raise ConfigurationError(
-                        "store_path: the object there is not a store of this target; it was left untouched"
+                        f"store_path: {self._path} is not a store of this target; it was left untouched"
                     )
             path.touch(mode=0o600)
             with gzip.open(packed) as source, path.open("wb") as target:

@@ -16,6 +16,8 @@ CREATE TABLE told(stream TEXT, number INTEGER, hash INTEGER NOT NULL, PRIMARY KE
 -- Small columns first: what only looks at them does not read a payload's overflow pages.
 CREATE TABLE record(node INTEGER PRIMARY KEY, hash INTEGER NOT NULL, gone INTEGER NOT NULL, id_text TEXT,
   invalid BLOB, payload BLOB NOT NULL, previous BLOB);
+CREATE INDEX record_invalid ON record(node) WHERE invalid IS NOT NULL;
+CREATE INDEX record_previous ON record(node) WHERE previous IS NOT NULL;
 -- Of the last payload and the previous one: (from, 0, to) and (to, 1, from); to the catalogue only the latter.
 CREATE TABLE link(a INTEGER, back INTEGER, b INTEGER, PRIMARY KEY(a, back, b)) WITHOUT ROWID;
 CREATE TABLE forgotten(node INTEGER PRIMARY KEY);

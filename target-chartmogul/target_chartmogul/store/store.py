@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Final
 
 from target_chartmogul.store.accounts import Accounts
+from target_chartmogul.store.errors import store_errors
 from target_chartmogul.store.file import StoreFile
-from target_chartmogul.store.forgetting import forget
 from target_chartmogul.store.holdings import HoldingJournal
 from target_chartmogul.store.meta import Meta
 from target_chartmogul.store.nodes import SourceNodes
 from target_chartmogul.store.outcomes import Outcomes
+from target_chartmogul.store.persons import records_of_person
 from target_chartmogul.store.records import Records
 
 _UNFINISHED: Final = "unfinished"
@@ -37,7 +38,12 @@ class Store:
     def __init__(self, path: Path, source: SourceNodes, *, read_only: bool = False, rehearsal: bool = False) -> None:
         self._file = StoreFile(path, read_only=read_only, rehearsal=rehearsal)
         self.meta = Meta(self._file)
-        self.records = Records(self._file, self.meta, source)
+        try:
+            with store_errors():
+                self.records = Records(self._file, self.meta, source)
+        except BaseException:
+            self._file.close()
+            raise
         self.outcomes = Outcomes(self._file, self.records)
         self.accounts = Accounts(self._file, self.records, source)
         self.holdings = HoldingJournal(self._file, source)
@@ -108,7 +114,11 @@ class Store:
             The nodes that were erased; none of them is taken again.
         """
         self.records.flush()
-        erased = forget(self._file, self.records, self.holdings, contact, self._source.contact_stream)
+        erased = records_of_person(self._file, contact, self._source.contact_stream)
+        with self.transaction():
+            self.records.forget(erased)
+            self.holdings.erase(contact)
+            self.outcomes.clear(erased)
         self._file.scrub()
         return erased
 

@@ -24,6 +24,7 @@ from target_chartmogul.sources.keap.orders.drafts import OrderDraft, OrderDrafte
 from target_chartmogul.sources.keap.orders.invoices import Settled, invoice_of
 from target_chartmogul.sources.keap.orders.owners import Owners
 from target_chartmogul.sources.keap.orders.plans import UsedPlans
+from target_chartmogul.sources.keap.orders.remarks import order_remarks
 from target_chartmogul.sources.keap.payments.settlement import InvoiceShell, OrderToSettle, Settlement
 from target_chartmogul.sources.keap.payments.transactions import settle
 from target_chartmogul.sources.keap.settings import MappingSettings
@@ -46,6 +47,7 @@ def decide(
     now: datetime,
     *,
     settings_changed: frozenset[str] = frozenset(),
+    explain: bool = False,
 ) -> Decision:
     """What ChartMogul should hold of an account after this run.
 
@@ -55,8 +57,14 @@ def decide(
         settings: those of the mapping.
         now: the clock of the run, aware.
         settings_changed: names of mapping settings that differ from those of the last run (rule 1.10).
+        explain: notes also say what needs no report, see `orders.remarks`.
     """
-    return _Run(account, catalogue, settings, now, settings_changed).decide()
+    run = _Run(account, catalogue, settings, now, settings_changed)
+    decision = run.decide()
+    if explain:
+        for draft in run.drafts.orders.values():
+            decision.notes.extend(order_remarks(draft, run.subscriptions))
+    return decision
 
 
 class _Run:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import msgspec
 
-from target_chartmogul.billing.decisions import Decision, Waiting
+from target_chartmogul.billing.decisions import Decision, Note, Waiting
+from target_chartmogul.billing.mrr import Plans, current_step, subscription_steps
 from target_chartmogul.billing.objects import CANCELLATION_SCHEDULED, CANCELLED, SubscriptionEvent
 from target_chartmogul.sources.native.account import Account
 from target_chartmogul.sources.native.rows import CancellationRow
@@ -42,13 +43,54 @@ def decide_cancellations(
         found.append(_event(row, row.effective_date, scheduled, now))
     events = [_due(each, now) for each in found]
     decision.events = {each.external_id: each for each in events}
-    return [each.effective_date for each in events if each.event_type == CANCELLATION_SCHEDULED]
+    return [each.effective_date for each in events if _is_scheduled(each)]
+
+
+def cancellation_notes(held: Mapping[str, SubscriptionEvent], decision: Decision, plans: Plans) -> Iterator[Note]:
+    """Every cancellation, done or to come, with the MRR that ends with it; and which are new, or are removed.
+
+    Args:
+        held: what ChartMogul holds.
+        decision: with all events and invoices.
+        plans: of rows and of ChartMogul.
+    """
+    lines = {
+        (customer, each): steps for customer, each, steps in subscription_steps(decision.invoices.values(), (), plans)
+    }
+    for external_id, event in sorted(decision.events.items()):
+        key = (event.customer_external_id, event.subscription_external_id)
+        step = current_step(lines.get(key, ()), event.effective_date)
+        detail = {
+            "subscription": event.subscription_external_id,
+            "customer": event.customer_external_id,
+            "source": "row",
+            "effective_date": event.effective_date.isoformat(),
+            "event_type": event.event_type,
+            "reason": "current",
+            "mrr": step.mrr if step else 0,
+            "currency": step.currency if step else None,
+        }
+        yield Note(kind=_list_of(event), id=external_id, rule="6.3", detail=detail)
+        if external_id not in held:
+            yield Note(kind=f"{_list_of(event)}_added", id=external_id, rule="6.3", detail=detail)
+    for external_id, event in sorted(held.items()):
+        if external_id not in decision.events:
+            due = _is_scheduled(event) and base_id(event) in decision.events
+            detail = {"subscription": event.subscription_external_id, "reason": "due" if due else "withdrawn"}
+            yield Note(kind=f"{_list_of(event)}_removed", id=external_id, rule="6.3" if due else "1.1", detail=detail)
+
+
+def _list_of(event: SubscriptionEvent) -> str:
+    return "scheduled_cancellations" if _is_scheduled(event) else "cancellations"
+
+
+def _is_scheduled(event: SubscriptionEvent) -> bool:
+    return event.event_type == CANCELLATION_SCHEDULED
 
 
 def base_id(event: SubscriptionEvent) -> str:
     """The id of the row that an event is made of."""
-    scheduled = event.event_type == CANCELLATION_SCHEDULED
-    return event.external_id.removesuffix(SCHEDULED_ENDING) if scheduled else event.external_id
+    return event.external_id.removesuffix(SCHEDULED_ENDING) if _is_scheduled(event) else event.external_id
 
 
 def _event(
@@ -69,7 +111,7 @@ def _event(
 
 def _due(event: SubscriptionEvent, now: datetime) -> SubscriptionEvent:
     """The cancellation that a scheduled one becomes when its day has come."""
-    if event.event_type != CANCELLATION_SCHEDULED or event.effective_date > now:
+    if not _is_scheduled(event) or event.effective_date > now:
         return event
     return msgspec.structs.replace(
         event, external_id=base_id(event), event_type=CANCELLED, event_date=event.effective_date

@@ -17,7 +17,7 @@ from target_chartmogul.billing.decisions import Decision, Note
 from target_chartmogul.billing.emails import email_fingerprint, is_valid_email
 from target_chartmogul.billing.objects import Customer
 from target_chartmogul.sources.native.account import Account, Catalogue
-from target_chartmogul.sources.native.cancellations import decide_cancellations
+from target_chartmogul.sources.native.cancellations import cancellation_notes, decide_cancellations
 from target_chartmogul.sources.native.invoices import decide_invoices
 from target_chartmogul.sources.native.streams import CANCELLATIONS, CUSTOMERS, INVOICES, TRANSACTIONS
 from target_chartmogul.sources.native.transactions import join_transactions
@@ -49,6 +49,8 @@ def decide(account: Account, catalogue: Catalogue, *, hard_delete: bool, now: da
         needed = {each.invoice.customer_external_id for each in invoices.values()}
         needed |= {each.customer_external_id for each in cancellations.values()}
         _remove_customers(removed.get(CUSTOMERS, _NONE), needed, decision)
+    plans = {**catalogue.plans_held, **catalogue.plans}
+    decision.notes += cancellation_notes(account.holdings.events, decision, plans)
     decision.notes += _notes_of_gone(account, decision, removed)
     dues += [each.due for each in decision.waiting if each.due is not None]
     decision.next_due = min(dues, default=None)
@@ -100,7 +102,12 @@ def _remove_customers(gone: AbstractSet[str], needed: AbstractSet[str], decision
 def _notes_of_gone(account: Account, decision: Decision, removed: Mapping[str, AbstractSet[str]]) -> list[Note]:
     """Rows that are gone and go on to count all the same."""
     return [
-        Note(kind="gone_rows", id=f"{stream}:{external_id}", rule="1.8", detail={"stream": stream, "id": external_id})
+        Note(
+            kind="gone_rows",
+            id=f"{stream}:{external_id}",
+            rule="1.8",
+            detail={"stream": stream, "record": external_id},
+        )
         for stream in sorted(account.gone)
         for external_id in sorted(account.gone[stream])
         if external_id not in removed.get(stream, _NONE) or (stream == CUSTOMERS and external_id in decision.customers)

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from target_chartmogul.billing.calendar import Interval, plus
+from target_chartmogul.billing.decisions import Holdings
 from target_chartmogul.billing.objects import (
     CANCELLATION_SCHEDULED,
     CANCELLED,
@@ -14,8 +15,8 @@ from target_chartmogul.billing.objects import (
     SubscriptionEvent,
     Transaction,
 )
-from target_chartmogul.sources.keap.account import Arrived, Remembered
-from target_chartmogul.sources.keap.cancellations.cancellations import decide_events
+from target_chartmogul.sources.keap.account import Account, Memories
+from target_chartmogul.sources.keap.cancellations.cancellations import Ended, EventDecider
 from target_chartmogul.sources.keap.cancellations.events_decision import EventsDecision
 from target_chartmogul.sources.keap.records import Subscription
 from target_chartmogul.sources.keap.settings import MappingSettings
@@ -111,34 +112,37 @@ def decided(
     *,
     earlier: list[SubscriptionEvent] | None = None,
     sources: dict[str, str] | None = None,
-    rules: dict[str, str] | None = None,
-    ended_by_refund: dict[str, str] | None = None,
-    whole: bool = True,
-    invalid: frozenset[str] = frozenset(),
+    first_seen: dict[str, str] | None = None,
+    ended_by_refund: dict[str, Ended] | None = None,
+    gone: bool = True,
+    unreadable: frozenset[str] = frozenset(),
     now: datetime = NOW,
     **settings: Any,
 ) -> EventsDecision:
+    """§6 on these records; a subscription of which there is none is gone, unless it says otherwise."""
     rows = [] if records is None else records if isinstance(records, list) else [records]
-    return decide_events(
-        {each.id: each for each in rows},
-        {each.id: each.contact_id for each in rows},
+    account = Account(
+        subscriptions={str(each.id): each for each in rows},
+        subscriptions_complete=gone,
+        unreadable={"subscriptions": unreadable},
+        holdings=Holdings(events={each.external_id: each for each in earlier or []}),
+        memories=Memories(cancellation_sources=sources or {}, first_seen=first_seen or {}),
+    )
+    return EventDecider(
+        account,
+        {str(each.id): str(each.contact_id) for each in rows},
         {each.external_id: each for each in invoices},
-        {each.external_id: each for each in earlier or []},
-        remembered=Remembered(
-            cancellation_sources=sources or {},
-            cancellation_rules=rules or {},
-            ended_by_refund=ended_by_refund or {},
-        ),
-        arrived=Arrived(subscriptions_whole=whole, invalid_subscriptions=invalid),
+        first_orders={},
+        ended_by_refund=ended_by_refund or {},
         settings=MappingSettings(**settings),
         now=now,
-    )
+    ).decide()
 
 
 def again(before: EventsDecision, record: Subscription, invoices: list[Invoice], **settings: Any) -> EventsDecision:
-    """The next run, with the ledger of an earlier one."""
+    """The next run, with the store of an earlier one."""
     earlier = list(before.events.values())
-    return decided(record, invoices, earlier=earlier, sources=before.sources, rules=before.rules, **settings)
+    return decided(record, invoices, earlier=earlier, sources=before.sources, first_seen=before.first_seen, **settings)
 
 
 def events(decision: EventsDecision) -> dict[str, str]:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from target_chartmogul.billing.money import to_hundredths
 from target_chartmogul.billing.objects import Invoice, LineItem
-from target_chartmogul.sources.keap.account import Remembered
+from target_chartmogul.sources.keap.account import Account
 from target_chartmogul.sources.keap.payments.settlement import InvoiceShell, OrderToSettle, Settlement, Settlements
 from target_chartmogul.sources.keap.payments.transactions import settle
 from target_chartmogul.sources.keap.records import (
@@ -19,6 +19,7 @@ from target_chartmogul.sources.keap.records import (
     PaymentTransaction,
 )
 from target_chartmogul.sources.keap.settings import MappingSettings
+from target_chartmogul.sources.keap.unrecorded_orders import UnrecordedOrder, unrecorded_orders
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -37,6 +38,7 @@ def order(
     at: float = 0,
     currency: str = "USD",
     refund_total: int = 0,
+    total_paid: int | None = None,
     invoices: Iterable[tuple[str, int]] | None = None,
     before_exclusion: int | None = None,
     zero_decimal_amounts: str = "hundredths",
@@ -49,6 +51,7 @@ def order(
             id=order_id,
             total=CurrencyValue(amount=total, currency_code=currency),
             refund_total=CurrencyValue(amount=refund_total, currency_code=currency),
+            total_paid=None if total_paid is None else CurrencyValue(amount=total_paid, currency_code=currency),
             invoice_id=f"10{order_id}",
         ),
         date=day(at),
@@ -122,25 +125,24 @@ def settled(
     rows: Iterable[PaymentTransaction] = (),
     order_payments: Iterable[OrderPayment] = (),
     *,
-    existing: Mapping[str, Invoice] | None = None,
-    remembered: Remembered | None = None,
-    unreadable: frozenset[str] = frozenset(),
-    unsent: frozenset[str] = frozenset(),
+    unrecorded: Mapping[str, UnrecordedOrder] | None = None,
+    unsent: Iterable[OrderToSettle] = (),
     settings: MappingSettings | None = None,
 ) -> Settlements:
-    """`settle` on these rows."""
-    return settle(
-        list(orders),
-        {str(each.id): each for each in payments},
-        list(rows),
-        list(order_payments),
-        existing or {},
-        remembered or Remembered(),
-        settings or MappingSettings(),
-        NOW,
-        unreadable_payments=unreadable,
-        unsent_orders=unsent,
+    """`settle` on these rows; `unsent` are orders that have a record and are not sent."""
+    wanted = list(orders)
+    account = Account(
+        orders={str(each.order.id): each.order for each in [*wanted, *unsent]},
+        payments={str(each.id): each for each in payments},
+        transactions=list(rows),
+        order_payments=list(order_payments),
     )
+    return settle(wanted, account, unrecorded or {}, settings or MappingSettings(), NOW)
+
+
+def unrecorded(held: Mapping[str, Invoice]) -> dict[str, UnrecordedOrder]:
+    """Orders of which only these invoices are left."""
+    return unrecorded_orders(held, ())
 
 
 def amounts(settlement: Settlement) -> dict[str, int]:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
+from target_chartmogul.sources.keap.cancellations.cancellations import Ended
 from target_chartmogul.sources.keap.cancellations.subscription_facts import order_money
 from target_chartmogul.sources.keap.settings import MappingSettings
-from tests.unit.mapping.churn_cases import NOW, again, at, decided, events, listed, order, subscription, why, written
+from tests.unit.sources.keap.churn_cases import (
+    NOW,
+    again,
+    at,
+    decided,
+    events,
+    listed,
+    order,
+    subscription,
+    why,
+    written,
+)
 
 JAN_FEB = [order("2026-01-10"), order("2026-02-10")]
 UNPAID = [order("2026-01-10"), order("2026-02-10", paid=None)]
@@ -74,7 +86,14 @@ def test_rule_6_1_periods_follow_the_subscriptions_own_interval_not_the_plans():
 def test_rule_6_1_modified_and_run_date_stay_as_first_written(source, kept):
     record = subscription(modified="2026-03-25")
     sources = {"1-cancelled-2026-03-02": source} if source else {}
-    decision = decided(record, JAN_FEB, earlier=[written("2026-03-02")], sources=sources, churn_fallback="modified")
+    decision = decided(
+        record,
+        JAN_FEB,
+        earlier=[written("2026-03-02")],
+        sources=sources,
+        first_seen={"1": "2026-03-02"} if source else {},
+        churn_fallback="modified",
+    )
     day = "2026-03-02" if kept else "2026-03-25"
     assert events(decision) == {f"1-cancelled-{day}": day}
     assert decision.sources == ({f"1-cancelled-{day}": source if kept else "modified"} if source else {})
@@ -87,6 +106,7 @@ def test_rule_6_1_modified_starts_anew_once_the_subscription_was_active_again():
         [*JAN_FEB, order("2026-05-01")],
         earlier=[written("2026-03-02")],
         sources={"1-cancelled-2026-03-02": "modified"},
+        first_seen={"1": "2026-03-02"},
         churn_fallback="modified",
     )
     assert events(decision) == {"1-cancelled-2026-03-02": "2026-03-02", "1-cancelled-2026-05-20": "2026-05-20"}
@@ -257,11 +277,22 @@ def test_rule_6_6_plan_change(first_order, other, ended, plan_change):
         assert events(decision) == {"1-cancelled-2026-04-10": "2026-04-10"}
 
 
-@pytest.mark.parametrize("old", [OLD | {"active": True}, OLD | {"end_date": "2026-04-10"}])
-def test_rule_6_6_only_inactive_ones_without_end_date(old):
-    records = [subscription(**old), subscription(**FOLLOWER)]
-    decision = decided(records, [*OLD_ORDERS, order("2026-03-25", of="2")], plan_change="switch")
-    assert not listed(decision, "overlaps")
+@pytest.mark.parametrize(
+    ("active", "end_date", "ended"),
+    [
+        (False, None, "2026-03-25T12:00:00"),
+        (False, "2026-04-10", "2026-04-10"),
+        (True, "2026-04-10", "2026-04-10"),
+        (True, None, None),
+    ],
+)
+def test_rule_6_6_only_inactive_ones_without_end_date(active, end_date, ended):
+    old = subscription(active, **OLD, **({"end_date": end_date} if end_date else {}))
+    decision = decided(
+        [old, subscription(**FOLLOWER)], [*OLD_ORDERS, order("2026-03-25", of="2")], plan_change="switch"
+    )
+    assert listed(decision, "overlaps") == (["1"] if not active and not end_date else [])
+    assert list(events(decision).values()) == ([ended] if ended else [])
 
 
 def test_rule_6_6_the_earliest_follower_ends_it():
@@ -288,10 +319,10 @@ def test_rule_6_7_the_owner_of_a_gone_one_is_that_of_its_latest_order():
     assert [each.customer_external_id for each in decision.events.values()] == ["9"]
 
 
-@pytest.mark.parametrize(("whole", "invalid"), [(False, frozenset()), (True, frozenset({"1"}))])
-def test_rules_1_5_and_1_8_neither_an_unread_nor_an_invalid_subscription_is_gone(whole, invalid):
+@pytest.mark.parametrize(("gone", "unreadable"), [(False, frozenset()), (True, frozenset({"1"}))])
+def test_rules_1_5_and_1_8_neither_an_unread_nor_an_unreadable_subscription_is_gone(gone, unreadable):
     earlier = [written("2026-01-20"), written("2026-05-01", kind="scheduled"), written("2026-09-01", kind="scheduled")]
-    decision = decided(None, JAN_FEB, earlier=earlier, whole=whole, invalid=invalid)
+    decision = decided(None, JAN_FEB, earlier=earlier, gone=gone, unreadable=unreadable)
     assert list(decision.events) == ["1-cancelled-2026-01-20", "1-cancelled-2026-05-01", "1-scheduled-2026-09-01"]
     assert decision.next_due == at("2026-09-01T00:00:00")
     assert listed(decision, "undecided_subscriptions") == ["1"]
@@ -342,6 +373,9 @@ def test_rule_1_5_an_impossible_date_costs_its_subscription_alone(year):
     assert [(each.stream, each.id, each.field) for each in decision.rejects] == [("subscriptions", "1", "end_date")]
 
 
+FIFTY_FIVE = {"1": Ended("55", date(2026, 3, 10))}
+
+
 def refunded_order(day: str, number: str):
     """`remove_mrr` made the line of a refunded order one-time: it names no subscription any more."""
     whole = order(day, refunded="2026-03-20", number=number)
@@ -367,18 +401,8 @@ def refunded_order(day: str, number: str):
 )
 def test_rule_8_full_refund_remove_mrr_ends_an_inactive_subscription(record, expected):
     invoices = [*JAN_FEB, refunded_order("2026-03-10", "55")]
-    decision = decided(record, invoices, ended_by_refund={"1": "55"}, full_refund="remove_mrr")
-    assert events(decision) == expected
-    lost = decided(record, invoices, earlier=list(decision.events.values()), full_refund="remove_mrr")
-    assert lost.events == decision.events
-    assert "1-cancelled-2026-03-10" not in decided(record, invoices, ended_by_refund={"1": "55"}).events
-
-
-def test_rule_8_only_the_latest_order_ends_it():
-    invoices = [order("2026-01-10"), refunded_order("2026-02-10", "55"), order("2026-03-10")]
-    record = subscription(next_bill_date="2026-04-10")
-    decision = decided(record, invoices, ended_by_refund={"1": "55"}, full_refund="remove_mrr")
-    assert list(decision.events) == ["1-cancelled-2026-04-10"]
+    assert events(decided(record, invoices, ended_by_refund=FIFTY_FIVE)) == expected
+    assert "1-cancelled-2026-03-10" not in decided(record, invoices).events
 
 
 def test_rule_9_10_an_order_is_paid_when_cash_and_credits_reach_its_total():
@@ -412,7 +436,7 @@ def test_rule_1_1_the_order_of_records_does_not_matter():
 def test_rules_6_2_and_8_a_refunded_order_on_the_day_of_another_line():
     invoices = [*JAN_FEB, refunded_order("2026-02-10", "55")]
     record = subscription(next_bill_date="2026-04-10")
-    decision = decided(record, invoices, ended_by_refund={"1": "55"}, full_refund="remove_mrr")
+    decision = decided(record, invoices, ended_by_refund={"1": Ended("55", date(2026, 2, 10))})
     assert events(decision) == {"1-cancelled-2026-02-10": "2026-02-10T12:00:01"}
 
 
@@ -431,8 +455,3 @@ def test_rules_6_2_and_6_6_a_switch_never_ends_it_before_its_latest_line():
 def test_rules_6_7_and_1_7_newly_vanished_subscriptions_are_listed_for_the_guard(earlier, new):
     decision = decided(None, JAN_FEB, earlier=earlier)
     assert listed(decision, "vanished_subscriptions") == (["1"] if new else [])
-
-
-def test_rule_6_9_rules_are_kept_for_what_a_later_run_does_not_look_at():
-    decision = decided(subscription(end_date="2026-02-10"), JAN_FEB)
-    assert decision.rules == {"1-cancelled-2026-02-10": "6.2"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.mapping.churn_cases import decided, events, listed, order, subscription, why, written
+from tests.unit.sources.keap.churn_cases import again, decided, events, listed, order, subscription, why, written
 
 FEB = order("2026-02-10")
 
@@ -72,12 +72,11 @@ def test_rules_6_4_and_9_10_applied_once_and_stable():
         invoices,
         earlier=[written("2026-03-20")],
         sources={"1-cancelled-2026-03-20": "modified"},
+        first_seen={"1": "2026-03-20"},
         churn_fallback="modified",
     )
     assert list(first.events) == ["1-cancelled-2026-04-10"]
-    second = decided(
-        record, invoices, earlier=list(first.events.values()), sources=first.sources, churn_fallback="modified"
-    )
+    second = again(first, record, invoices, churn_fallback="modified")
     assert (second.events, second.sources) == (first.events, first.sources)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).parents[2]
+TESTS = Path(__file__).parents[3]
 DOCUMENT = TESTS.parent / "docs" / "mapping.md"
 SECTIONS = {"0": 8, "1": 10, "2": 4, "3": 8, "4": 10, "5": 7, "6": 9, "7": 3, "9": 11}
 """How many rules each section has; section 8 is one table of settings, which has one number."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from target_chartmogul.billing.decisions import Decision
-from tests.keap_rows import Row, contact, item, order, payment, product, subscription, subscription_item
-from tests.unit.mapping.deciding import decided, line, noted
+from tests.support.keap_rows import Row, contact, item, order, payment, product, subscription, subscription_item
+from tests.unit.sources.keap.deciding import decided, line, noted
 
 EXCLUDED = {"exclude_contact_tags": ["99"]}
 HARD = {**EXCLUDED, "hard_delete": True}
@@ -14,14 +14,11 @@ KEPT_OUT = contact("1300", tag_ids=["99"])
 JANUARY = order("9001", [subscription_item("1", "501")], 4900)
 PAID = payment("71", ["9001"], 49.0)
 FEBRUARY = "2026-02-10T12:00:00Z"
-ARRIVALS = pytest.mark.parametrize("arrives", [False, True], ids=["orders do not arrive", "orders arrive"])
 
 
-def run(before: Decision | None, *subscriptions: Row, arrives: bool = True, **rows: list[Row]) -> Decision:
-    """With the filter on; `rows` that are orders or payments come only if these arrive."""
+def run(before: Decision | None, *subscriptions: Row, **rows: list[Row]) -> Decision:
+    """With the filter on."""
     rows = {"contacts": [contact(), KEPT_OUT], "orders": [JANUARY], "payments": [PAID]} | rows
-    if not arrives:
-        rows |= {"orders": [], "payments": []}
     return decided(before, settings=EXCLUDED, subscriptions=[*subscriptions], products=[product()], **rows)
 
 
@@ -33,58 +30,50 @@ def ends(decision: Decision) -> dict[str, str]:
     return {each: event.customer_external_id for each, event in decision.events.items()}
 
 
-@ARRIVALS
 @pytest.mark.parametrize("ended", [False, True], ids=["ends with the move", "ended before"])
-def test_rules_8_and_4_9_a_subscription_that_moves_to_a_filtered_contact_is_frozen(arrives: bool, ended: bool) -> None:
+def test_rules_8_and_4_9_a_subscription_that_moves_to_a_filtered_contact_is_frozen(ended: bool) -> None:
     """Its invoices and its cancellation stay with the customer that has them; the filtered one never is one."""
     end: Row = {"active": False, "end_date": "2026-02-10"}
     first = run(None, subscription(**(end if ended else {})))
-    later = run(first, subscription(contact_id="1300", **end), arrives=arrives)
+    later = run(first, subscription(contact_id="1300", **end))
     assert later.invoices == first.invoices
     assert ends(later) == {"501-cancelled-2026-02-10": "1207"}
     assert set(later.customers) == {"1207"}
 
 
-@ARRIVALS
-def test_rule_8_what_a_frozen_subscription_bills_later_is_kept_out(arrives: bool) -> None:
+def test_rule_8_what_a_frozen_subscription_bills_later_is_kept_out() -> None:
     first = run(None, subscription())
     new = order("9002", [subscription_item("2", "501")], 4900, time=FEBRUARY)
-    later = run(first, subscription(contact_id="1300"), orders=[JANUARY, new] if arrives else [new])
+    later = run(first, subscription(contact_id="1300"), orders=[JANUARY, new])
     assert later.invoices == first.invoices
 
 
-def test_rules_8_and_1_2_a_contact_that_is_kept_out_stays_so_in_runs_that_do_not_read_it() -> None:
-    """The tap reads an order again for its payment, and with it the order's own contact only."""
+def test_rule_8_what_was_kept_out_is_sent_once_its_contact_is_let_in() -> None:
     first = run(None, subscription(contact_id="1300"))
     assert first.invoices == {}
-    later = run(first, subscription(contact_id="1300"), contacts=[contact()])
-    assert (later.invoices, later.customers) == (first.invoices, first.customers)
-    assert run(first, subscription(contact_id="1300"), contacts=[contact()], payments=[]).invoices == {}
-    let_in = run(later, subscription(contact_id="1300"), contacts=[contact(), contact("1300")])
+    let_in = run(first, subscription(contact_id="1300"), contacts=[contact(), contact("1300")])
     assert owners(let_in) == {"9001-c1300": "1300"}
 
 
-@ARRIVALS
-def test_rule_8_hard_delete_removes_what_moved_to_a_filtered_contact(arrives: bool) -> None:
+def test_rule_8_hard_delete_removes_what_moved_to_a_filtered_contact() -> None:
     both = order("9002", [subscription_item("2", "501"), subscription_item("3", "502")], 9800, time=FEBRUARY)
     rows = {"contacts": [contact(), KEPT_OUT], "products": [product()]}
     money = [PAID, payment("72", ["9002"], 98.0, time=FEBRUARY)]
     sent: dict[str, list[Row]] = {"orders": [JANUARY, both], "payments": money}
     first = decided(subscriptions=[subscription(active=False), subscription("502")], **rows, **sent)
     moved = [subscription(contact_id="1300", active=False), subscription("502")]
-    later = decided(first, settings=HARD, subscriptions=moved, **rows, **(sent if arrives else {}))
+    later = decided(first, settings=HARD, subscriptions=moved, **rows, **sent)
     assert {each: len(invoice.line_items) for each, invoice in later.invoices.items()} == {"9002": 1}
     assert [each.amount_in_cents for each in later.invoices["9002"].transactions] == [4900]
     assert later.events == {}
 
 
-@ARRIVALS
-def test_rule_8_one_order_of_which_one_line_is_frozen_and_another_moves(arrives: bool) -> None:
+def test_rule_8_one_order_of_which_one_line_is_frozen_and_another_moves() -> None:
     both = order("9001", [subscription_item("1", "501"), subscription_item("2", "502")], 9800)
     rows = {"contacts": [contact(), contact("1208"), KEPT_OUT], "orders": [both]}
     rows |= {"payments": [payment("71", ["9001"], 60.0)]}
     first = run(None, subscription(), subscription("502"), **rows)
-    later = run(first, subscription(contact_id="1208"), subscription("502", "1300"), arrives=arrives, **rows)
+    later = run(first, subscription(contact_id="1208"), subscription("502", "1300"), **rows)
     assert owners(later) == {"9001-c1208": "1208", "9001": "1207"}
     assert line(later, "9001-c1208-1").subscription_external_id == "501"
     assert line(later, "9001-2").subscription_external_id == "502"
@@ -92,12 +81,11 @@ def test_rule_8_one_order_of_which_one_line_is_frozen_and_another_moves(arrives:
     assert paid == {"9001-c1208": [4900], "9001": [1100]}
 
 
-@ARRIVALS
-def test_rule_8_what_moves_away_from_a_frozen_contact_is_there_once(arrives: bool) -> None:
+def test_rule_8_what_moves_away_from_a_frozen_contact_is_there_once() -> None:
     account = {"contacts": [contact(), contact("1300"), contact("1208")]}
     first = run(None, subscription(contact_id="1300"), **account)
     assert owners(first) == {"9001-c1300": "1300"}
-    later = run(first, subscription(contact_id="1208"), contacts=[KEPT_OUT, contact("1208")], arrives=arrives)
+    later = run(first, subscription(contact_id="1208"), contacts=[KEPT_OUT, contact("1208")])
     assert owners(later) == {"9001-c1208": "1208"}
 
 

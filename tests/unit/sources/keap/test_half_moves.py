@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from target_chartmogul.billing.objects import Invoice
-from target_chartmogul.sources.keap.carry_over import moved, without_half_moves
-from tests.billing_objects import line, on, paid
+from target_chartmogul.sources.keap.unrecorded_orders import moved, unrecorded_orders
+from tests.support.billing_objects import line, on, paid
 
 
 def invoice(external_id: str, customer: str, *items: int) -> Invoice:
@@ -35,19 +35,25 @@ def invoice(external_id: str, customer: str, *items: int) -> Invoice:
         ([("11", "1", 1), ("12", "1", 1)], ["11", "12"]),  # items of different orders
     ],
 )
-def test_each_item_once(parts: list[tuple[str, str, int]], kept: list[str]) -> None:
+def test_rule_4_10_each_item_counts_once(parts: list[tuple[str, str, int]], kept: list[str]) -> None:
     held = {external_id: invoice(external_id, customer, *items) for external_id, customer, *items in parts}
-    assert sorted(without_half_moves(held)) == kept
+    found = unrecorded_orders(held, ())
+    assert sorted(part.external_id for order in found.values() for part in order.invoices) == kept
 
 
 def test_rule_4_9_a_move_goes_on_where_it_was_broken_off() -> None:
     old = invoice("11", "1", 1)
-    (new,) = moved("11", [old], "1", lambda *_: "2")
+    (new,) = moved(unrecorded_orders({"11": old}, ())["11"], lambda *_: "2")
     assert (new.external_id, new.line_items[0].external_id) == ("11-c2", "11-c2-1")
-    once = list(without_half_moves({"11": old, "11-c2": new}).values())
-    assert moved("11", once, "1", lambda *_: "2") == [new], "neither its line nor its payment doubled"
+    both = unrecorded_orders({"11": old, "11-c2": new}, ())
+    assert moved(both["11"], lambda *_: "2") == [new], "neither its line nor its payment doubled"
 
 
 def test_an_invoice_without_lines_harms_nothing() -> None:
     held = {"11": invoice("11", "1", 1), "11-c2": msgspec.structs.replace(invoice("11-c2", "2"), line_items=())}
-    assert sorted(without_half_moves(held)) == ["11", "11-c2"]
+    assert len(unrecorded_orders(held, ())["11"].invoices) == 2
+
+
+def test_rule_1_4_neither_recorded_orders_nor_others_objects_are_read_back() -> None:
+    held = {name: invoice(name, "1", 1) for name in ("11", "12", "12-c3", "INV-7")}
+    assert sorted(unrecorded_orders(held, {"12"})) == ["11"]

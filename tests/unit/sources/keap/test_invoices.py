@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from target_chartmogul.billing.decisions import Decision
-from target_chartmogul.sources.keap.account import Arrived
-from tests.keap_rows import Row, contact, item, order, payment, subscription, subscription_item
-from tests.unit.mapping.deciding import NOW, decided, line, noted
+from tests.support.keap_rows import Row, contact, item, order, payment, subscription, subscription_item
+from tests.unit.sources.keap.deciding import NOW, decided, line, noted
 
 CONTACTS = [contact("1207"), contact("1300"), contact("1400")]
 WORKBOOK = item("2", "PRODUCT", 2000, name="Workbook")
@@ -18,6 +17,10 @@ WORKBOOK = item("2", "PRODUCT", 2000, name="Workbook")
 
 def owned(decision: Decision) -> dict[str, str]:
     return {key: invoice.customer_external_id for key, invoice in decision.invoices.items()}
+
+
+def listed_lines(decision: Decision) -> dict[str, list[str]]:
+    return {key: sorted(line.external_id for line in each.line_items) for key, each in decision.invoices.items()}
 
 
 def paid(decision: Decision) -> dict[str, int]:
@@ -35,6 +38,7 @@ def paid(decision: Decision) -> dict[str, int]:
         pytest.param({"status": "SENT"}, True, id="4.1 SENT"),
         pytest.param({"status": None}, True, id="4.1 no status"),
         pytest.param({"status": "DRAFT"}, False, id="4.1 DRAFT"),
+        pytest.param({"status": "Draft"}, False, id="4.1 a draft, however it is spelt"),
         pytest.param({"order_items": []}, False, id="4.1 no item"),
         pytest.param({"order_items": None}, False, id="4.1 items missing"),
     ],
@@ -62,6 +66,8 @@ def test_rule_4_1_dates() -> None:
         pytest.param(0, [], True, id="9.6 nothing to pay"),
         pytest.param(2000, [payment("17", ["9000"], 20.0, type="Credit")], True, id="9.6 settled by a credit"),
         pytest.param(2000, [payment("17", ["9000"], 20.0, status="PENDING")], False, id="4.1 pending"),
+        pytest.param(2000, [payment("17", ["9000"], 20.0, status="Pending")], False, id="4.1 however it is spelt"),
+        pytest.param(2000, [payment("17", ["9000"], 20.0, type="Write Off")], False, id="9.6 written off in full"),
     ],
 )
 def test_rules_4_1_and_9_6_unpaid_orders_skip(total: int, payments: list[Row], is_sent: bool) -> None:
@@ -82,7 +88,7 @@ def test_rules_1_5_and_4_1_an_order_dated_ahead_waits_for_its_day(held: bool) ->
     before = decided(contacts=CONTACTS, orders=[order("9000", [WORKBOOK], 2000)]) if held else None
     row = order("9000", [WORKBOOK], 2000, time="2026-06-02T00:00:00Z")
     decision = decided(before, contacts=CONTACTS, orders=[row])
-    assert decision.invoices == (before.invoices if before else {})
+    assert decision.invoices == {}, "by its record it is not there yet"
     (waiting,) = decision.waiting
     assert (waiting.stream, waiting.id, waiting.reason) == ("orders", "9000", "future")
     assert waiting.due == decision.next_due == datetime(2026, 6, 2, tzinfo=UTC)
@@ -143,53 +149,50 @@ def test_rule_4_8_one_invoice_per_owner_other_lines_and_money_with_the_first() -
 # -- what moves (4.9)
 
 
-@pytest.mark.parametrize("keeps_ledger", [True, False], ids=["ledger", "ledger lost"])
-def test_rule_4_9_invoices_of_orders_that_did_not_arrive_move_along_and_back(keeps_ledger: bool) -> None:
-    rows = [order("9000", [subscription_item("1", "501"), WORKBOOK], 6900)]
-    payments = [payment("17", ["9000"], 69.0), payment("18", ["9000"], -9.0, type="Refund")]
-    attempts = [
-        {
-            "payment_id": None,
-            "order_ids": ["9000"],
-            "amount": 69.0,
-            "status": "FAILED",
-            "is_successful": False,
-            "transaction_method": "CAPTURE",
-            "transaction_time": "2026-01-10T12:00:01Z",
-        }
-    ]
-    first = decided(
-        contacts=CONTACTS, subscriptions=[subscription()], orders=rows, payments=payments, transactions=attempts
-    )
-    moved = decided(
-        first, contacts=CONTACTS, subscriptions=[subscription(contact_id="1300")], keeps_ledger=keeps_ledger
-    )
-    at_once = decided(
-        contacts=CONTACTS,
-        subscriptions=[subscription(contact_id="1300")],
-        orders=rows,
-        payments=payments,
-        transactions=attempts,
-    )
-    assert moved.invoices == at_once.invoices
+ATTEMPT = {
+    "payment_id": None,
+    "order_ids": ["9000"],
+    "amount": 69.0,
+    "status": "FAILED",
+    "is_successful": False,
+    "transaction_method": "CAPTURE",
+    "transaction_time": "2026-01-10T12:00:01Z",
+}
+
+
+@pytest.mark.parametrize("keeps_store", [True, False], ids=["store", "store lost"])
+def test_rules_2_1_and_4_9_invoices_move_along_and_back(keeps_store: bool) -> None:
+    account: dict[str, list[Row]] = {
+        "contacts": CONTACTS,
+        "orders": [order("9000", [subscription_item("1", "501"), WORKBOOK], 6900)],
+        "payments": [payment("17", ["9000"], 69.0), payment("18", ["9000"], -9.0, type="Refund")],
+        "transactions": [ATTEMPT],
+    }
+    here, there = {"subscriptions": [subscription()]}, {"subscriptions": [subscription(contact_id="1300")]}
+    first = decided(**account, **here)
+    moved = decided(first, keeps_store=keeps_store, **account, **there)
+    assert moved.invoices == decided(**account, **there).invoices
     assert set(moved.invoices) == {"9000-c1300"}
     assert len(moved.invoices["9000-c1300"].transactions) == 3
-    back = decided(moved, contacts=CONTACTS, subscriptions=[subscription()], keeps_ledger=keeps_ledger)
-    if keeps_ledger:
-        assert back.invoices == first.invoices
-    else:  # whose the order was itself, only the ledger knows until the order arrives again
-        assert owned(back) == {"9000-c1207": "1207"}
-        arrived = decided(back, contacts=CONTACTS, subscriptions=[subscription()], orders=rows, payments=payments)
-        assert owned(arrived) == {"9000": "1207"}
+    assert decided(moved, keeps_store=keeps_store, **account, **here).invoices == first.invoices
 
 
-def test_rules_2_1_and_4_9_an_invoice_that_comes_home_without_its_order_has_the_plain_id_again() -> None:
-    rows = [order("9000", [subscription_item("1", "501")], 4900)]
-    away = decided(contacts=CONTACTS, subscriptions=[subscription(contact_id="1300")], orders=rows)
-    assert owned(away) == {"9000-c1300": "1300"}
-    home = decided(away, contacts=CONTACTS, subscriptions=[subscription()])
-    assert owned(home) == {"9000": "1207"}
-    assert home.invoices == decided(contacts=CONTACTS, subscriptions=[subscription()], orders=rows).invoices
+@pytest.mark.parametrize("keeps_store", [True, False], ids=["store", "store lost"])
+def test_rule_4_10_an_order_that_only_chartmogul_knows_moves_with_its_subscription(keeps_store: bool) -> None:
+    account: dict[str, list[Row]] = {
+        "orders": [order("9000", [subscription_item("1", "501"), WORKBOOK], 6900)],
+        "payments": [payment("17", ["9000"], 69.0), payment("18", ["9000"], -9.0, type="Refund")],
+        "transactions": [ATTEMPT],
+    }
+    there = {"contacts": CONTACTS, "subscriptions": [subscription(contact_id="1300")]}
+    first = decided(contacts=CONTACTS, subscriptions=[subscription()], **account)
+    moved = decided(first, keeps_store=keeps_store, **there)
+    expected = decided(**account, **there)
+    assert [listed_lines(each) for each in (moved, expected)] == [listed_lines(expected)] * 2
+    assert paid(moved) == paid(expected)
+    back = decided(moved, keeps_store=keeps_store, contacts=CONTACTS, subscriptions=[subscription()])
+    # whose the order was itself nobody knows any more
+    assert owned(back) == {"9000-c1207": "1207"}
 
 
 @pytest.mark.parametrize(
@@ -203,7 +206,7 @@ def test_rules_2_1_and_4_9_an_invoice_that_comes_home_without_its_order_has_the_
         pytest.param(("1300", "1207"), ("1400", "1400"), id="4.9 both leave"),
     ],
 )
-def test_rules_4_9_and_4_8_an_order_of_two_owners_is_divided_anew_without_arriving(
+def test_rules_4_9_4_8_and_4_10_an_order_of_two_owners_is_divided_anew_with_its_record_or_without(
     before: tuple[str, str], after: tuple[str, str]
 ) -> None:
     payments = [payment("17", ["9000"], 69.01), payment("18", ["9000"], 20.0, time="2026-01-11T12:00:00Z")]
@@ -213,17 +216,36 @@ def test_rules_4_9_and_4_8_an_order_of_two_owners_is_divided_anew_without_arrivi
 
     rows = [order("9000", [subscription_item("1", "501"), WORKBOOK, subscription_item("3", "502", 2900)], 9800)]
     first = decided(contacts=CONTACTS, subscriptions=whose(before), orders=rows, payments=payments)
-    moved = decided(first, contacts=CONTACTS, subscriptions=whose(after))
     at_once = decided(contacts=CONTACTS, subscriptions=whose(after), orders=rows, payments=payments)
+    moved = decided(first, contacts=CONTACTS, subscriptions=whose(after), orders=rows, payments=payments)
     assert moved.invoices == at_once.invoices
+    without = decided(first, contacts=CONTACTS, subscriptions=whose(after))
+    if "9000" in first.invoices:  # else the order's own contact is not known
+        assert without.invoices == at_once.invoices
+    assert sorted(paid(without).values()) == sorted(paid(at_once).values())
+
+
+def test_rule_1_8_a_subscription_moves_when_its_new_contact_is_known() -> None:
+    rows = [order("9000", [subscription_item("1", "501")], 4900)]
+    first = decided(contacts=CONTACTS[:1], subscriptions=[subscription()], orders=rows)
+    there = [subscription(contact_id="1300")]
+    waiting = decided(first, contacts=CONTACTS[:1], subscriptions=there, orders=rows)
+    assert waiting.invoices == first.invoices
+    assert noted(waiting, "unknown_contacts") == ["1300"]
+    arrived = decided(waiting, contacts=CONTACTS[:2], subscriptions=there, orders=rows)
+    assert owned(arrived) == {"9000-c1300": "1300"}
+    assert "1300" in arrived.customers
 
 
 def test_rule_4_9_owner_by_order_moves_no_invoice() -> None:
     rows = [order("9000", [subscription_item("1", "501")], 4900)]
     settings = {"subscription_owner": "order"}
     first = decided(settings=settings, contacts=CONTACTS, subscriptions=[subscription()], orders=rows)
-    moved = decided(first, settings=settings, contacts=CONTACTS, subscriptions=[subscription(contact_id="1300")])
-    assert moved.invoices == first.invoices
+    there = [subscription(contact_id="1300")]
+    for orders in (rows, []):
+        assert decided(first, settings=settings, contacts=CONTACTS, subscriptions=there, orders=orders).invoices == (
+            first.invoices
+        )
 
 
 def test_rule_6_7_a_gone_subscription_stays_with_the_owner_of_its_latest_order() -> None:
@@ -235,7 +257,42 @@ def test_rule_6_7_a_gone_subscription_stays_with_the_owner_of_its_latest_order()
     for owner in ("1207", "1400"):
         moved = decided(contacts=CONTACTS, subscriptions=[subscription(contact_id=owner)], orders=rows)
         assert set(owned(moved).values()) == {owner}
-        assert owned(decided(moved, contacts=CONTACTS, orders=rows)) == owned(moved)
+        gone = {"subscriptions": [subscription(contact_id=owner)]}
+        for left in ({"gone": gone}, {}):
+            after = decided(moved, contacts=CONTACTS, orders=rows, **left)
+            assert owned(after) == {"9000-c1300": "1300", "9001": "1300"}
+
+
+@pytest.mark.parametrize(
+    ("read_at", "complete", "is_gone"),
+    [
+        pytest.param(datetime(2026, 1, 9, tzinfo=UTC), True, False, id="6.7 the order is younger than the read"),
+        pytest.param(datetime(2026, 1, 11, tzinfo=UTC), True, True, id="6.7 the read is younger"),
+        pytest.param(None, False, False, id="6.7 never read completely"),
+    ],
+)
+@pytest.mark.parametrize("recorded", [True, False], ids=["recorded", "only ChartMogul knows it"])
+def test_rule_6_7_a_subscription_that_lines_name_and_a_complete_read_lacks(
+    read_at: datetime | None, complete: bool, is_gone: bool, recorded: bool
+) -> None:
+    rows = [
+        order("9000", [subscription_item("1", "501")], 4900),
+        order("9001", [subscription_item("2", "501")], 4900, time="2026-02-10T12:00:00Z"),
+    ]
+    first = decided(contacts=CONTACTS, subscriptions=[subscription()], orders=rows)
+    left = rows if recorded else []
+    later = decided(first, contacts=CONTACTS, orders=left, complete=complete, read_at=read_at)
+    assert set(later.events) == ({"501-cancelled-2026-03-10"} if is_gone else set())
+    known = decided(first, contacts=CONTACTS, orders=left, complete=False, gone={"subscriptions": [subscription()]})
+    assert set(known.events) == {"501-cancelled-2026-03-10"}, "Keap had it, and has it no more"
+    back = decided(later, contacts=CONTACTS, subscriptions=[subscription()], orders=left)
+    assert back.events == {}
+
+
+def test_rule_6_7_an_order_s_creation_counts_not_the_date_that_a_person_gave_it() -> None:
+    row = {**order("9000", [subscription_item("1", "501")], 4900), "creation_time": "2026-05-20T12:00:00Z"}
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    assert decided(contacts=CONTACTS, orders=[row], read_at=at).events == {}
 
 
 def test_rule_4_9_a_changed_order_is_edited_in_place() -> None:
@@ -249,44 +306,57 @@ def test_rule_4_9_a_changed_order_is_edited_in_place() -> None:
 # -- what is gone (4.10)
 
 
-@pytest.mark.parametrize(
-    ("hard_delete", "whole", "unreadable", "stays"),
-    [
-        pytest.param(False, True, frozenset(), True, id="4.10 off by default"),
-        pytest.param(True, False, frozenset(), True, id="4.10 not without a complete read"),
-        pytest.param(True, True, frozenset({"9000"}), True, id="4.10 an order that cannot be read is not gone"),
-        pytest.param(True, True, frozenset(), False, id="4.10 gone after a complete read"),
-    ],
-)
-def test_rule_4_10_orders_that_are_gone(
-    hard_delete: bool, whole: bool, unreadable: frozenset[str], stays: bool
-) -> None:
-    accounts: dict[str, list[Row]] = {"contacts": CONTACTS, "subscriptions": [subscription()]}
+@pytest.mark.parametrize("hard_delete", [False, True])
+def test_rule_4_10_an_order_that_is_gone_counts_as_it_was_unless_hard_delete(hard_delete: bool) -> None:
+    account: dict[str, list[Row]] = {"contacts": CONTACTS, "subscriptions": [subscription()]}
+    gone = order("9000", [subscription_item("1", "501")], 4900)
     other = order("9001", [subscription_item("4", "501")], 4900)
-    first = decided(**accounts, orders=[order("9000", [subscription_item("1", "501")], 4900), other])
+    cash = [payment("17", ["9000"], 49.0)]
+    settings = {"hard_delete": hard_delete}
+    first = decided(**account, orders=[gone, other], payments=cash)
+    second = decided(first, settings=settings, **account, orders=[other], payments=cash, gone={"orders": [gone]})
+    assert second.invoices == ({"9001": first.invoices["9001"]} if hard_delete else first.invoices)
+    assert noted(second, "vanished_orders") == (["9000"] if hard_delete else [])
+    back = decided(second, settings=settings, **account, orders=[gone, other], payments=cash)
+    assert back.invoices == first.invoices
+
+
+@pytest.mark.parametrize(
+    "unreadable", [{}, {"orders": frozenset({"9000"})}], ids=["the store was lost", "never readable"]
+)
+def test_rules_1_4_and_4_10_an_order_without_a_record_stays(unreadable: dict[str, frozenset[str]]) -> None:
+    ended = [subscription(active=False, next_bill_date="2026-02-01")]
+    account: dict[str, list[Row]] = {"contacts": CONTACTS, "subscriptions": ended}
+    rows = [
+        order("9000", [subscription_item("1", "501")], 4900, time="2026-02-10T12:00:00Z"),
+        order("9001", [subscription_item("4", "501")], 4900),
+    ]
+    first = decided(**account, orders=rows)
     second = decided(
-        first,
-        settings={"hard_delete": hard_delete},
-        arrived=Arrived(subscriptions_whole=True, orders_whole=whole),
-        unreadable={"orders": unreadable},
-        **accounts,
-        orders=[other],
+        first, settings={"hard_delete": True}, unreadable=unreadable, keeps_store=False, **account, orders=rows[1:]
     )
-    assert set(second.invoices) == ({"9000", "9001"} if stays else {"9001"})
-    assert noted(second, "vanished_orders") == ([] if stays else ["9000"])
+    assert set(second.invoices) == {"9000", "9001"}
+    assert second.events == first.events, "6.2 its line counts for the end"
+    assert set(first.events) == {"501-cancelled-2026-02-10"}
 
 
-def test_rule_1_8_what_did_not_arrive_is_left_alone() -> None:
-    first = decided(
-        contacts=CONTACTS,
-        subscriptions=[subscription(active=False, next_bill_date="2026-02-10")],
-        orders=[order("9000", [subscription_item("1", "501")], 4900)],
-    )
-    assert first.events
-    second = decided(first, arrived=Arrived())
-    assert second.invoices == first.invoices
-    assert second.customers == first.customers
-    assert second.events == first.events
+def test_rule_1_5_an_order_that_cannot_be_worked_out_stays_as_it_is_held() -> None:
+    account: dict[str, list[Row]] = {"contacts": CONTACTS, "subscriptions": [subscription()]}
+    good = order("9000", [subscription_item("1", "501")], 4900)
+    first = decided(**account, orders=[good])
+    for bad in ({"order_time": None, "creation_time": None}, {"order_items": [*good["order_items"] * 2]}):
+        second = decided(first, **account, orders=[{**good, **bad}])
+        assert [(each.stream, each.id) for each in second.rejects] == [("orders", "9000")]
+        assert second.invoices == first.invoices
+        assert decided(**account, orders=[{**good, **bad}]).invoices == {}
+
+
+def test_rule_1_4_a_customer_whose_order_is_now_another_s_goes() -> None:
+    rows = [order("9000", [WORKBOOK], 2000)]
+    first = decided(contacts=CONTACTS, orders=rows)
+    changed = [order("9000", [WORKBOOK], 2000, "1300")]
+    second = decided(first, contacts=CONTACTS, orders=changed)
+    assert (set(second.customers), owned(second)) == ({"1300"}, {"9000": "1300"})
 
 
 def test_rule_1_8_now_is_the_only_clock() -> None:

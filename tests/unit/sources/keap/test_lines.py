@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from target_chartmogul.billing.decisions import Decision
-from tests.keap_rows import Row, contact, item, money, order, product, subscription, subscription_item
-from tests.unit.mapping.deciding import decided, line, noted, rejected
+from tests.support.keap_rows import Row, contact, item, money, order, product, subscription, subscription_item
+from tests.unit.sources.keap.deciding import decided, line, noted, rejected
 
 SHIPPING = item("8", "SHIPPING", 500, name="Shipping")
 GIFT = item("2", "PRODUCT", 2000, name="Gift", product={"id": "50", "taxable": False})
@@ -334,13 +334,16 @@ def test_rule_9_6_quantity_0_is_sent_as_1() -> None:
         pytest.param(
             {**SUBSCRIPTION, "item_type": "PROGRAM", "subscription_id": ""}, "one_time", id="4.2 PROGRAM without"
         ),
-        pytest.param({**SUBSCRIPTION, "item_type": "PRODUCT"}, "one_time", id="4.2 PRODUCT"),
-        pytest.param({**SUBSCRIPTION, "item_type": "FINANCE_CHARGE"}, "one_time", id="4.2 anything else"),
-        pytest.param({**SUBSCRIPTION, "item_type": None}, "one_time", id="4.2 no type"),
+        pytest.param({**SUBSCRIPTION, "item_type": "Subscription"}, "subscription", id="4.2 however it is spelt"),
+        pytest.param({**SUBSCRIPTION, "item_type": "PRODUCT"}, "subscription", id="4.2 PRODUCT that names one"),
+        pytest.param({**SUBSCRIPTION, "item_type": "FINANCE_CHARGE"}, "subscription", id="4.2 anything that names one"),
+        pytest.param({**SUBSCRIPTION, "item_type": None}, "subscription", id="4.2 no type"),
+        pytest.param({**SUBSCRIPTION, "item_type": "SHIPPING"}, "one_time", id="4.2 shipping does not"),
+        pytest.param(GIFT, "one_time", id="4.2 PRODUCT that names none"),
     ],
 )
 def test_rule_4_2_type_of_a_line(row: Row, kind: str) -> None:
-    made = line(bill([{**row, "name": " Name "}], 4900), "9000-1")
+    made = line(bill([{**row, "id": "1", "name": " Name "}], None), "9000-1")
     assert made.type == kind
     assert made.description == (None if kind == "subscription" else "Name")
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 
 from target_chartmogul.billing.decisions import Decision
-from tests.keap_rows import Row, contact, order, product, subscription, subscription_item
-from tests.unit.mapping.deciding import decided, line, noted
+from tests.support.keap_rows import Row, contact, order, product, subscription, subscription_item
+from tests.unit.sources.keap.deciding import decided, line, noted
 
 
 def links(decision: Decision) -> dict[str, str]:
@@ -119,8 +118,8 @@ def test_rule_4_3_two_items_of_one_order_are_two_subscriptions() -> None:
     assert line(decision, "9000-2").subscription_external_id == "502"
 
 
-@pytest.mark.parametrize("keeps_ledger", [True, False], ids=["ledger", "ledger lost"])
-def test_rule_4_3_a_link_that_chartmogul_holds_stays_unless_resent(keeps_ledger: bool) -> None:
+@pytest.mark.parametrize("keeps_store", [True, False], ids=["store", "store lost"])
+def test_rule_4_3_a_link_that_chartmogul_holds_stays_unless_resent(keeps_store: bool) -> None:
     first = decided(contacts=CONTACTS, subscriptions=[subscription()], orders=[unlinked("9000", "2026-01-10")])
     moved = [subscription(start_date="2026-05-01"), subscription("502")]
     accounts: dict[str, list[Row]] = {
@@ -128,11 +127,11 @@ def test_rule_4_3_a_link_that_chartmogul_holds_stays_unless_resent(keeps_ledger:
         "subscriptions": moved,
         "orders": [unlinked("9000", "2026-01-10")],
     }
-    assert links(decided(first, keeps_ledger=keeps_ledger, **accounts)) == {"9000": "501"}
-    assert links(decided(first, keeps_ledger=keeps_ledger, settings={"resend": True}, **accounts)) == {"9000": "502"}
+    assert links(decided(first, keeps_store=keeps_store, **accounts)) == {"9000": "501"}
+    assert links(decided(first, keeps_store=keeps_store, settings={"resend": True}, **accounts)) == {"9000": "502"}
 
 
-def test_rule_4_3_an_earlier_order_that_did_not_arrive_again_counts_by_its_invoice() -> None:
+def test_rules_4_3_and_4_10_an_earlier_order_that_only_chartmogul_knows_counts_by_its_invoice() -> None:
     accounts: dict[str, list[Row]] = {"contacts": CONTACTS, "subscriptions": [subscription()]}
     first = decided(**accounts, orders=[named("9001", "2026-01-09")])
     assert links(decided(first, **accounts, orders=[unlinked("9000", "2026-01-10")])) == {"9001": "501"}
@@ -143,7 +142,8 @@ def test_rule_4_3_contact_that_the_subscription_had_in_chartmogul() -> None:
     moved = [subscription(contact_id="1300")]
     orders = [unlinked("9000", "2026-01-10")]
     assert links(decided(contacts=CONTACTS, subscriptions=moved, orders=orders)) == {}
-    assert links(decided(first, contacts=CONTACTS, subscriptions=moved, orders=orders)) == {
+    both = [named("9001", "2026-02-10"), *orders]
+    assert links(decided(first, contacts=CONTACTS, subscriptions=moved, orders=both)) == {
         "9001-c1300": "501",
         "9000-c1300": "501",
     }
@@ -154,59 +154,23 @@ def test_rules_4_3_and_1_2_a_subscription_that_appears_after_its_order_was_sent(
     first = decided(contacts=CONTACTS, products=[product()], orders=orders)
     assert links(first) == {}
     accounts: dict[str, list[Row]] = {"contacts": CONTACTS, "products": [product()], "subscriptions": [subscription()]}
-    later, at_once = decided(first, **accounts), decided(**accounts, orders=orders)
+    later, at_once = decided(first, **accounts, orders=orders), decided(**accounts, orders=orders)
     assert links(later) == {"9000": "501"}
-    assert later.invoices == at_once.invoices
-    assert later.plans == at_once.plans
-    assert decided(later, **accounts).remembered.unlinked_items == {}
-    again = decided(first, **accounts, orders=orders)
-    assert again.invoices == at_once.invoices
-    assert noted(again, "inferred_links") == ["9000"]
+    assert (later.invoices, later.plans) == (at_once.invoices, at_once.plans)
+    assert noted(later, "inferred_links") == ["9000"]
 
 
-NO_INTERVAL: Row = {"billing_cycle": None, "billing_frequency": None}
-
-
-@pytest.mark.parametrize("first_parts", [["orders"], ["subscriptions"], ["orders", "subscriptions"]])
-def test_rules_4_3_and_9_4_an_order_paired_while_no_interval_was_known_is_linked_when_one_is(
-    first_parts: list[str],
-) -> None:
+def test_rules_4_3_and_9_4_an_order_paired_while_no_interval_was_known_is_linked_when_one_is() -> None:
     accounts: dict[str, list[Row]] = {
+        "contacts": CONTACTS,
         "orders": [unlinked("9000", "2026-01-10", subscription_plan={"id": "7"})],
-        "subscriptions": [subscription(**NO_INTERVAL)],
+        "subscriptions": [subscription(billing_cycle=None, billing_frequency=None)],
     }
-    first = decided(contacts=CONTACTS, products=[], **{part: accounts[part] for part in first_parts})
-    second = decided(first, contacts=CONTACTS, **{**accounts, "orders": accounts["orders"] * (not first.invoices)})
-    assert links(second) == {}
-    known: dict[str, list[Row]] = {"contacts": CONTACTS, "products": [product()], **accounts}
-    third = decided(second, **{**known, "orders": []})
-    assert links(third) == {"9000": "501"}
-    at_once = decided(**known)
-    assert third.invoices == at_once.invoices
-    assert third.plans == at_once.plans
-    assert third.remembered.inferred_links == at_once.remembered.inferred_links
-    assert decided(third, **{**known, "orders": []}).remembered.unlinked_items == {}
-
-
-def test_rules_4_3_and_1_2_a_pair_that_was_remembered_but_not_sent_is_carried_out() -> None:
-    orders = [unlinked("9000", "2026-01-10")]
-    accounts: dict[str, list[Row]] = {"contacts": CONTACTS, "products": [product()]}
-    sent = decided(**accounts, orders=orders)
-    # The run that pairs them is killed after it wrote its ledger and before it wrote to ChartMogul.
-    killed = decided(sent, **accounts, subscriptions=[subscription()])
-    half = msgspec.structs.replace(killed, invoices=sent.invoices, plans=sent.plans)
-    nearer = order("9001", [subscription_item("90011", None)], 4900, time="2026-01-10T12:00:00Z")
-    again = decided(half, **accounts, orders=[nearer], subscriptions=[subscription(), subscription("502")])
-    assert links(again) == {"9000": "501", "9001": "502"}
-    assert again.invoices["9000"] == killed.invoices["9000"]
-
-
-def test_rule_4_3_a_remembered_pair_whose_subscription_is_gone_makes_no_mrr() -> None:
-    accounts: dict[str, list[Row]] = {"contacts": CONTACTS, "products": [product()]}
-    sent = decided(**accounts, orders=[unlinked("9000", "2026-01-10")])
-    killed = decided(sent, **accounts, subscriptions=[subscription()])
-    half = msgspec.structs.replace(killed, invoices=sent.invoices, plans=sent.plans)
-    assert decided(half, **accounts).invoices == sent.invoices
+    first = decided(**accounts)
+    assert links(first) == {}
+    later, at_once = decided(first, products=[product()], **accounts), decided(products=[product()], **accounts)
+    assert links(later) == {"9000": "501"}
+    assert (later.invoices, later.plans) == (at_once.invoices, at_once.plans)
 
 
 def test_rule_8_items_that_are_one_time_by_setting_are_neither_linked_nor_missed() -> None:
@@ -220,13 +184,13 @@ def test_rule_8_items_that_are_one_time_by_setting_are_neither_linked_nor_missed
     assert noted(decision, "unlinked_orders") == noted(decision, "inferred_links") == []
 
 
-@pytest.mark.parametrize("arrives_again", [["9000"], ["9000", "9001"]], ids=["alone", "both"])
-def test_rule_4_3_a_subscription_that_has_its_order_is_paired_with_no_other(arrives_again: list[str]) -> None:
-    orders = {"9000": unlinked("9000", "2026-01-09"), "9001": unlinked("9001", "2026-01-10")}
+@pytest.mark.parametrize("left", [["9000"], ["9000", "9001"]], ids=["only ChartMogul knows the other", "both"])
+def test_rule_4_3_a_subscription_that_has_its_order_is_paired_with_no_other(left: list[str]) -> None:
+    orders = {"9000": unlinked("9000", "2026-01-11"), "9001": unlinked("9001", "2026-01-10")}
     accounts: dict[str, list[Row]] = {"contacts": CONTACTS, "subscriptions": [subscription()]}
     first = decided(**accounts, orders=list(orders.values()))
     assert links(first) == {"9001": "501"}
-    assert links(decided(first, **accounts, orders=[orders[key] for key in arrives_again])) == {"9001": "501"}
+    assert links(decided(first, **accounts, orders=[orders[key] for key in left])) == {"9001": "501"}
 
 
 @pytest.mark.parametrize("settings", [{}, {"subscription_owner": "order"}])

@@ -20,8 +20,11 @@ from target_chartmogul.billing.money import (
 )
 
 
-@pytest.mark.parametrize(("code", "digits"), [("USD", 2), ("EUR", 2), ("JPY", 0), ("CLP", 0), ("KWD", 3), ("CLF", 4)])
-def test_rule_4_1_minor_units_are_iso_4217s(code, digits):
+@pytest.mark.parametrize(
+    ("code", "digits"),
+    [("USD", 2), ("EUR", 2), ("JPY", 0), ("CLP", 0), ("KWD", 3), ("CLF", 4), ("HRK", 2), ("LTL", 2), ("ITL", 0)],
+)
+def test_rule_4_1_minor_units_are_iso_4217s_also_of_currencies_that_are_history(code, digits):
     assert minor_units(code) == digits
     assert has_no_minor_unit(code) is (digits == 0)
 

@@ -10,11 +10,11 @@ import pytest
 
 from target_chartmogul.billing.calendar import Interval, day_of, interval_of, midnight, plus
 from target_chartmogul.billing.objects import Plan
-from target_chartmogul.sources.keap.account import Catalog
+from target_chartmogul.sources.keap.account import Catalogue
 from target_chartmogul.sources.keap.orders.plans import UsedPlans, renamed
-from tests.keap_rows import Row, contact, order, product, subscription, subscription_item
-from tests.unit.mapping.deciding import decided, line, noted, rejected
-from tests.worked_accounts import catalog_of
+from tests.support.keap_rows import Row, contact, order, product, subscription, subscription_item
+from tests.support.worked_accounts import catalogue_of
+from tests.unit.sources.keap.deciding import decided, line, noted, rejected
 
 
 @pytest.mark.parametrize(
@@ -209,9 +209,9 @@ def test_rule_3_6_twelve_months_are_a_year_and_no_conflict() -> None:
         pytest.param({}, {"product": {"id": "32", "name": "Other"}}, "32-7-3month", id="3.6 another product"),
     ],
 )
-@pytest.mark.parametrize("keeps_ledger", [True, False], ids=["ledger", "ledger lost"])
+@pytest.mark.parametrize("keeps_store", [True, False], ids=["store", "store lost"])
 def test_rule_3_6_a_held_line_keeps_its_plan_while_product_plan_and_amount_do(
-    settings: dict[str, Any], changed: Row, expected: str, keeps_ledger: bool
+    settings: dict[str, Any], changed: Row, expected: str, keeps_store: bool
 ) -> None:
     accounts: dict[str, list[Row]] = {"contacts": [contact()], "subscriptions": [subscription()]}
     first = decided(**accounts, orders=[order("9000", [subscription_item("1", "501")], 4900)])
@@ -219,7 +219,7 @@ def test_rule_3_6_a_held_line_keeps_its_plan_while_product_plan_and_amount_do(
     second = decided(
         first,
         settings=settings,
-        keeps_ledger=keeps_ledger,
+        keeps_store=keeps_store,
         **accounts,
         orders=[order("9000", [subscription_item("1", "501", **row)], row.get("amount", 4900))],
     )
@@ -244,9 +244,9 @@ OTHER_PLAN: Row = {"subscription_plan_id": "8", "billing_frequency": 3}
         pytest.param(UNNAMED, [], "31-7-1month", id="3.6 the subscription is gone"),
     ],
 )
-@pytest.mark.parametrize("keeps_ledger", [True, False], ids=["ledger", "ledger lost"])
+@pytest.mark.parametrize("keeps_store", [True, False], ids=["store", "store lost"])
 def test_rule_3_6_what_only_the_subscription_names_does_not_change_a_held_line(
-    item: Row, changed: list[Row], expected: str, keeps_ledger: bool
+    item: Row, changed: list[Row], expected: str, keeps_store: bool
 ) -> None:
     accounts: dict[str, list[Row]] = {
         "contacts": [contact()],
@@ -254,9 +254,9 @@ def test_rule_3_6_what_only_the_subscription_names_does_not_change_a_held_line(
         "orders": [order("9000", [subscription_item("1", "501", **item)], 4900)],
     }
     first = decided(**accounts, subscriptions=[subscription()])
-    second = decided(first, keeps_ledger=keeps_ledger, **accounts, subscriptions=changed)
+    second = decided(first, keeps_store=keeps_store, **accounts, subscriptions=changed)
     assert line(second, "9000-1").plan_external_id == expected
-    assert second.invoices == first.invoices
+    assert second.invoices.keys() == first.invoices.keys()
     assert second.plans[expected].name == "Coaching (monthly)"
 
 
@@ -337,11 +337,45 @@ def test_rules_3_7_and_9_4_a_plan_whose_product_is_gone_keeps_the_name_that_char
 
 def test_rules_3_7_and_9_4_an_order_that_is_linked_late_names_a_plan_by_its_date() -> None:
     accounts: dict[str, list[Row]] = {"contacts": [contact()], "subscriptions": [subscription(product_id="40")]}
-    unlinked = subscription_item("1", None, product={"id": "40"}, name="January")
-    first = decided(contacts=[contact()], orders=[order("9002", [unlinked], 4900)])
-    later = decided(first, **accounts, orders=[renewal("9001", "2026-02-10", "February")])
+    unlinked = order("9002", [subscription_item("1", None, product={"id": "40"}, name="January")], 4900)
+    first = decided(contacts=[contact()], orders=[unlinked])
+    later = decided(first, **accounts, orders=[unlinked, renewal("9001", "2026-02-10", "February")])
     assert line(later, "9002-1").plan_external_id == "40-7-1month"
     assert later.plans["40-7-1month"].name == "January (monthly)"
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        (frozenset(), "31-7-1month"),
+        (frozenset({"interval_source"}), "31-7-1year"),
+        (frozenset({"credits"}), "31-7-1month"),
+    ],
+)
+def test_rules_1_10_and_3_6_a_changed_interval_source_rewrites_lines_that_are_held(
+    changed: frozenset[str], expected: str
+) -> None:
+    account: dict[str, list[Row]] = {
+        "contacts": [contact()],
+        "subscriptions": [subscription(billing_cycle="YEAR")],
+        "orders": [order("9000", [subscription_item("1", "501")], 4900)],
+    }
+    first = decided(**account)
+    settings = {"interval_source": "subscription"}
+    second = decided(first, settings=settings, settings_changed=changed, **account)
+    assert line(second, "9000-1").plan_external_id == expected
+
+
+def test_rules_1_10_and_8_a_product_that_is_one_time_no_more_has_its_plan_again() -> None:
+    account: dict[str, list[Row]] = {
+        "contacts": [contact()],
+        "subscriptions": [subscription()],
+        "orders": [order("9000", [subscription_item("1", "501")], 4900)],
+    }
+    before = decided(settings={"one_time_products": ["31"]}, **account)
+    assert line(before, "9000-1").type == "one_time"
+    after = decided(before, settings_changed=frozenset({"one_time_products"}), **account)
+    assert after.invoices == decided(**account).invoices
 
 
 def test_rules_3_7_and_1_1_the_earliest_order_of_all_accounts_names_their_plan() -> None:
@@ -375,10 +409,10 @@ def test_rule_3_7_a_new_product_name_reaches_plans_of_which_no_order_arrived() -
         "31-7-1month": Plan(external_id="31-7-1month", name="Old (monthly)", interval_count=1, interval_unit="month"),
         "99-0-7day": Plan(external_id="99-0-7day", name="Gone (weekly)", interval_count=7, interval_unit="day"),
     }
-    catalog = catalog_of({"products": [product(name="New")]})
-    catalog.plans_held = held
-    assert {key: plan.name for key, plan in renamed(catalog).items()} == {"31-7-1month": "New (monthly)"}
-    assert renamed(Catalog(plans_held=held)) == {}
+    catalogue = catalogue_of({"products": [product(name="New")]})
+    catalogue.plans_held = held
+    assert {key: plan.name for key, plan in renamed(catalogue).items()} == {"31-7-1month": "New (monthly)"}
+    assert renamed(Catalogue(plans_held=held)) == {}
 
 
 def test_rule_4_7_a_period_that_never_ends_costs_its_order() -> None:

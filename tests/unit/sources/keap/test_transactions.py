@@ -6,10 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from target_chartmogul.sources.keap.account import Remembered
-from target_chartmogul.sources.keap.late_rows import with_late_rows
 from target_chartmogul.sources.keap.settings import MappingSettings
-from tests.unit.mapping.settle_cases import (
+from tests.unit.sources.keap.settle_cases import (
     NOW,
     amounts,
     as_held,
@@ -19,6 +17,7 @@ from tests.unit.mapping.settle_cases import (
     payment,
     row,
     settled,
+    unrecorded,
 )
 
 
@@ -61,21 +60,17 @@ def test_rule_5_1_a_setting_says_what_is_not_cash():
 
 
 @pytest.mark.parametrize(
-    ("rows", "order_payments", "voided", "expected"),
+    ("rows", "order_payments", "expected"),
     [
-        pytest.param([row("VOID", payment_id="9")], [], (), {}, id="a successful VOID"),
-        pytest.param([row("VOID", payment_id="9", good=False)], [], (), {"9-1": 4900}, id="a VOID that failed"),
-        pytest.param([row("VOID", payment_id="8")], [], (), {"9-1": 4900}, id="another payment's"),
-        pytest.param([], [order_payment("9", "1", "49", "VOIDED")], (), {}, id="9.8 a VOIDED order payment"),
-        pytest.param([], [], ("9",), {}, id="known from an earlier run"),
+        pytest.param([row("VOID", payment_id="9")], [], {}, id="a successful VOID"),
+        pytest.param([row("VOID", payment_id="9", good=False)], [], {"9-1": 4900}, id="a VOID that failed"),
+        pytest.param([row("VOID", payment_id="8")], [], {"9-1": 4900}, id="another payment's"),
+        pytest.param([], [order_payment("9", "1", "49", "VOIDED")], {}, id="9.8 a VOIDED order payment"),
     ],
 )
-def test_rule_5_1_a_voided_payment_never_was(rows, order_payments, voided, expected):
-    answer = settled(
-        [order()], [payment("9", "49.00")], rows, order_payments, remembered=Remembered(voided_payments=voided)
-    )
+def test_rule_5_1_a_voided_payment_never_was(rows, order_payments, expected):
+    answer = settled([order()], [payment("9", "49.00")], rows, order_payments)
     assert amounts(answer.orders["1"]) == expected
-    assert ("9" in answer.voided_payments) is bool((rows and not expected) or voided)
 
 
 def test_rule_5_1_classes_are_tried_in_order_so_that_a_voided_credit_is_a_credit():
@@ -144,14 +139,6 @@ def test_rule_5_2_an_order_that_is_sent_in_no_part_uses_its_part_up():
     answer = settled([excluded, TWO[1]], [payment("9", "88.00", ("1", "2"))])
     assert answer.orders["1"].transactions == {}
     assert amounts(answer.orders["2"]) == {"9-2": 3900}
-
-
-def test_rule_1_8_an_order_that_did_not_arrive_keeps_its_part_of_a_payment():
-    rows = [payment("9", "88.00", ("1", "2"))]
-    held = as_held(settled(TWO, rows), TWO)
-    again = settled(TWO[1:], rows, existing=held)
-    assert amounts(again.orders["2"]) == {"9-2": 3900}
-    assert again.notes == []
 
 
 def test_rule_5_3_cash_goes_up_to_the_total_in_order_of_time_and_the_rest_is_remembered():
@@ -350,26 +337,8 @@ def test_rule_5_4_refund_rows_of_two_orders_may_be_alike():
 def test_rule_5_4_a_refund_row_of_two_orders_is_used_up_once_and_stays_on_both():
     orders = [order("1", refund_total=4900), order("2", at=17, refund_total=4900)]
     cash = [payment("8", "49.00"), payment("9", "49.00", ("2",), at=17)]
-    first = settled(orders, cash, [row("REFUND", "60.00", ("1", "2"), at=20)])
-    assert [sum(amounts(first.orders[each]).values()) for each in ("1", "2")] == [0, 3800]
-    assert settled(orders, cash, existing=as_held(first, orders)).orders == first.orders
-
-
-def test_rule_5_4_a_refund_row_that_is_not_read_again_stays():
-    orders = [order(refund_total=2000)]
-    cash = [payment("9", "49.00")]
-    first = settled(orders, cash, [row("REFUND", "20.00", at=5)])
-    again = settled(orders, cash, existing=as_held(first, orders))
-    assert again.orders == first.orders
-    assert again.notes == []
-
-
-def test_rule_5_4_a_refund_that_a_payment_names_but_that_did_not_come_along_stays():
-    orders = [order()]
-    cash = payment("9", "49.00", refunded_by="10")
-    first = settled(orders, [cash, payment("10", "-20.00", (), at=3)])
-    again = settled(orders, [cash], existing=as_held(first, orders))
-    assert amounts(again.orders["1"]) == {"9-1": 4900, "10-1": -2000}
+    answer = settled(orders, cash, [row("REFUND", "60.00", ("1", "2"), at=20)])
+    assert [sum(amounts(answer.orders[each]).values()) for each in ("1", "2")] == [0, 3800]
 
 
 def test_rule_5_4_what_refund_total_has_and_no_row_shows_is_reported():
@@ -409,27 +378,6 @@ def test_rule_5_5_an_attempt_for_several_orders_is_on_the_first():
     answer = settled(TWO, (), [row("CAPTURE", "109.00", ("2", "1"), good=False, status="FAILED")])
     assert len(answer.orders["1"].transactions["1"]) == 1
     assert answer.orders["2"].transactions["2"] == ()
-
-
-def test_rule_5_5_attempts_of_an_order_that_is_not_sent_are_kept_for_the_day_it_is():
-    attempt = row("CAPTURE", good=False, status="FAILED")
-    early = settled([], (), [attempt])
-    assert early.late_attempts == {}
-    later = settled([order()], remembered=Remembered(attempts=early.attempts))
-    assert later.orders == settled([order()], (), [attempt]).orders
-    assert len(later.orders["1"].transactions["1"]) == 1
-
-
-def test_rule_4_9_attempts_that_are_not_read_again_stay_under_the_invoices_new_id():
-    before = [order("1", invoices=[("1", 4900)])]
-    first = settled(before, (), [row("CAPTURE", good=False, status="FAILED", reference="a")])
-    moved = [order("1", invoices=[("1-c3", 4900)])]
-    fresh = row("CAPTURE", good=False, status="FAILED", reference="b", at=4)
-    again = settled(moved, (), [fresh], existing=as_held(first, before))
-    ids = [each.external_id for each in again.orders["1"].transactions["1-c3"]]
-    old = first.orders["1"].transactions["1"][0].external_id
-    assert ids[0] == old.replace("1-failed", "1-c3-failed")
-    assert len(ids) == 2
 
 
 def test_rule_5_6_what_is_dated_in_the_future_waits_for_its_day():
@@ -556,13 +504,13 @@ def test_rule_9_8_a_payment_without_order_is_reported(rows, missing):
     assert [(note.id, note.detail) for note in answer.notes if note.kind == "payments_without_order"] == missing
 
 
-def test_rule_9_8_payments_of_orders_that_arrived_and_are_not_sent_are_no_news():
+def test_rule_9_8_payments_of_orders_that_are_not_sent_are_no_news():
     rows = [
         payment("9", "49.00", ("5",), refunded_by="10"),
         payment("10", "-49.00", ("5",)),
         payment("11", "-1", ("5",)),
     ]
-    answer = settled([order()], rows, unsent=frozenset({"5"}))
+    answer = settled([order()], rows, unsent=[order("5")])
     assert (answer.notes, answer.waiting) == ([], [])
     assert len(settled([order()], rows).notes) == 3
 
@@ -583,31 +531,64 @@ def test_rule_1_5_a_row_without_amount_or_time_costs_itself_alone():
     }
 
 
-def test_rule_1_5_a_payment_that_could_not_be_read_keeps_what_was_sent():
-    orders = [order()]
-    first = settled(orders, [payment("9", "20.00"), payment("10", "-5.00", at=2)])
-    held = as_held(first, orders)
-    again = settled(orders, existing=held, unreadable=frozenset({"9", "10"}))
-    assert again.orders["1"].transactions == first.orders["1"].transactions
-    broken = payment("9", "20.00")
-    broken.amount = None
-    assert amounts(settled(orders, [broken], existing=held).orders["1"]) == {"9-1": 2000}
-    gone = settled(orders, existing=held)
-    assert gone.orders["1"].transactions == {"1": ()}
+def test_rule_4_10_an_order_that_only_chartmogul_knows_keeps_its_part_of_a_payment():
+    rows = [payment("9", "88.00", ("1", "2")), payment("10", "-10.00", ("1", "2"), at=3)]
+    whole = settled(TWO, rows)
+    held = as_held(whole, TWO[:1])
+    answer = settled(TWO[1:], rows, unrecorded=unrecorded(held))
+    assert amounts(answer.orders["2"]) == amounts(whole.orders["2"]) == {"9-2": 3900}
+    assert answer.notes == []
 
 
-def test_rules_1_8_and_5_5_rows_without_their_order_go_to_what_chartmogul_holds_of_it():
-    orders = [order("1", 7800, invoices=[("1-c3", 4900), ("1", 2900)])]
-    first = settled(orders, [payment("9", "60"), payment("10", "2")])
-    held = list(as_held(first, orders).values())
-    rows = [row("CAPTURE", good=False, status="FAILED", at=9), row("VOID", payment_id="10")]
-    answer = settled([], (), rows, existing={each.external_id: each for each in held})
-    late = with_late_rows(held, answer.late_attempts["1"], answer.voided_payments)
-    before_and_after = [
-        [[each.external_id for each in invoice.transactions] for invoice in invoices] for invoices in (held, late)
-    ]
-    attempt = f"1-c3-failed-{answer.late_attempts['1'][0].key}"
-    assert before_and_after == [[["9-1-c3"], ["10-1", "9-1"]], [["9-1-c3", attempt], ["9-1"]]]
-    assert with_late_rows(late, answer.late_attempts["1"], answer.voided_payments) == late
-    whole = settled(orders, [payment("9", "60"), payment("10", "2")], rows)
-    assert {each.external_id: each.transactions for each in late} == whole.orders["1"].transactions
+def test_rule_5_5_an_attempt_that_an_unrecorded_order_has_is_not_sent_for_the_next_one():
+    attempt = row("CAPTURE", "109.00", ("2", "1"), good=False, status="FAILED")
+    held = as_held(settled(TWO, (), [attempt]), TWO[:1])
+    assert settled(TWO[1:], (), [attempt], unrecorded=unrecorded(held)).orders["2"].transactions["2"] == ()
+
+
+@pytest.mark.parametrize(
+    ("rows", "lines", "cash", "excess"),
+    [
+        pytest.param([("20", "Credit", 1), ("49", "Card", 2)], [-2000], 2900, 2000, id="the credit came first"),
+        pytest.param([("49", "Card", 1), ("20", "Credit", 2)], [], 4900, 0, id="nothing is left for the credit"),
+        pytest.param([("20", "Credit", 1), ("49", "Card", 1)], [], 4900, 0, id="at the same time the payment first"),
+        pytest.param([("40", "Card", 1), ("20", "Credit", 2)], [-900], 4000, 0, id="a part of the credit"),
+        pytest.param([("20", "Credit", 1), ("20", "Card", 2)], [], 2000, 0, id="9.9 what is not sent takes no room"),
+    ],
+)
+def test_rule_5_3_payments_and_credits_find_room_in_order_of_time(rows, lines, cash, excess):
+    payments = [payment(str(9 + at), amount, at=when, kind=kind) for at, (amount, kind, when) in enumerate(rows)]
+    settlement = settled([order()], payments).orders["1"]
+    assert [line.amount_in_cents for line in settlement.credit_lines.get("1", ())] == lines
+    assert (sum(amounts(settlement).values()), settlement.excess_in_cents) == (cash, excess)
+
+
+def test_rule_5_3_a_refund_gives_no_room_back_to_a_later_credit():
+    rows = [payment("9", "49"), payment("10", "-49", at=2), payment("11", "49", at=3, kind="Credit")]
+    answer = settled([order()], rows)
+    assert amounts(answer.orders["1"]) == {"9-1": 4900, "10-1": -4900}
+    assert answer.orders["1"].credit_lines == {}
+    assert [note.kind for note in answer.notes] == ["credits_not_sent"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "total_paid", "missing", "unpaid"),
+    [
+        pytest.param([], 4900, 4900, False, id="no payment names it"),
+        pytest.param([payment("9", "20")], 4900, 2900, False, id="a payment is missing"),
+        pytest.param([payment("9", "29"), payment("10", "20", kind="Credit")], 4900, None, False, id="a credit"),
+        pytest.param([payment("9", "49", kind="Write Off")], 4900, None, True, id="9.6 written off"),
+        pytest.param([payment("9", "20", kind="Write Off")], 4900, 2900, False, id="9.6 beyond the write-off"),
+        pytest.param([payment("9", "20", kind="Credit")], 0, None, True, id="9.6 a credit that does not settle it"),
+        pytest.param([payment("9", "49", kind="Credit")], 0, None, False, id="9.6 one that does"),
+        pytest.param([payment("9", "60")], 4900, None, False, id="more than Keap says"),
+    ],
+)
+def test_rules_5_3_and_9_6_what_total_paid_says_beyond_what_was_found(rows, total_paid, missing, unpaid):
+    asked = order(total_paid=total_paid)
+    answer = settled([asked], rows)
+    noted = [note.detail["amount_in_cents"] for note in answer.notes if note.kind == "payments_not_found"]
+    assert noted == ([] if missing is None else [missing])
+    assert answer.orders["1"].is_unpaid is unpaid
+    ignored = settled([asked], rows, settings=MappingSettings(credits="ignore"))
+    assert ignored.orders["1"].is_unpaid is unpaid

@@ -8,11 +8,10 @@ import pytest
 
 from target_chartmogul.billing.decisions import Decision, Holdings
 from target_chartmogul.billing.mrr import mrr_by_customer
-from target_chartmogul.billing.normal import normal
 from target_chartmogul.billing.objects import CANCELLATION_SCHEDULED, CANCELLED, SUBSCRIPTION
 from target_chartmogul.sources.keap.account import Account, Memories
 from target_chartmogul.sources.keap.decide import decide
-from tests.worked_accounts import (
+from tests.support.worked_accounts import (
     Case,
     Run,
     account_of,
@@ -24,6 +23,7 @@ from tests.worked_accounts import (
     shown_invoice,
     shown_plan,
 )
+from tests.unit.sources.keap.deciding import listed
 
 CASES = [pytest.param(case, id=case.id) for case in cases()]
 NEEDS_STORE = "29-changed-settings"
@@ -64,14 +64,6 @@ def decided(run: Run, before: Run | None, found: Decision, *, keeps_store: bool 
         if before and run.settings.get(key) != before.settings.get(key)
     )
     return decide(account, catalogue, run.mapping, run.now, settings_changed=changed if keeps_store else frozenset())
-
-
-def listed(holdings: Holdings) -> Holdings:
-    return Holdings(
-        customers={key: normal(each) for key, each in holdings.customers.items()},  # type: ignore[misc]
-        invoices={key: normal(each) for key, each in holdings.invoices.items()},  # type: ignore[misc]
-        events={key: normal(each) for key, each in holdings.events.items()},  # type: ignore[misc]
-    )
 
 
 def sections(decision: Decision, run: Run) -> dict[str, Any]:

@@ -292,13 +292,14 @@ def test_a_transaction_beside_an_invoice_that_lists_its_own(row, field):
 def test_rule_1_8_what_is_gone_goes_on_to_count_and_is_reported(held):
     found = decided(held, gone=rows_of())
     assert content(found) == content(held)
-    assert [(each.kind, each.id) for each in found.notes] == [
+    notes = [each for each in found.notes if each.kind == "gone_rows"]
+    assert [(each.kind, each.id) for each in notes] == [
         ("gone_rows", "customers:acme/1"),
         ("gone_rows", "invoices:A-1"),
         ("gone_rows", "invoices:A-2"),
         ("gone_rows", "subscription_cancellations:sub å1-cancelled-2026-03-01"),
     ]
-    assert found.notes[0].detail == {"stream": "customers", "id": "acme/1"}
+    assert notes[0].detail == {"stream": "customers", "record": "acme/1"}
 
 
 @pytest.mark.parametrize(
@@ -319,7 +320,7 @@ def test_rule_1_8_with_hard_delete_it_goes_but_no_customer_of_whom_something_is_
     left = {stream: each for stream, each in rows.items() if stream not in gone}
     found = decided(held, hard_delete=True, gone={stream: rows[stream] for stream in gone}, **left)
     assert (len(found.invoices), len(found.customers), len(found.events)) == (invoices, customers, events)
-    assert len(found.notes) == noted
+    assert len([each for each in found.notes if each.kind == "gone_rows"]) == noted
 
 
 def test_rule_1_8_a_customer_that_is_gone_stays_for_an_invoice_that_waits():
@@ -357,6 +358,30 @@ def test_rule_6_3_a_cancellation_is_scheduled_until_its_day_and_back():
         assert event.event_date == event.effective_date
     put_off = {**rows, "subscription_cancellations": [cancellation("2026-07-10", external_id="end")]}
     assert list(decided(due, now=NOW + timedelta(days=20), **put_off).events) == ["end-scheduled"]
+
+
+def noted(decision, ending=""):
+    return [
+        (each.kind, each.id, each.detail.get("mrr"), each.detail["reason"])
+        for each in decision.notes
+        if each.kind.startswith(("cancellations", "scheduled")) and each.kind.endswith(ending)
+    ]
+
+
+def test_rule_7_1_each_cancellation_is_listed_with_the_mrr_that_ends():
+    """The case `mrr-of-native-plans`: the churn of s1 is 4900."""
+    rows = rows_of(subscription_cancellations=[cancellation(external_id="end")])
+    found = decided(**rows)
+    done = ("end", 4900, "current")
+    assert noted(found) == [("cancellations", *done), ("cancellations_added", *done)]
+    assert noted(decided(found, **rows)) == [("cancellations", *done)]
+    gone = decided(found, **rows_of(subscription_cancellations=[cancellation(None, external_id="end")]))
+    assert noted(gone) == [("cancellations_removed", "end", None, "withdrawn")]
+    later = rows_of(subscription_cancellations=[cancellation("2026-06-10", external_id="end")])
+    scheduled = decided(**later)
+    assert noted(scheduled, "ns") == [("scheduled_cancellations", "end-scheduled", 4900, "current")]
+    due = decided(scheduled, now=NOW + timedelta(days=20), **later)
+    assert noted(due, "removed") == [("scheduled_cancellations_removed", "end-scheduled", None, "due")]
 
 
 @pytest.mark.parametrize("day", ["2026-03-01", "2026-07-01"])

@@ -95,7 +95,7 @@ def _trials_of(
     """The subscription of each line with which a trial began; None where no line of the order has one."""
     if draft.lines.is_empty:
         return
-    named = [line.subscription_id for line in draft.lines.lines if line.subscription_id is not None]
+    named: list[str | None] = [each.subscription_id for each in draft.lines.lines if each.subscription_id is not None]
     has_trial_item = any(item_type(item) == "DISCOUNT_FREE_TRIAL" for item in draft.order.order_items or ())
     wanted: list[str | None] = [*named] or [None]
     for subscription in wanted:
