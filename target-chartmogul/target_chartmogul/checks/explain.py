@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from target_chartmogul.billing.decisions import Decision
+from target_chartmogul.billing.decisions import Decision, Note
 from target_chartmogul.billing.nodes import NUMBERS, node
 from target_chartmogul.billing.objects import Plan
 from target_chartmogul.billing.said import Said, as_text
@@ -64,10 +64,14 @@ class _Explainer:
         self._account = store.accounts.account(self._node)
         self._plans: dict[str, Plan] = {plan.external_id: plan for plan in store.holdings.objects("plan")}
         self._decision = Decision()
+        self._remarks: list[Note] = []
         if store.records.first_read_done and not self._is_catalogue:
             catalogue = read_catalogue(source, store, self._plans)
             self._decision = decide_account(source, self._account, catalogue, opened.context())
-        self._notes = [note for note in self._decision.notes if self._words.is_about(note, stream, record_id)]
+            self._remarks = self._words.remarks(self._account, catalogue, opened.context(), stream, record_id)
+        self._notes = self._remarks + [
+            note for note in self._decision.notes if self._words.is_about(note, stream, record_id)
+        ]
 
     def lines(self) -> Iterator[str]:
         objects = self._objects()

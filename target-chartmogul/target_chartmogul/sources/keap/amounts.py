@@ -166,7 +166,7 @@ def _digits(row: PaymentTransaction) -> str | None:
     if row.amount is None or not row.amount.is_finite():
         return None
     hundredths = ids.hundredths(abs(row.amount))
-    return ids.refund_transaction_id("", row.transaction_time, row.external_reference_id, hundredths).rpartition("-")[2]
+    return ids.failed_attempt_id("", row.transaction_time, row.external_reference_id, hundredths).rpartition("-")[2]
 
 
 def _currency_of(order: Order, settings: MappingSettings) -> str | None:
