@@ -152,7 +152,7 @@ class Outcomes:
 
     def lists(self) -> dict[str, tuple[int, str]]:
         """Of each kind of notes: how many there are, and when the oldest was first found."""
-        rows = self._file.rows("SELECT kind, count(*), min(since) FROM note GROUP BY kind")
+        rows = self._file.rows("SELECT kind, count(DISTINCT id), min(since) FROM note GROUP BY kind")
         return {kind: (number, since) for kind, number, since in rows}
 
     def memories(self, kind: str) -> Iterator[Memory]:

@@ -14,7 +14,7 @@ from tap_keap.client import KeapClient, PageRequest, retry_after
 from tap_keap.credentials.auth import KeyAuthenticator
 from tap_keap.rate_budget import KeapLimits, RateBudget
 from tap_keap.stopping import StopWatch
-from tests.scripted_keap import Reply, scripted
+from tests.support.scripted_keap import Reply, scripted
 
 NOW = datetime(2026, 11, 27, 8, tzinfo=UTC)
 
