@@ -10,7 +10,6 @@ import pytest
 
 from tests.support.pipeline import Pipeline
 from tests.support.sandbox_process import Sandbox
-from tests.support.target_process import SOURCE
 from tests.support.worked_accounts import SECTIONS, Case, cases
 
 CASES = list(cases())
@@ -19,9 +18,9 @@ _OF_OLDER_SETTINGS = ("29-",)
 """What settings that changed meanwhile made of them is not known to a store that was lost (rule 1.2)."""
 
 
-def content(sandbox: Sandbox, now: str) -> dict[str, Any]:
+def content(pipeline: Pipeline, now: str) -> dict[str, Any]:
     """What the data source holds, in the form of the worked accounts."""
-    found = sandbox.content(SOURCE, now)
+    found = pipeline.content(now)
     for invoice in found["invoices"].values():
         counted: dict[str, int] = {}
         transactions = {}
@@ -62,7 +61,7 @@ def check_account(sandbox: Sandbox, folder: Path, case: Case, *, lost: bool) -> 
             assert lost
             done = pipeline.run()
         done.assert_fine()
-        assert content(sandbox, now) == expected(run.expect)
+        assert content(pipeline, now) == expected(run.expect)
     sandbox.clear_requests()
     pipeline.run(full=True).assert_fine()
     assert sandbox.writes() == []
