@@ -32,6 +32,8 @@ def content(pipeline: Pipeline, now: str) -> dict[str, Any]:
             transactions[shown] = each
         invoice["transactions"] = transactions
     found["mrr"] = {month: row for month, row in found["mrr"].items() if row}
+    used = {line.get("plan") for invoice in found["invoices"].values() for line in invoice["line_items"].values()}
+    found["plans"] = {name: each for name, each in found["plans"].items() if name in used}
     return {section: found.get(section, {}) for section in SECTIONS}
 
 
