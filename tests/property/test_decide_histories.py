@@ -105,9 +105,15 @@ def take_all(store: Store, rows: Rows, chance: random.Random, *, share: float = 
 
 
 def fresh_of(store: Store, settings: MappingSettings, now: datetime, links: dict[str, str]) -> Decision:
-    """The same records, decided for the first time; links that were inferred earlier stay (rule 4.3)."""
+    """The same records, decided for the first time; links that were inferred earlier stay (rule 4.3).
+
+    What is gone from Keap is not read; but an order, which counts as it was (4.10), and a contact, who may have been a
+    customer (3.1).
+    """
     fresh = Store()
     for key, record in store.records.items():
+        if record.gone and SOURCE.streams[record.stream] not in {"orders", "contacts"}:
+            continue
         payload = record.payload
         if payload is not None and links and SOURCE.streams[record.stream] == "orders":
             row = json.loads(payload)
