@@ -42,7 +42,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data_source_name: str = "Keap"
     data_source_uuid: str | None = None
     external_id_prefix: str = ""
-    ledger_path: str | None = None
+    store_path: str | None = None
+    relist_days: float = 7
+    exit_code_file: str | None = None
     report_path: str | None = None
     dry_run: bool = False
     force: bool = False
@@ -71,11 +73,12 @@ def _as_number(name: str, value: Any) -> Any:
         return value
 
 
-def load(config: Mapping[str, Any]) -> Settings:
+def load(config: Mapping[str, Any], *, needs_key: bool = True) -> Settings:
     """Check a configuration and turn it into `Settings`.
 
     Args:
         config: settings by name, as the user wrote them; empty texts and nulls count as not set.
+        needs_key: `api_key` must be there; without, it is empty in what works from the store alone.
 
     Raises:
         ConfigurationError: an unknown name (with the nearest known one), a wrong type, a value that is not one of
@@ -86,10 +89,11 @@ def load(config: Mapping[str, Any]) -> Settings:
     for name, value in given.items():
         if name in PROPERTIES:
             _check_type(name, value)
-    if not given.get("api_key"):
+    if needs_key and not given.get("api_key"):
         raise ConfigurationError("setting `api_key` is missing: ChartMogul's API key, with read & write access")
     _check_url(given.get("api_url", API_URL))
     own = {name: given[name] for name in Settings.__struct_fields__ if name in given and name != "mapping"}
+    own.setdefault("api_key", "")
     if "now" in own:
         own["now"] = _instant("now", own["now"])
     own["accepted_rejects"] = frozenset(str(each) for each in own.get("accepted_rejects", ()))
@@ -231,3 +235,10 @@ def _currency(value: str) -> str:
         return Currency(value.upper()).code
     except ValueError:
         raise ConfigurationError("setting `currency` must be an ISO 4217 code like USD") from None
+
+
+def changed_from_defaults(settings: MappingSettings) -> dict[str, Any]:
+    """Those that differ from their defaults, for the report."""
+    given: dict[str, Any] = msgspec.to_builtins(settings)
+    defaults = msgspec.to_builtins(MappingSettings())
+    return {name: value for name, value in given.items() if value != defaults[name]}

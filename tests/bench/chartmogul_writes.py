@@ -20,9 +20,9 @@ from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.data_source import create_data_source
 from target_chartmogul.chartmogul.gate import RequestGate
 from target_chartmogul.chartmogul.wire import Wire
-from tests.billing_objects import PLAN, customer, invoice, line
-from tests.memory_journal import MemoryJournal, create, root_of
-from tests.sandbox_process import Sandbox
+from tests.support.billing_objects import PLAN, customer, invoice, line
+from tests.support.memory_journal import MemoryJournal, create, root_of
+from tests.support.sandbox_process import Sandbox
 
 LIMIT = 40
 LATENCY_MS = 150

@@ -17,8 +17,8 @@ from target_chartmogul.billing.decisions import Decision, Holdings
 from target_chartmogul.sources.keap.account import Arrived, Catalog, Group
 from target_chartmogul.sources.keap.decide import decide
 from target_chartmogul.sources.keap.settings import MappingSettings
-from tests.keap_rows import contact, order, payment, product, subscription, subscription_item
-from tests.worked_accounts import catalog_of, group_of
+from tests.support.keap_rows import contact, order, payment, product, subscription, subscription_item
+from tests.support.worked_accounts import catalog_of, group_of
 
 BEGIN = datetime(2022, 1, 31, 12, tzinfo=UTC)
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

@@ -40,7 +40,7 @@ def main(source: Path) -> dict[str, Any]:
     inbox.settle()
     taken = time.process_time()
     with TemporaryDirectory() as folder, ChangeStore(Path(folder) / "changes.sqlite") as store:
-        ledger = Ledger(Path(folder) / "ledger.sqlite")
+        ledger = Ledger(Path(folder) / "store.sqlite")
         report = ReportBuilder(started=NOW, now=NOW, dry_run=False)
         inbox.attach(ledger.path)
         groups = Groups(inbox)

@@ -9,8 +9,8 @@ from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.gate import RequestGate
 from target_chartmogul.chartmogul.listing import Listing
 from target_chartmogul.chartmogul.wire import Wire
-from tests.billing_objects import PLAN, customer
-from tests.memory_journal import MemoryJournal, create, root_of
+from tests.support.billing_objects import PLAN, customer
+from tests.support.memory_journal import MemoryJournal, create, root_of
 
 NOW = "2026-01-15T00:00:00Z"
 

@@ -13,9 +13,9 @@ from target_chartmogul.billing.normal import normal, same
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.errors import CredentialsError, UnreachableError
 from target_chartmogul.chartmogul.listing import Listing
-from tests.billing_objects import PLAN, cancellation, customer, invoice, line, on, paid
 from tests.contract.chartmogul_target import NOW, Target
-from tests.memory_journal import MemoryJournal, create, delete, root_of, update
+from tests.support.billing_objects import PLAN, cancellation, customer, invoice, line, on, paid
+from tests.support.memory_journal import MemoryJournal, create, delete, root_of, update
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 
 from target_chartmogul.apply.lanes import Applier
 from target_chartmogul.billing.differences import invoice_changes
-from tests.billing_objects import PLAN, invoice, line, on
 from tests.contract.chartmogul_target import Target
-from tests.memory_journal import MemoryJournal, create, root_of, update
+from tests.support.billing_objects import PLAN, invoice, line, on
+from tests.support.memory_journal import MemoryJournal, create, root_of, update
 
 
 @pytest.fixture

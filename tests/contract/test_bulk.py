@@ -18,8 +18,8 @@ from target_chartmogul.chartmogul.gate import RequestGate
 from target_chartmogul.chartmogul.json_imports import LARGEST_BODY, JsonImports
 from target_chartmogul.chartmogul.listing import Listing
 from target_chartmogul.chartmogul.wire import Wire
-from tests.billing_objects import PLAN, cancellation, customer, invoice, line, on, paid
-from tests.memory_journal import MemoryJournal, create, delete, root_of, update
+from tests.support.billing_objects import PLAN, cancellation, customer, invoice, line, on, paid
+from tests.support.memory_journal import MemoryJournal, create, delete, root_of, update
 
 NOW = "2026-01-15T00:00:00Z"
 

@@ -35,8 +35,8 @@ from target_chartmogul.chartmogul.errors import (
 from target_chartmogul.chartmogul.gate import RequestGate
 from target_chartmogul.chartmogul.listing import Listing
 from target_chartmogul.chartmogul.wire import Wire
-from tests.billing_objects import PLAN, customer, invoice
-from tests.memory_journal import MemoryJournal, create, root_of
+from tests.support.billing_objects import PLAN, customer, invoice
+from tests.support.memory_journal import MemoryJournal, create, root_of
 
 URL = "https://api.chartmogul.test/v1"
 KEY = "key-that-nobody-may-see"

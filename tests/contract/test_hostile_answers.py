@@ -16,8 +16,8 @@ from target_chartmogul.chartmogul.gate import RequestGate
 from target_chartmogul.chartmogul.listing import Listing
 from target_chartmogul.chartmogul.wire import Wire
 from target_chartmogul.checks.preflight import check_key
-from tests.billing_objects import PLAN, cancellation, customer, invoice, line
-from tests.memory_journal import MemoryJournal, create, root_of, update
+from tests.support.billing_objects import PLAN, cancellation, customer, invoice, line
+from tests.support.memory_journal import MemoryJournal, create, root_of, update
 
 NOW = "2026-01-15T00:00:00Z"
 

@@ -9,9 +9,9 @@ from target_chartmogul.apply.late_validation import ask, ask_after_load, changes
 from target_chartmogul.billing.normal import same
 from target_chartmogul.chartmogul.data_source import Processing, processing
 from target_chartmogul.chartmogul.errors import UnreachableError
-from tests.billing_objects import cancellation, invoice
 from tests.contract.test_bulk import Load, lane
-from tests.memory_journal import create
+from tests.support.billing_objects import cancellation, invoice
+from tests.support.memory_journal import create
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,9 @@ from target_chartmogul.billing.objects import (
     Transaction,
 )
 
+_KEPT_STATUSES = frozenset({WRITTEN_OFF, VOIDED})
+"""All others ChartMogul derives from the transactions."""
+
 
 def same(desired: ChartMogulObject, held: ChartMogulObject) -> bool:
     """Whether ChartMogul would give back the same object for both."""
@@ -70,7 +73,7 @@ def _invoice(invoice: Invoice) -> Invoice:
         invoice,
         date=to_milliseconds(invoice.date),
         due_date=to_milliseconds(invoice.due_date),
-        status=invoice.status if invoice.status in {VOIDED, WRITTEN_OFF} else None,
+        status=invoice.status if invoice.status in _KEPT_STATUSES else None,
         disabled=None,
         line_items=tuple(sorted(map(_line, invoice.line_items), key=lambda line: line.external_id)),
         transactions=tuple(sorted(map(_transaction, invoice.transactions), key=lambda row: row.external_id)),
@@ -87,6 +90,7 @@ def _line(line: LineItem) -> LineItem:
         service_period_end=to_milliseconds(line.service_period_end) if recurring else None,
         description=line.description if line.type == ONE_TIME else None,
         balance_transfer=line.balance_transfer or None,
+        event_order=line.event_order if recurring else None,
     )
 
 

@@ -68,7 +68,7 @@ class LineItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     description: str | None = None
     balance_transfer: bool | None = None
     event_order: int | None = None
-    """Of lines of one subscription that start at the same instant the higher one counts (rule 4.7)."""
+    """Which of a subscription's lines that start at the same instant comes later (rule 4.7)."""
 
 
 class Transaction(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,9 +93,9 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     currency: str
     due_date: datetime | None = None
     status: str | None = None
-    """`written_off` (rule 5.7) or `voided` where it was set, else None.
+    """`written_off` or `voided` where this target set it (rule 5.7), else None.
 
-    ChartMogul derives the other statuses from the transactions.
+    ChartMogul derives all other statuses from the transactions.
     """
     disabled: bool | None = None
     """True: taken out of the figures. None of a desired invoice: left as it is in ChartMogul (rule 6.8)."""

@@ -40,6 +40,13 @@ class Processing(msgspec.Struct, frozen=True, kw_only=True):
     failed: int | None = None
     pending: int | None = None
 
+    @property
+    def total(self) -> int | None:
+        """All records that it knows of; None where the answer does not say."""
+        if self.processed is None:
+            return None
+        return self.processed + (self.failed or 0) + (self.pending or 0)
+
 
 def find_data_source(client: ChartMogulClient, *, name: str, uuid: str | None = None) -> DataSource | None:
     """The data source with this uuid, else with this name; None if there is none of this name.

@@ -13,7 +13,7 @@ import msgspec
 from target_chartmogul.report.lists import words
 from target_chartmogul.report.spool import Spool, without_addresses
 
-TOP_LISTS: Final = ("rejects", "refusals", "held", "churn", "changes")
+TOP_LISTS: Final = ("rejects", "refusals", "waiting", "churn", "changes")
 """Lists that stand at the top of the document; all others are under `lists`. The last one is a dry run's."""
 
 

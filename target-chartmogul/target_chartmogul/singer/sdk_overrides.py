@@ -1,7 +1,8 @@
 """The few places where this target reaches behind the SDK's public methods, and why.
 
 The SDK copies, maps, validates and walks every record in Python: 2,300 records a second. Where no stream map is asked
-for, records go straight from the line to the inbox. `tests/unit/target/test_sdk_hooks.py` fails when the SDK changes
+for, records go straight from the line to the store. `tests/unit/singer/test_sdk_overrides.py` fails when the SDK
+changes
 what is used here.
 
 Private names used: `Target._process_record_message`, `_process_schema_message`, `_process_state_message`,
@@ -43,8 +44,10 @@ class MessageReader(GenericSingerReader[Any]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.on_record: Callable[[str, msgspec.Raw], None] | None = None
-        """Takes stream and record of each RECORD, in place of the SDK's way."""
+        self.line = 0
+        """Number of the line that is being read."""
+        self.on_record: Callable[[str, msgspec.Raw, int | None], None] | None = None
+        """Takes stream, record and version of each RECORD, in place of the SDK's way."""
         self.on_bad_line: Callable[[int, str, Any, str, str], None] | None = None
         """Takes line number, stream, id, field and reason of a line that cannot be read."""
 
@@ -70,14 +73,15 @@ class MessageReader(GenericSingerReader[Any]):
         """Read all lines and call back for each message; how many there were of each type."""
         counts: dict[str, int] = defaultdict(int)
         for number, line in enumerate(file_input or self.default_input, 1):
+            self.line = number
             try:
                 envelope = _decode_envelope(line)
                 if envelope.type == "RECORD" and self.on_record is not None and envelope.stream:
                     counts["RECORD"] += 1
-                    self.on_record(envelope.stream, envelope.record)
+                    self.on_record(envelope.stream, envelope.record, envelope.version)
                     continue
                 message = self.deserialize_json(line)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 if line.strip():
                     self._tell_bad_line(number, line)
                 continue

@@ -6,7 +6,7 @@ import pytest
 
 from target_chartmogul.chartmogul.fields import OddFieldError
 from target_chartmogul.chartmogul.wire import Wire, changed
-from tests.billing_objects import cancellation, customer, invoice, line, paid
+from tests.support.billing_objects import cancellation, customer, invoice, line, paid
 
 WIRE = Wire("keap-", "ds_1", own_tags=frozenset({"vip"}), own_attributes=frozenset({"size"}))
 

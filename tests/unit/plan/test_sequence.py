@@ -9,8 +9,8 @@ import pytest
 from target_chartmogul.billing.differences import invoice_changes
 from target_chartmogul.billing.normal import normal, same
 from target_chartmogul.plan.sequence import ordered
-from tests.billing_objects import PLAN, cancellation, customer, invoice, line, on, paid
-from tests.memory_journal import create, delete, update
+from tests.support.billing_objects import PLAN, cancellation, customer, invoice, line, on, paid
+from tests.support.memory_journal import create, delete, update
 
 
 def ids(changes):

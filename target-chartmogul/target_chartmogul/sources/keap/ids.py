@@ -83,11 +83,6 @@ def refund_row_of(invoice: str, digits: str) -> str:
     return f"{invoice}-refund-{digits}"
 
 
-def refund_transaction_id(invoice: str, time: datetime, reference: str | None, hundredths: int) -> str:
-    """Rule 5.4: `<order>-refund-<12 hex digits>`, formed as a failed attempt's."""
-    return f"{invoice}-refund-{_attempt_digits(time, reference, hundredths)}"
-
-
 def cancellation_id(subscription_id: str, day: date) -> str:
     """§2 and 2.3: the churn date in `date_timezone`."""
     return f"{subscription_id}-cancelled-{day.isoformat()}"
