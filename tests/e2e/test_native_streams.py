@@ -296,8 +296,10 @@ def test_a_line_that_moves_leaves_its_invoice_and_one_on_two_invoices_is_named(b
     bridge.good(messages(invoices=[invoice("A-1")]))
     found = {key: sorted(each["line_items"]) for key, each in bridge.content()["invoices"].items()}
     assert found == {"shop-A-1": ["shop-A-1/1"], "shop-A-2": ["shop-A-2/1", "shop-L"]}
-    new = invoice("A-3", date="2026-01-07", line_items=[more])
-    bridge.good(messages(invoices=[second, new]))
+    new = invoice("A-3", "other shop", date="2026-01-07", line_items=[more])
+    other = {"customers": [customer("other shop")], "invoices": [new]}
+    assert bridge.run(messages(**other)).code == 7, "its line is in an invoice of another customer"
+    bridge.good(messages(invoices=[second]))
     found = {key: sorted(each["line_items"]) for key, each in bridge.content()["invoices"].items()}
     assert found == {"shop-A-1": ["shop-A-1/1"], "shop-A-2": ["shop-A-2/1"], "shop-A-3": ["shop-L"]}
 
