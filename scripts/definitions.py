@@ -6,6 +6,7 @@ the code says; `--check` only compares and exits with 1 where something is out o
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import subprocess
@@ -184,9 +185,16 @@ def table(description: dict[str, Any]) -> str:
     return "\n".join(rows) + "\n"
 
 
+def exit_codes(plugin: str) -> str:
+    """A Markdown table of the plugin's exit codes, from its enumeration."""
+    module = importlib.import_module(f"{plugin.replace('-', '_')}.exit_codes")
+    rows = [f"| {code.value} | {code.meaning} |" for code in module.ExitCode]
+    return "\n".join(["| code | meaning |", "|---|---|", *rows]) + "\n"
+
+
 def env_block(plugin: str, description: dict[str, Any]) -> str:
     """Environment variables of the settings that are secrets, or that every user looks at first."""
-    first = {"data_source_name", "start_date", "ledger_path", "report_path", "token_path", "client_id"}
+    first = {"data_source_name", "start_date", "store_path", "report_path", "token_path", "client_id"}
     lines = []
     for name, schema in settings_of(description):
         if schema.get("secret") or schema.get("writeOnly") or name in first:
@@ -210,7 +218,10 @@ def outputs() -> dict[Path, str]:
         )
         files[ROOT / "plugins" / folder / f"{plugin}.yml"] = hub_definition(plugin, described[plugin])
         readme = ROOT / plugin / "README.md"
-        files[readme] = between(readme.read_text(), "<!-- settings:", "<!-- end of settings", table(described[plugin]))
+        text = between(readme.read_text(), "<!-- settings:", "<!-- end of settings", table(described[plugin]))
+        if "<!-- exit codes:" in text:
+            text = between(text, "<!-- exit codes:", "<!-- end of exit codes", exit_codes(plugin))
+        files[readme] = text
     files[ROOT / "meltano.yml"] = meltano
     files[ROOT / ".env.example"] = environment
     return files

@@ -64,7 +64,7 @@ def environment(addresses: dict[str, str]) -> dict[str, str]:
         "TAP_KEAP_NOW": NOW,
         "TARGET_CHARTMOGUL_API_URL": addresses["chartmogul_api_url"],
         "TARGET_CHARTMOGUL_API_KEY": addresses["chartmogul_api_key"],
-        "TARGET_CHARTMOGUL_LEDGER_PATH": str(OUTPUT / "ledger.sqlite"),
+        "TARGET_CHARTMOGUL_STORE_PATH": str(OUTPUT / "store.sqlite"),
         "TARGET_CHARTMOGUL_REPORT_PATH": str(OUTPUT / "report.html"),
         "TARGET_CHARTMOGUL_NOW": NOW,
         # A first load of this size is worth it: see `load_method`.
@@ -127,7 +127,7 @@ def show(report: dict[str, Any]) -> None:
     for each in report["rejects"] + report["refusals"]:
         where = f"{each.get('stream') or each.get('kind')} {each['id']}"
         console.print(f"  rejected: {where}, {each['field'] or 'record'}: {each['reason']}", markup=False)
-    for each in report["held"]:
+    for each in report["waiting"]:
         console.print(f"  waits: {each['stream']} {each['id']}: {each['reason']} (rule {each['rule']})", markup=False)
     for each in report["lists"].values():
         if each["what_to_do"]:

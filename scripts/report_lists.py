@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from target_chartmogul.report_lists import LISTS
+from target_chartmogul.report.lists import LISTS
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "report.md"
 HEAD = "| list | what it says |\n|---|---|\n"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from tap_keap.rows import Row, Schema
+from tap_keap.conform import Row, Schema
 
 MODELS = {"contacts": "contacts/model", "orders": "orders/model", "subscriptions": "subscriptions/model"}
 """Streams that have custom fields of their own, and where Keap describes them."""

@@ -7,9 +7,7 @@ import os
 import sys
 from traceback import walk_tb
 
-from target_chartmogul.pipes import widen_input
-
-SUBCOMMANDS = ("explain", "reconcile")
+from target_chartmogul.singer.pipes import widen_input
 
 
 def main() -> None:
@@ -36,15 +34,9 @@ def _run(arguments: list[str]) -> int:
     from target_chartmogul.failures import TargetChartMogulError  # noqa: PLC0415
 
     try:
-        from target_chartmogul.target import TargetChartMogul  # noqa: PLC0415
+        from target_chartmogul.cli import command  # noqa: PLC0415
 
-        program, name = TargetChartMogul, "target-chartmogul"
-        if words := [each for each in arguments if each in SUBCOMMANDS]:
-            from target_chartmogul.commands import COMMANDS  # noqa: PLC0415
-
-            program, name = COMMANDS[words[0]], f"{name} {words[0]}"
-            arguments.remove(words[0])
-        result = program.cli.main(arguments, prog_name=name, standalone_mode=False)
+        result = command().main(arguments, prog_name="target-chartmogul", standalone_mode=False)
     except TargetChartMogulError as error:
         return _fail(str(error), error.exit_code)
     except click.exceptions.Exit as stop:

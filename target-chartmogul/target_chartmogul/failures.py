@@ -12,7 +12,7 @@ class TargetChartMogulError(Exception):
 
 
 class ConfigurationError(TargetChartMogulError):
-    """A setting or the command line cannot be used."""
+    """A setting, the command line or the input cannot be used."""
 
     exit_code = exit_codes.CONFIGURATION
 
@@ -24,15 +24,15 @@ class CredentialsError(TargetChartMogulError):
 
 
 class ServiceError(TargetChartMogulError):
-    """ChartMogul or the ledger's store does not answer, or answers with errors, after all retries."""
+    """ChartMogul or the place of the store does not answer, or answers with errors, after all retries."""
 
     exit_code = exit_codes.SERVICE
 
 
-class TimeUpError(TargetChartMogulError):
-    """`max_run_minutes` is over."""
+class UnfinishedError(TargetChartMogulError):
+    """The input was cut off, or `max_run_minutes` is over; the next run continues."""
 
-    exit_code = exit_codes.TIME_UP
+    exit_code = exit_codes.UNFINISHED
 
 
 class RefusedError(TargetChartMogulError):
@@ -41,16 +41,10 @@ class RefusedError(TargetChartMogulError):
     exit_code = exit_codes.REFUSED
 
 
-class LedgerInUseError(TargetChartMogulError):
-    """Another run holds the ledger."""
+class ReadAgainError(TargetChartMogulError):
+    """The store does not hold what the state that came says was read: the next run reads from the beginning."""
 
-    exit_code = exit_codes.LEDGER_IN_USE
-
-
-class LedgerError(TargetChartMogulError):
-    """The ledger cannot be read or written (disk full, no permission)."""
-
-    exit_code = exit_codes.SERVICE
+    exit_code = exit_codes.READ_AGAIN
 
 
 class StoppedError(TargetChartMogulError):

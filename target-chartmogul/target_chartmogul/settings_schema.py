@@ -36,15 +36,27 @@ PROPERTIES: Final[dict[str, dict[str, Any]]] = {
     "external_id_prefix": _setting(
         "string", "Stands before every external id that this target forms (rule 2.2).", default=""
     ),
-    "ledger_path": _setting(
+    "store_path": _setting(
         "string",
-        "Where the ledger is kept between runs: a local path or a URL such as s3://bucket/ledger.sqlite. Without it "
-        "every run reads the data source from ChartMogul first (rule 1.6).",
+        "Where the store is kept between runs: a local path or a URL such as s3://bucket/store.sqlite. It holds what "
+        "Keap has told and what ChartMogul has of it, with names and e-mail addresses. Without it no state is emitted "
+        "and every run reads Keap whole (rule 1.6).",
+    ),
+    "relist_days": _setting(
+        "number",
+        "List ChartMogul's content again when the last listing is older than so many days, to find what people "
+        "changed there (rule 1.11).",
+        default=7,
+        minimum=0,
+    ),
+    "exit_code_file": _setting(
+        "string",
+        "Write the exit code into this local file when the run ends, since `meltano run` replaces it by its own.",
     ),
     "report_path": _setting("string", "File for the report of the run, as JSON (rule 7.1)."),
     "dry_run": _setting(
         "boolean",
-        "Report what would be written, and write nothing, not even the ledger (rules 1.9, 7.3).",
+        "Report what would be written, and write nothing, not even the store (rules 1.9, 7.3).",
         default=False,
     ),
     "force": _setting("boolean", "Carry out a plan that a guard would stop (rule 1.7).", default=False),
@@ -69,7 +81,7 @@ PROPERTIES: Final[dict[str, dict[str, Any]]] = {
     },
     "max_run_minutes": _setting(
         "number",
-        "Stop cleanly after so many minutes of work on a complete input, and go on in the next run (§8).",
+        "Stop cleanly after so many minutes of work on a complete input, and continue in the next run (§8).",
         minimum=0,
     ),
     "request_timeout": _setting(
@@ -164,13 +176,13 @@ PROPERTIES: Final[dict[str, dict[str, Any]]] = {
     "exclude_products": _ids("Product ids whose order items are left out (§8)."),
     "one_time_products": _ids("Product ids that are one-time although Keap bills them as a subscription (§8)."),
     "invoices_since": _setting("string", "Orders dated before this date or time are not sent (§8)."),
-    "only_contacts": _ids("This run looks at these contact ids only, and emits no state (§8, rule 1.9)."),
+    "only_contacts": _ids("This run decides these contact ids only; what arrived of others waits (§8, rule 1.9)."),
     "hard_delete": _setting(
         "boolean",
         "Remove what is gone from Keap after a complete read, and contacts that fall into a filter (rule 4.10, §8).",
         default=False,
     ),
-    "resend": _setting("boolean", "Decide everything anew, whatever was sent before (§8).", default=False),
+    "resend": _setting("boolean", "Decide and compare everything again, whatever the store says (§8).", default=False),
 }
 
 CONFIG_SCHEMA: Final[dict[str, Any]] = {"type": "object", "properties": dict(PROPERTIES), "required": ["api_key"]}

@@ -8,7 +8,7 @@ import threading
 import time
 
 from target_chartmogul import exit_codes
-from target_chartmogul.failures import StoppedError, TargetChartMogulError, TimeUpError
+from target_chartmogul.failures import StoppedError, TargetChartMogulError, UnfinishedError
 
 
 class StopSwitch:
@@ -55,7 +55,7 @@ class StopSwitch:
         if self._signal is not None:
             return self._stopped()
         if self._deadline is not None and time.monotonic() >= self._deadline:
-            return TimeUpError(f"max_run_minutes ({self._minutes:g}) is over; the next run goes on")
+            return UnfinishedError(f"`max_run_minutes` ({self._minutes:g}) is over; the next run continues")
         return None
 
     def check(self) -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.spent import Spent, spent
-from tests.pipeline import BILLING
-from tests.sandbox_process import ROOT, Sandbox
-from tests.tap_process import arguments, key_config
-from tests.target_process import target_command, target_config
+from tests.support.pipeline import BILLING
+from tests.support.sandbox_process import ROOT, Sandbox
+from tests.support.tap_process import arguments, key_config
+from tests.support.target_process import target_command, target_config
 
 NOW = "2026-11-22T08:00:00Z"
 """Later than everything in the generated accounts."""
@@ -48,7 +48,7 @@ class Bridge:
         self.state: dict[str, Any] | None = None
         self._target = {
             "now": NOW,
-            "ledger_path": str(folder / "ledger.sqlite"),
+            "store_path": str(folder / "store.sqlite"),
             "report_path": str(folder / "report.json"),
             **target,
         }

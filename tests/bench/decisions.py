@@ -12,12 +12,13 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from target_chartmogul.keap.calendar import Interval, plus
-from target_chartmogul.keap.decide import decide
-from target_chartmogul.keap.group import Arrived, Catalog, Decision, Existing, Group
-from target_chartmogul.keap.settings import MappingSettings
-from tests.keap_rows import contact, order, payment, product, subscription, subscription_item
-from tests.worked_accounts import catalog_of, group_of
+from target_chartmogul.billing.calendar import Interval, plus
+from target_chartmogul.billing.decisions import Decision, Holdings
+from target_chartmogul.sources.keap.account import Arrived, Catalog, Group
+from target_chartmogul.sources.keap.decide import decide
+from target_chartmogul.sources.keap.settings import MappingSettings
+from tests.support.keap_rows import contact, order, payment, product, subscription, subscription_item
+from tests.support.worked_accounts import catalog_of, group_of
 
 BEGIN = datetime(2022, 1, 31, 12, tzinfo=UTC)
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -56,7 +57,7 @@ def measure(contacts: int = 1_000, orders: int = 12) -> dict[str, Any]:
     rate(groups[:50], catalog)
     new, decisions = rate(groups, catalog)
     for group, decision in zip(groups, decisions, strict=True):
-        group.existing = Existing(customers=decision.customers, invoices=decision.invoices, events=decision.events)
+        group.existing = Holdings(customers=decision.customers, invoices=decision.invoices, events=decision.events)
         group.remembered = decision.remembered
     again, _ = rate(groups, catalog)
     large, _ = rate([one_group(accounts)], catalog)

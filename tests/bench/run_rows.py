@@ -10,7 +10,7 @@ from tests.bench import changed_rows
 from tests.bench.accounts import Bridge, serving
 from tests.bench.row import Row
 from tests.bench.spent import account_file
-from tests.sandbox_process import Sandbox
+from tests.support.sandbox_process import Sandbox
 
 CONTACTS, ORDERS = 2_000, 20_000
 TIMES = 3
@@ -53,7 +53,7 @@ def _without_ledger(sandbox: Sandbox, bridge: Bridge) -> list[Row]:
     held = bridge.objects()
     most = (held["invoices"] + held["customers"] + held.get("events", 0)) // 200 + 20
     sandbox.clear_requests()
-    seconds = bridge.run(ledger_path=None)
+    seconds = bridge.run(store_path=None)
     reads, writes = bridge.counted()
     return [
         Row(what="  writes without ledger", ours=writes, required="= 0"),

@@ -10,8 +10,8 @@ from tests.bench.accounts import Bridge, serving
 from tests.bench.row import Row
 from tests.bench.spent import account_file, spent
 from tests.bench.target_rows import told
-from tests.tap_process import COMMAND as TAP
-from tests.target_process import COMMAND as TARGET
+from tests.support.tap_process import COMMAND as TAP
+from tests.support.target_process import COMMAND as TARGET
 
 TIMES = 5
 MOST_MEGABYTES = 300
@@ -102,7 +102,7 @@ def _commands(folder: Path, orders: int, loads: int) -> Iterator[Timed]:
         for _ in range(TIMES):
             yield "tap, everything", bridge.read(messages).cpu - tap_start
         for number in range(loads):
-            anew = {"data_source_name": f"Load {number}", "ledger_path": str(bridge.folder / f"{number}.sqlite")}
+            anew = {"data_source_name": f"Load {number}", "store_path": str(bridge.folder / f"{number}.sqlite")}
             yield "first load in bulk", bridge.write(messages, **anew).cpu - target_start
         for _ in range(TIMES):
             yield "everything again, nothing new", bridge.write(messages, **anew).cpu - target_start

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.sandbox_process import ROOT
+from tests.support.sandbox_process import ROOT
 
 
 @dataclass(frozen=True)

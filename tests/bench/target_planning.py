@@ -16,14 +16,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from target_chartmogul.change_store import ChangeStore
-from target_chartmogul.grouping import Groups
-from target_chartmogul.keap.group import Arrived
-from target_chartmogul.keap.settings import MappingSettings
-from target_chartmogul.ledger import Ledger
-from target_chartmogul.planning import Planner
-from target_chartmogul.report import ReportBuilder
-from target_chartmogul.settling import Settling
+from target_chartmogul.ledger.grouping import Groups
+from target_chartmogul.ledger.ledger import Ledger
+from target_chartmogul.ledger.settling import Settling
+from target_chartmogul.plan.change_file import ChangeStore
+from target_chartmogul.plan.planner import Planner
+from target_chartmogul.report.builder import ReportBuilder
+from target_chartmogul.sources.keap.account import Arrived
+from target_chartmogul.sources.keap.settings import MappingSettings
 from tests.bench.target_intake import IntakeOnly
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
@@ -40,7 +40,7 @@ def main(source: Path) -> dict[str, Any]:
     inbox.settle()
     taken = time.process_time()
     with TemporaryDirectory() as folder, ChangeStore(Path(folder) / "changes.sqlite") as store:
-        ledger = Ledger(Path(folder) / "ledger.sqlite")
+        ledger = Ledger(Path(folder) / "store.sqlite")
         report = ReportBuilder(started=NOW, now=NOW, dry_run=False)
         inbox.attach(ledger.path)
         groups = Groups(inbox)

@@ -13,7 +13,7 @@ from typing import Any
 from tests.bench import decisions
 from tests.bench.row import Row
 from tests.bench.spent import account_file, spent
-from tests.sandbox_process import ROOT
+from tests.support.sandbox_process import ROOT
 
 CONTACTS, ORDERS = 2_000, 20_000
 PEER_LINES = 10_000

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox_process import ROOT
-from tests.tap_process import arguments
+from tests.support.sandbox_process import ROOT
+from tests.support.tap_process import arguments
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(900)]
 HERE = Path(__file__).parent

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox_process import ROOT, Sandbox
-from tests.target_process import target_command, target_config
+from tests.support.sandbox_process import ROOT, Sandbox
+from tests.support.target_process import target_command, target_config
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1500)]
 NOW = "2026-11-22T08:00:00Z"

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from target_chartmogul.apply import Applier
+from target_chartmogul.apply.lanes import Applier
 from target_chartmogul.chartmogul import creation
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.data_source import create_data_source
@@ -35,8 +35,8 @@ from target_chartmogul.chartmogul.errors import (
 from target_chartmogul.chartmogul.gate import RequestGate
 from target_chartmogul.chartmogul.listing import Listing
 from target_chartmogul.chartmogul.wire import Wire
-from tests.billing_objects import PLAN, customer, invoice
-from tests.memory_journal import MemoryJournal, create
+from tests.support.billing_objects import PLAN, customer, invoice
+from tests.support.memory_journal import MemoryJournal, create, root_of
 
 URL = "https://api.chartmogul.test/v1"
 KEY = "key-that-nobody-may-see"
@@ -70,9 +70,10 @@ def test_key_and_form_of_a_request(client):
 @responses.activate
 def test_pages_by_cursor_until_has_more_is_false(client):
     """`cursor` is often there on the last page, and a page may be empty: `has_more` alone counts."""
-    for rows, cursor, more in (([1], "a", True), ([], "b", True), ([2, 3], "c", False)):
+    one, two = {"uuid": "1"}, {"uuid": "2"}
+    for rows, cursor, more in (([one], "a", True), ([], "b", True), ([two, one], "c", False)):
         responses.get(f"{URL}/plans", json={"plans": rows, "cursor": cursor, "has_more": more})
-    assert list(client.pages("/plans", "plans", {"x": "1"})) == [[1], [], [2, 3]]
+    assert list(client.pages("/plans", "plans", {"x": "1"})) == [[one], [], [two, one]]
     assert [call.request.params.get("cursor") for call in responses.calls] == [None, "a", "b"]
     assert {call.request.params["per_page"] for call in responses.calls} == {"200"}
 
@@ -82,7 +83,7 @@ def test_pages_by_cursor_until_has_more_is_false(client):
 def test_a_listing_that_does_not_go_on_ends_in_an_error(client, cursor):
     responses.get(f"{URL}/plans", json={"plans": [], "cursor": "a", "has_more": True})
     responses.get(f"{URL}/plans", json={"plans": [], "cursor": cursor, "has_more": True})
-    with pytest.raises(UnreachableError, match="there is more"):
+    with pytest.raises(UnreachableError, match="leads nowhere"):
         list(client.pages("/plans", "plans"))
 
 
@@ -293,7 +294,7 @@ def test_nothing_secret_or_personal_in_any_log_or_error(sandbox, caplog):
     )
     wire = Wire("", create_data_source(client, "Keap").uuid)
     journal = MemoryJournal()
-    applier = Applier(client, wire, journal)
+    applier = Applier(client, wire, journal, root_of)
     applier.apply_plans([create("plan", PLAN)])
     sandbox.faults(
         "chartmogul", seed=1, rate=0.3, kinds=["500", "504_html", "429", "reset_before", "reset_after", "truncated"]

@@ -7,8 +7,8 @@ from typing import Any
 import chartmogul
 import pytest
 
-from tests.contract.chartmogul_calls import invoice
-from tests.sandbox_process import Sandbox
+from tests.support.chartmogul_calls import invoice
+from tests.support.sandbox_process import Sandbox
 
 NOW = "2026-06-15T12:00:00Z"
 

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from sandbox import credentials
-from tests.contract.keap_calls import KeapCalls
-from tests.sandbox_process import Sandbox
+from tests.support.keap_calls import KeapCalls
+from tests.support.sandbox_process import Sandbox
 
 
 @pytest.fixture

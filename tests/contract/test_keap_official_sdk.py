@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from sandbox.questions import KEAP
-from tests.sandbox_process import Sandbox
+from tests.support.sandbox_process import Sandbox
 
 FORMS = (
     "billing-amount-unit", "discount-form", "inactive-subscriptions-listed", "item-types", "order-modified-by-payment",

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from sandbox.questions import CHARTMOGUL, KEAP, QUESTIONS
-from tests.contract.chartmogul_calls import Calls, invoice, line
-from tests.contract.keap_calls import KeapCalls
-from tests.sandbox_process import ROOT, Sandbox
+from tests.support.chartmogul_calls import Calls, invoice, line
+from tests.support.keap_calls import KeapCalls
+from tests.support.sandbox_process import ROOT, Sandbox
 
 NOW = "2026-06-15T12:00:00Z"
 ASKED_OF_KEAP = """

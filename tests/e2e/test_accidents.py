@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline import Pipeline
-from tests.sandbox_process import Sandbox
-from tests.singer_messages import account_messages, activate, schema, state
-from tests.singer_rows import Account, club_account
+from tests.support.pipeline import Pipeline
+from tests.support.sandbox_process import Sandbox
+from tests.support.singer_messages import account_messages, activate, schema, state
+from tests.support.singer_rows import Account, club_account
 
 NOW = "2026-03-20T08:00:00Z"
 CONTACTS = 12
@@ -37,12 +37,12 @@ def no_subscription_is_left() -> tuple[str, dict[str, object], str]:
 
 
 def another_prefix() -> tuple[str, dict[str, object], str]:
-    return account_messages(club_account(1)), {"external_id_prefix": "keap-", "ledger_path": None}, "external_id_prefix"
+    return account_messages(club_account(1)), {"external_id_prefix": "keap-", "store_path": None}, "external_id_prefix"
 
 
 def a_state_without_content() -> tuple[str, dict[str, object], str]:
     messages = state(orders="2026-01-01T00:00:00Z") + account_messages(club_account(1))
-    return messages, {"data_source_name": "New", "ledger_path": None}, "--full-refresh"
+    return messages, {"data_source_name": "New", "store_path": None}, "--full-refresh"
 
 
 def another_source_than_the_ledgers() -> tuple[str, dict[str, object], str]:

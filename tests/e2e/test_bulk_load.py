@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_worked_accounts import CASES, content, expected, read
-from tests.sandbox_process import ROOT, Sandbox
-from tests.singer_messages import account_messages
-from tests.target_process import SOURCE, run_target, target_command, target_config
-from tests.worked_accounts import Case
+from tests.support.sandbox_process import ROOT, Sandbox
+from tests.support.singer_messages import account_messages
+from tests.support.target_process import SOURCE, run_target, target_command, target_config
+from tests.support.worked_accounts import Case
 
 QUICK = ("08-", "11-", "15-", "19-", "21-")
 """Accounts that show the most; the others are among the long tests."""
@@ -34,7 +34,7 @@ def test_worked_account_in_bulk(sandbox: Sandbox, tmp_path: Path, case: Case) ->
     sandbox.clock(now)
     sandbox.load(run.keap)
     messages = read(sandbox, tmp_path, case, 0, None)
-    settings = {"ledger_path": str(tmp_path / "ledger.sqlite"), "now": now, "load_method": "bulk", **case.settings}
+    settings = {"store_path": str(tmp_path / "store.sqlite"), "now": now, "load_method": "bulk", **case.settings}
     done = run_target(tmp_path, target_config(sandbox, **settings), messages)
     assert done.code == 0, done.stderr
     assert content(sandbox, now) == expected(run.expect)
@@ -59,7 +59,7 @@ def test_a_load_that_was_killed_is_finished_by_the_next_run(
 ) -> None:
     """kill -9 after the first import was posted: the next run waits for it, and nothing is there twice."""
     sandbox.control("PUT", "chartmogul/settings", {"import_processing": 1.5})
-    config = target_config(sandbox, ledger_path=str(tmp_path / "ledger.sqlite"), now=NOW, load_method="bulk")
+    config = target_config(sandbox, store_path=str(tmp_path / "store.sqlite"), now=NOW, load_method="bulk")
     begun = subprocess.Popen(
         target_command(tmp_path, config),
         cwd=ROOT,
@@ -84,6 +84,6 @@ def test_a_load_that_was_killed_is_finished_by_the_next_run(
     again = run_target(tmp_path, config, large)
     assert again.code == done.code, again.stderr
     sandbox.clear_requests()
-    fresh = run_target(tmp_path / "fresh", {**config, "data_source_name": "Fresh", "ledger_path": None}, large)
+    fresh = run_target(tmp_path / "fresh", {**config, "data_source_name": "Fresh", "store_path": None}, large)
     assert fresh.code == done.code, fresh.stderr
     assert sandbox.content("Fresh", NOW) == killed

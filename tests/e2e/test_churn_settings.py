@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox_process import Sandbox
-from tests.singer_messages import account_messages
-from tests.target_process import SOURCE, run_target, target_config
-from tests.worked_accounts import Case, cases
+from tests.support.sandbox_process import Sandbox
+from tests.support.singer_messages import account_messages
+from tests.support.target_process import SOURCE, run_target, target_config
+from tests.support.worked_accounts import Case, cases
 
 Account = dict[str, list[dict[str, Any]]]
 
@@ -33,8 +33,8 @@ def events(sandbox: Sandbox, now: str) -> dict[str, str]:
 
 def sync(sandbox: Sandbox, tmp_path: Path, keap: Account, now: str, *, ledger: bool = True, **settings: Any) -> None:
     sandbox.clock(now)
-    path = str(tmp_path / "ledger.sqlite") if ledger else None
-    config = target_config(sandbox, ledger_path=path, now=now, **settings)
+    path = str(tmp_path / "store.sqlite") if ledger else None
+    config = target_config(sandbox, store_path=path, now=now, **settings)
     done = run_target(tmp_path, config, account_messages(keap))
     assert done.code == 0, done.stderr
 
@@ -96,9 +96,9 @@ def test_rule_6_3_due_dates_are_found_though_nothing_changed(sandbox: Sandbox, t
     sandbox.clear_requests("chartmogul")
     for now in ("2026-04-30T23:59:59Z", "2026-05-01T00:00:00Z"):
         sandbox.clock(now)
-        path = str(tmp_path / "ledger.sqlite") if ledger else None
+        path = str(tmp_path / "store.sqlite") if ledger else None
         messages = account_messages(whole, whole=["subscriptions"])
-        done = run_target(tmp_path, target_config(sandbox, ledger_path=path, now=now), messages)
+        done = run_target(tmp_path, target_config(sandbox, store_path=path, now=now), messages)
         assert done.code == 0, done.stderr
         is_due = now.startswith("2026-05")
         kind = "cancelled" if is_due else "scheduled"

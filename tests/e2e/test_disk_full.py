@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline import Pipeline
-from tests.sandbox_process import ROOT, Sandbox
-from tests.singer_messages import account_messages
-from tests.singer_rows import club_account
-from tests.target_process import target_command, target_config
+from tests.support.pipeline import Pipeline
+from tests.support.sandbox_process import ROOT, Sandbox
+from tests.support.singer_messages import account_messages
+from tests.support.singer_rows import club_account
+from tests.support.target_process import target_command, target_config
 
 NOW = "2026-03-20T08:00:00Z"
 CONTACTS = 40
@@ -34,7 +34,7 @@ def test_disk_full(sandbox: Sandbox, tmp_path: Path, kilobytes: int, had_ledger:
     if had_ledger:
         pipeline.run(messages=account_messages(club_account(2))).assert_fine()
     messages = account_messages(club_account(CONTACTS))
-    config = target_config(sandbox, ledger_path=str(pipeline.ledger), now=NOW)
+    config = target_config(sandbox, store_path=str(pipeline.ledger), now=NOW)
 
     def leave_room() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

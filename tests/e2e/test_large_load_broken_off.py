@@ -9,7 +9,7 @@ import pytest
 
 from tests.bench.accounts import NOW, serving
 from tests.bench.spent import account_file
-from tests.pipeline import Pipeline
+from tests.support.pipeline import Pipeline
 
 ORDERS = 40_000
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from tests.pipeline import Pipeline
-from tests.sandbox_process import Sandbox
-from tests.singer_messages import STREAMS, account_messages, activate, record, schema, state
-from tests.singer_rows import Account, club_account
+from tests.support.pipeline import Pipeline
+from tests.support.sandbox_process import Sandbox
+from tests.support.singer_messages import STREAMS, account_messages, activate, record, schema, state
+from tests.support.singer_rows import Account, club_account
 
 WHOLE = ("products", "subscriptions")
 BOOKMARKS = dict.fromkeys(("contacts", "orders", "payments"), "2026-01-01T00:00:00Z")

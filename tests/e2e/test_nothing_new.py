@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline import Pipeline
-from tests.sandbox_process import Sandbox
-from tests.singer_rows import club_account
+from tests.support.pipeline import Pipeline
+from tests.support.sandbox_process import Sandbox
+from tests.support.singer_rows import club_account
 
 NOW = "2026-03-20T08:00:00Z"
 MOST_READS = 20
@@ -40,7 +40,7 @@ def test_reads_do_not_grow_with_the_account(sandbox: Sandbox, tmp_path: Path) ->
 
 @pytest.mark.parametrize("contacts", [2, 60])
 def test_without_a_ledger_pages_of_two_hundred_are_read(sandbox: Sandbox, tmp_path: Path, contacts: int) -> None:
-    assert reads_of_a_second_run(sandbox, tmp_path, contacts, ledger_path=None) <= MOST_READS
+    assert reads_of_a_second_run(sandbox, tmp_path, contacts, store_path=None) <= MOST_READS
 
 
 @pytest.mark.parametrize("method", ["single", "bulk"])

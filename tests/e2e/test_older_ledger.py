@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline import Pipeline, differences
-from tests.sandbox_process import Sandbox
-from tests.singer_rows import Account, club_account
+from tests.support.pipeline import Pipeline, differences
+from tests.support.sandbox_process import Sandbox
+from tests.support.singer_rows import Account, club_account
 
 FIRST, SECOND, THIRD = "2026-03-20T08:00:00Z", "2026-03-25T08:00:00Z", "2026-03-30T08:00:00Z"
 SECTIONS = ("customers", "plans", "invoices", "cancellations", "scheduled")

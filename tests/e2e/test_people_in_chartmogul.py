@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.keap_rows import contact, order, payment, product, subscription, subscription_item
-from tests.sandbox_process import Sandbox
-from tests.singer_messages import account_messages
-from tests.target_process import SOURCE, TargetRun, run_target, target_config
+from tests.support.keap_rows import contact, order, payment, product, subscription, subscription_item
+from tests.support.sandbox_process import Sandbox
+from tests.support.singer_messages import account_messages
+from tests.support.target_process import SOURCE, TargetRun, run_target, target_config
 
 NOW = "2026-06-01T08:00:00Z"
 LATER = "2026-06-02T08:00:00Z"
@@ -39,12 +39,12 @@ class People:
         sandbox.clock(NOW)
         self.sandbox = sandbox
         self._folder = folder
-        self._ledger = str(folder / "ledger.sqlite") if lasting else None
+        self._ledger = str(folder / "store.sqlite") if lasting else None
 
     def run(self, rows: dict[str, list[dict[str, Any]]], now: str = NOW, code: int = 0) -> TargetRun:
         self.sandbox.clock(now)
         self.sandbox.clear_requests()
-        config = target_config(self.sandbox, now=now, ledger_path=self._ledger)
+        config = target_config(self.sandbox, now=now, store_path=self._ledger)
         done = run_target(self._folder, config, account_messages(rows))
         assert done.code == code, done.stderr
         assert "Traceback" not in done.stderr

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.pipeline import Pipeline
-from tests.sandbox_process import Sandbox
-from tests.singer_rows import club_account
+from tests.support.pipeline import Pipeline
+from tests.support.sandbox_process import Sandbox
+from tests.support.singer_rows import club_account
 
 NOW = "2026-03-20T08:00:00Z"
 CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.pipeline import Pipeline, PipelineRun
-from tests.sandbox_process import Sandbox
-from tests.secrets import assert_nothing_told
-from tests.singer_messages import account_messages
-from tests.singer_rows import Account, club_account
+from tests.support.pipeline import Pipeline, PipelineRun
+from tests.support.sandbox_process import Sandbox
+from tests.support.secrets import assert_nothing_told
+from tests.support.singer_messages import account_messages
+from tests.support.singer_rows import Account, club_account
 
 NOW = "2026-03-20T08:00:00Z"
 WRONG_KEY = "a-key-that-nobody-issued-4711"

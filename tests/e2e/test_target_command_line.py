@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox_process import Sandbox
-from tests.singer_messages import STREAMS, account_messages, line, record, schema, state
-from tests.target_process import COMMAND, SOURCE, run_target, target_config
+from tests.support.sandbox_process import Sandbox
+from tests.support.singer_messages import STREAMS, account_messages, line, record, schema, state
+from tests.support.target_process import COMMAND, SOURCE, run_target, target_config
 
 EMPTY = account_messages({})
 
@@ -30,7 +30,7 @@ def test_version() -> None:
 def test_about_names_every_setting_once() -> None:
     described = json.loads(answer("--about", "--format=json").stdout)
     names = set(described["settings"]["properties"])
-    assert {"api_key", "ledger_path", "date_timezone", "stream_maps"} <= names
+    assert {"api_key", "store_path", "date_timezone", "stream_maps"} <= names
     assert not {"flattening_enabled", "batch_size_rows", "add_record_metadata"} & names, "they would do nothing"
     assert described["settings"]["properties"]["load_method"]["enum"] == ["auto", "single", "bulk"]
 

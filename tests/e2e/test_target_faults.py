@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.test_target_runs import NOW, Bridge, account
-from tests.sandbox_process import Sandbox
-from tests.singer_messages import account_messages
-from tests.target_process import run_target
+from tests.support.sandbox_process import Sandbox
+from tests.support.singer_messages import account_messages
+from tests.support.target_process import run_target
 
 KINDS = ["500", "502", "503", "504_html", "429", "reset_before", "reset_after", "truncated", "never"]
 
@@ -39,7 +39,7 @@ def test_a_tenth_of_all_requests_fails(bridge: Bridge, seed: int, lasting: bool)
     rows = account(12)
     secret = [*people(rows), bridge.sandbox.chartmogul_api_key]
     report = bridge.folder / "report.json"
-    config = bridge.config(report_path=str(report), request_timeout=2, **({} if lasting else {"ledger_path": None}))
+    config = bridge.config(report_path=str(report), request_timeout=2, **({} if lasting else {"store_path": None}))
     bridge.sandbox.faults("chartmogul", seed=seed, rate=0.1, kinds=KINDS)
     done = run_target(bridge.folder, config, account_messages(rows), environment={"LOGLEVEL": "DEBUG"})
     assert done.code == 0, done.stderr[-3000:]
@@ -52,7 +52,7 @@ def test_a_tenth_of_all_requests_fails(bridge: Bridge, seed: int, lasting: bool)
     assert [each for each in secret if each in told] == []
     assert json.loads(report.read_text())["requests"]["retries"] > 0
     bridge.sandbox.clear_requests()
-    assert bridge.run(account_messages(rows), ledger_path=None).code == 0
+    assert bridge.run(account_messages(rows), store_path=None).code == 0
     assert bridge.writes() == 0, "what the ledger believed is what is there"
 
 

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from tests.e2e.test_target_runs import NOW, Bridge, account
-from tests.s3_store import s3_store
-from tests.sandbox_process import Sandbox
-from tests.singer_messages import account_messages
+from tests.support.s3_store import s3_store
+from tests.support.sandbox_process import Sandbox
+from tests.support.singer_messages import account_messages
 
 BUCKET = "ledgers"
-KEY = "keap/ledger.sqlite"
+KEY = "keap/store.sqlite"
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def bridge(sandbox: Sandbox, tmp_path: Path, store: Any) -> Bridge:
     sandbox.no_limits()
     sandbox.clock(NOW)
     bridge = Bridge(sandbox, tmp_path)
-    bridge.settings["ledger_path"] = f"s3://{BUCKET}/{KEY}"
+    bridge.settings["store_path"] = f"s3://{BUCKET}/{KEY}"
     return bridge
 
 
@@ -102,7 +102,7 @@ def test_damage_is_noticed(bridge: Bridge, store: Any) -> None:
 
 
 def test_no_such_bucket(bridge: Bridge) -> None:
-    done = bridge.run(account_messages(account()), ledger_path="s3://elsewhere/ledger.sqlite")
+    done = bridge.run(account_messages(account()), store_path="s3://elsewhere/store.sqlite")
     assert done.code == 4, done.stderr
     assert "ledger's store" in done.last_line
     assert "Traceback" not in done.stderr

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox_process import ROOT, Sandbox
-from tests.singer_messages import account_messages, record, schema, state
-from tests.target_process import SOURCE, run_target, target_command, target_config
-from tests.worked_accounts import ACCOUNTS
+from tests.support.sandbox_process import ROOT, Sandbox
+from tests.support.singer_messages import account_messages, record, schema, state
+from tests.support.target_process import SOURCE, run_target, target_command, target_config
+from tests.support.worked_accounts import ACCOUNTS
 
 NOW = "2026-03-20T08:00:00Z"
 
@@ -94,8 +94,8 @@ class Bridge:
     def __init__(self, sandbox: Sandbox, folder: Path) -> None:
         self.sandbox = sandbox
         self.folder = folder
-        self.ledger = folder / "ledger.sqlite"
-        self.settings: dict[str, Any] = {"now": NOW, "ledger_path": str(self.ledger)}
+        self.ledger = folder / "store.sqlite"
+        self.settings: dict[str, Any] = {"now": NOW, "store_path": str(self.ledger)}
 
     def config(self, **settings: Any) -> dict[str, Any]:
         return target_config(self.sandbox, **{**self.settings, **settings})
@@ -193,7 +193,7 @@ def test_the_order_of_streams_and_records_does_not_matter(bridge: Bridge) -> Non
     records = [line for line in lines if '"RECORD"' in line]
     rest = [line for line in lines if '"STATE"' in line or "ACTIVATE" in line]
     mixed = "".join([*reversed(schemas), *reversed(records), *rest])
-    assert bridge.run(mixed, ledger_path=None).code == 0
+    assert bridge.run(mixed, store_path=None).code == 0
     assert bridge.content() == expected
 
 
@@ -226,7 +226,7 @@ def test_a_future_order_waits_in_the_ledger(bridge: Bridge) -> None:
 def test_a_future_order_holds_the_state_without_a_ledger(bridge: Bridge) -> None:
     rows = future_order(account(2))
     rows["orders"].append({**rows["orders"][0], "modification_time": "2026-03-15T00:00:00Z"})
-    done = bridge.run(account_messages(rows), ledger_path=None)
+    done = bridge.run(account_messages(rows), store_path=None)
     assert done.code == 0
     assert bookmark(done, "orders") == "2026-02-05T10:00:00Z", "not past the order that waits"
     assert bookmark(done, "payments") == "2026-02-05T10:00:00Z"
@@ -237,7 +237,7 @@ def test_what_chartmogul_refuses_is_tried_again(bridge: Bridge, lasting: bool) -
     """Kept in the ledger, so that it need not be read again; without one the state is held at it."""
     rows = account(2)
     rows["subscriptions"][0].update(active=False, end_date="2026-03-10")
-    settings = {} if lasting else {"ledger_path": None}
+    settings = {} if lasting else {"store_path": None}
     bridge.sandbox.clock("2026-03-01T00:00:00Z")  # ChartMogul's clock is behind: it takes no cancellation of tomorrow
     first = bridge.run(account_messages(rows), **settings)
     assert first.code == 7, first.stderr
@@ -284,7 +284,7 @@ def test_a_tap_that_was_stopped_before_the_payments(bridge: Bridge) -> None:
     lines = messages.splitlines(keepends=True)
     before_payments = lines[: next(place for place, line in enumerate(lines) if '"stream":"payments"' in line)]
     bridge.sandbox.clear_requests()
-    stopped = bridge.run("".join(before_payments), ledger_path=None)
+    stopped = bridge.run("".join(before_payments), store_path=None)
     assert stopped.code == 8, stopped.stderr
     assert "payments" in stopped.last_line
     assert bridge.writes() == 0
@@ -292,7 +292,7 @@ def test_a_tap_that_was_stopped_before_the_payments(bridge: Bridge) -> None:
 
 def test_another_prefix_in_the_source(bridge: Bridge) -> None:
     assert bridge.run(account_messages(account())).code == 0
-    stopped = bridge.run(account_messages(account()), external_id_prefix="keap-", ledger_path=None)
+    stopped = bridge.run(account_messages(account()), external_id_prefix="keap-", store_path=None)
     assert stopped.code == 8
     assert "external_id_prefix" in stopped.last_line
 
@@ -311,7 +311,7 @@ def test_a_dry_run_leaves_no_trace(bridge: Bridge) -> None:
     report = bridge.folder / "report.json"
     messages = account_messages(account(3))
     elsewhere = bridge.folder / "ledgers"
-    dry = bridge.run(messages, dry_run=True, report_path=str(report), ledger_path=str(elsewhere / "ledger.sqlite"))
+    dry = bridge.run(messages, dry_run=True, report_path=str(report), store_path=str(elsewhere / "store.sqlite"))
     assert dry.code == 0, dry.stderr
     assert not elsewhere.exists()
     assert (dry.stdout, bridge.writes(), bridge.ledger.exists()) == ("", 0, False)
@@ -374,7 +374,7 @@ def test_a_ledger_that_cannot_be_used_is_kept_aside(bridge: Bridge, damage: str)
     done = bridge.run(messages)
     assert done.code == 0, done.stderr
     assert bridge.writes() == 0
-    assert list(bridge.folder.glob("ledger.sqlite.damaged-*"))
+    assert list(bridge.folder.glob("store.sqlite.damaged-*"))
     assert "kept as" in done.stderr
 
 
@@ -411,7 +411,7 @@ def test_a_full_disk(bridge: Bridge, most: int) -> None:
 def test_a_signal_stops_at_a_safe_point(bridge: Bridge, signum: int, code: int, lasting: bool) -> None:
     rows = account(20)
     messages = account_messages(rows)
-    settings = {} if lasting else {"ledger_path": None}
+    settings = {} if lasting else {"store_path": None}
     bridge.sandbox.faults("chartmogul", latency_ms=100)
     running = bridge.start(messages, **settings)
     bridge.wait_for_writes(15)
@@ -448,7 +448,7 @@ def test_time_is_up(bridge: Bridge) -> None:
 def test_killed_and_run_again(bridge: Bridge, after: int, lasting: bool) -> None:
     """1.2: the same content, nothing doubled."""
     messages = account_messages(account(10))
-    settings = {} if lasting else {"ledger_path": None}
+    settings = {} if lasting else {"store_path": None}
     bridge.sandbox.faults("chartmogul", latency_ms=60)
     running = bridge.start(messages, **settings)
     bridge.wait_for_writes(after)
@@ -460,7 +460,7 @@ def test_killed_and_run_again(bridge: Bridge, after: int, lasting: bool) -> None
     content = bridge.content()
     assert (len(content["customers"]), len(content["invoices"])) == (10, 20)
     bridge.sandbox.clear_requests()
-    assert bridge.run(messages, ledger_path=None).code == 0
+    assert bridge.run(messages, store_path=None).code == 0
     assert bridge.writes() == 0
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox_process import Sandbox
-from tests.singer_messages import line
-from tests.tap_process import key_config, run_tap
-from tests.target_process import SOURCE, run_target, target_config
-from tests.worked_accounts import SECTIONS, Case, cases
+from tests.support.sandbox_process import Sandbox
+from tests.support.singer_messages import line
+from tests.support.tap_process import key_config, run_tap
+from tests.support.target_process import SOURCE, run_target, target_config
+from tests.support.worked_accounts import SECTIONS, Case, cases
 
 CASES = list(cases())
 _DIGITS = re.compile(r"-(failed|refund)-[0-9a-f]{12}$")
@@ -73,8 +73,8 @@ def test_account(sandbox: Sandbox, tmp_path: Path, case: Case, lasting: bool) ->
         sandbox.clock(now)
         sandbox.load(run.keap)
         messages = read(sandbox, tmp_path, case, number, state)
-        ledger = str(tmp_path / "ledger.sqlite") if lasting else None
-        config = target_config(sandbox, ledger_path=ledger, now=now, **case.settings)
+        ledger = str(tmp_path / "store.sqlite") if lasting else None
+        config = target_config(sandbox, store_path=ledger, now=now, **{**case.settings, **run.settings})
         done = run_target(tmp_path, config, messages)
         assert done.code == 0, done.stderr
         state = done.state

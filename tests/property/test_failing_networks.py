@@ -16,9 +16,9 @@ import pytest
 
 from sandbox.sample.evolve import evolve
 from sandbox.sample.generate import generate_account
-from tests.pipeline import Pipeline, differences, remove
-from tests.sandbox_process import Sandbox
-from tests.secrets import assert_nothing_told
+from tests.support.pipeline import Pipeline, differences, remove
+from tests.support.sandbox_process import Sandbox
+from tests.support.secrets import assert_nothing_told
 
 FIRST = datetime.fromisoformat("2026-06-01T08:00:00Z")
 SECOND = datetime.fromisoformat("2026-06-13T08:00:00Z")
@@ -37,11 +37,11 @@ def check_faults(sandbox: Sandbox, folder: Path, seed: int, kinds: list[str], ra
         sandbox,
         folder / "shaky",
         tap={"request_timeout": 1},
-        target={**target, **({} if lasting else {"ledger_path": None})},
+        target={**target, **({} if lasting else {"store_path": None})},
         environment={"LOGLEVEL": "DEBUG", "TAP_KEAP_LOGLEVEL": "DEBUG", "TARGET_CHARTMOGUL_LOGLEVEL": "DEBUG"},
     )
     steady = Pipeline(
-        sandbox, folder / "steady", target={"force": True, "data_source_name": "Steady", "ledger_path": None}
+        sandbox, folder / "steady", target={"force": True, "data_source_name": "Steady", "store_path": None}
     )
     keap = generate_account(seed, contacts=10, months=8, now=FIRST)
     faults: set[str | None] = set()

@@ -19,8 +19,8 @@ import pytest
 from sandbox.clock import format_instant
 from sandbox.sample.evolve import evolve
 from sandbox.sample.generate import generate_account
-from tests.pipeline import Pipeline, RunningPipeline, differences, remove
-from tests.sandbox_process import Sandbox
+from tests.support.pipeline import Pipeline, RunningPipeline, differences, remove
+from tests.support.sandbox_process import Sandbox
 
 Account = dict[str, list[dict[str, Any]]]
 
@@ -66,10 +66,8 @@ def check_kills(sandbox: Sandbox, folder: Path, seed: int, kills: int) -> None:
     chance = random.Random(seed)
     settings: dict[str, Any] = {"max_delete_share": 1.0, "load_method": chance.choice(["auto", "single", "bulk"])}
     lasting = chance.random() < 0.6
-    killed = Pipeline(sandbox, folder / "killed", target={**settings, **({} if lasting else {"ledger_path": None})})
-    whole = Pipeline(
-        sandbox, folder / "whole", target={"force": True, "data_source_name": "Whole", "ledger_path": None}
-    )
+    killed = Pipeline(sandbox, folder / "killed", target={**settings, **({} if lasting else {"store_path": None})})
+    whole = Pipeline(sandbox, folder / "whole", target={"force": True, "data_source_name": "Whole", "store_path": None})
     for now, keap in history(seed, chance):
         sandbox.clock(now)
         sandbox.load(keap)

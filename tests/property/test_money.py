@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from iso4217 import Currency
 
-from target_chartmogul.keap.money import (
+from target_chartmogul.billing.money import (
     apportion,
     from_hundredths,
     minor_units,
@@ -19,8 +19,8 @@ from target_chartmogul.keap.money import (
     to_hundredths_together,
     to_smallest,
 )
-from target_chartmogul.keap.settings import MappingSettings
-from tests.unit.mapping.settle_cases import amounts, as_held, day, order, payment, row, settled
+from target_chartmogul.sources.keap.settings import MappingSettings
+from tests.unit.sources.keap.settle_cases import amounts, day, order, payment, row, settled
 
 CURRENCIES = st.sampled_from(sorted(each.code for each in Currency if each.exponent is not None))
 ZERO_DECIMALS = st.sampled_from(["hundredths", "units"])
@@ -145,16 +145,6 @@ def test_the_order_of_arrival_does_not_matter(account, settings):
     for turned in (orders[::-1], orders):
         again = settled(turned, payments[::-1], rows[::-1], settings=settings)
         assert again.orders == expected.orders
-
-
-@given(accounts())
-def test_settling_again_with_what_is_held_changes_nothing(account):
-    orders, payments, rows = account
-    first = settled(orders, payments, rows)
-    held = as_held(first, orders)
-    assert settled(orders, payments, rows, existing=held).orders == first.orders
-    without_attempts = [each for each in rows if each.transaction_method == "REFUND"]
-    assert settled(orders, payments, without_attempts, existing=held).orders == first.orders
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=4), st.integers(0, 60))

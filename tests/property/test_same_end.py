@@ -17,8 +17,8 @@ import pytest
 
 from sandbox.sample.evolve import evolve
 from sandbox.sample.generate import generate_account
-from tests.pipeline import Pipeline, differences, remove, shuffled
-from tests.sandbox_process import Sandbox
+from tests.support.pipeline import Pipeline, differences, remove, shuffled
+from tests.support.sandbox_process import Sandbox
 
 Account = dict[str, list[dict[str, Any]]]
 
@@ -65,7 +65,7 @@ def check_history(sandbox: Sandbox, folder: Path, seed: int, *, steps: int, fres
     # Small accounts: one deleted contact is a large share of them, and is not what is tested here.
     common = {**settings, "force": True}
     changes = Pipeline(sandbox, folder / "changes", target=common, fresh=fresh)
-    whole = Pipeline(sandbox, folder / "whole", target={**common, "data_source_name": "Whole", "ledger_path": None})
+    whole = Pipeline(sandbox, folder / "whole", target={**common, "data_source_name": "Whole", "store_path": None})
     messages = ""
     for now in moments:
         sandbox.clock(now)
@@ -75,7 +75,7 @@ def check_history(sandbox: Sandbox, folder: Path, seed: int, *, steps: int, fres
         fate = chance.choice(["kept", "kept", "lost", "none"])
         if fate != "kept":
             changes.lose_ledger()
-        more: dict[str, Any] = {"ledger_path": None} if fate == "none" else {}
+        more: dict[str, Any] = {"store_path": None} if fate == "none" else {}
         if chance.random() < 0.7 and not fresh:
             more["messages"] = shuffled(changes.read(), chance)
         done = changes.run(**more)

@@ -11,19 +11,17 @@ from typing import TypeVar
 
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.errors import LostAnswerError, RefusedError, UnreachableError
-from target_chartmogul.chartmogul.wire import Json
+from target_chartmogul.chartmogul.fields import Json
 
 Found = TypeVar("Found")
 POSTS = 6
-_TELLING = frozenset({"uuid", "id", "invoices"})
-"""What the answer to a creation has at least one of."""
 _AFTER_LOST_ANSWER = (0.0, 1.0)
 _AFTER_DUPLICATE = (0.0, 1.0, 2.0, 4.0)
 """Seconds before each look-up."""
 
 
 def create(
-    client: ChartMogulClient, path: str, body: Json, find: Callable[[], Found | None]
+    client: ChartMogulClient, path: str, body: Json, find: Callable[[], Found | None], *, told: str = "uuid"
 ) -> tuple[Json | None, Found | None]:
     """POST until the object is there: (answer, None), or (None, what was found) if it was there already.
 
@@ -32,6 +30,7 @@ def create(
         path: of the collection.
         body: of the POST.
         find: looks the object up by external id.
+        told: the field without which an answer does not say what was created.
 
     Raises:
         RefusedError: ChartMogul does not take it; a duplicate that cannot be found is one too.
@@ -41,9 +40,9 @@ def create(
     for _ in range(POSTS):
         try:
             answer = client.post(path, body)
-            if isinstance(answer, dict) and answer.keys() & _TELLING:
+            if isinstance(answer, dict) and isinstance(answer.get(told), str | int | list):
                 return answer, None
-            trouble = "it says nothing of what was created"
+            trouble = "it does not say what was created"
         except LostAnswerError as lost:
             trouble = str(lost)
         except RefusedError as refusal:

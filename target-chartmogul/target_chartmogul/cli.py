@@ -1,0 +1,169 @@
+"""The subcommands of `target-chartmogul` (rules 7.4, 7.5). Each takes its settings as a run does."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import click
+import msgspec
+
+from target_chartmogul.settings import load
+from target_chartmogul.target import TargetChartMogul
+
+_CONFIG: Final = click.option(
+    "--config",
+    multiple=True,
+    callback=TargetChartMogul.cb_config,
+    help="File with the settings of the runs, or ENV to take them from environment variables.",
+)
+_FORMAT: Final = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of the output."
+)
+
+
+def command() -> click.Group:
+    """The command line: a run without a subcommand, as Singer has it."""
+    plain = TargetChartMogul.cli
+    group = click.Group(
+        name=plain.name,
+        params=plain.params,
+        callback=_run,
+        invoke_without_command=True,
+        context_settings=plain.context_settings,
+        help="Write the records of a Singer tap, which come on standard input, into ChartMogul. The commands below "
+        "work from the store of earlier runs, without a tap.",
+    )
+    for each in (_sync, _preview, _status, _explain):
+        group.add_command(each)
+    return group
+
+
+@click.pass_context
+def _run(context: click.Context, /, **arguments: Any) -> None:
+    """A run, unless a subcommand is named; a `--config` before its name is the subcommand's."""
+    if context.invoked_subcommand is None:
+        TargetChartMogul.invoke(**arguments)
+
+
+@contextmanager
+def _target(given: Any, *, needs_key: bool = False) -> Iterator[TargetChartMogul]:
+    """The target with its settings and its answer to signals, without input."""
+    above = click.get_current_context().parent
+    if above is not None and not (given.config or given.parse_env):
+        given = above.params["config"]
+    with _quiet(needs_key=needs_key):
+        target = TargetChartMogul(config=given.config, parse_env_config=given.parse_env, needs_key=needs_key)
+    try:
+        yield target
+    finally:
+        target.close()
+
+
+@contextmanager
+def _quiet(*, needs_key: bool) -> Iterator[None]:
+    """The SDK logs how it takes the settings, and that a key is missing where none is needed."""
+    logger = logging.getLogger(TargetChartMogul.name)
+    level = logger.level
+    if not needs_key:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _show(found: Any, form: str, lines: Callable[[Any], Iterable[str]]) -> None:
+    """Print an answer as JSON, or as lines of text."""
+    if form == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        return
+    for line in lines(found):
+        click.echo(line)
+
+
+def _end(code: int) -> None:
+    if code:
+        sys.exit(code)
+
+
+@click.command("sync")
+@_CONFIG
+def _sync(config: Any) -> None:
+    """Run without input: what is due, was refused, or follows from changed settings.
+
+    Nothing is read from Keap. It refuses while the first read is not complete.
+    """
+    from target_chartmogul.checks.from_store import reading  # noqa: PLC0415
+
+    with _target(config, needs_key=True) as target:
+        with reading(target.settings, decided=True) as opened:
+            source = opened.source
+        _end(target.sync(source))
+
+
+@click.command("status")
+@_CONFIG
+@_FORMAT
+def _status(config: Any, form: str) -> None:
+    """Show what the store holds, how old it is, what is outstanding, and what is due.
+
+    A run may go on meanwhile; no key is needed.
+    """
+    from target_chartmogul.checks.from_store import reading  # noqa: PLC0415
+    from target_chartmogul.checks.status import status  # noqa: PLC0415
+    from target_chartmogul.report.status_text import status_lines  # noqa: PLC0415
+
+    with _target(config) as target, reading(target.settings) as opened:
+        _show(status(opened), form, status_lines)
+
+
+@click.command("explain")
+@click.argument("record")
+@_CONFIG
+def _explain(record: str, config: Any) -> None:
+    """Explain a RECORD, such as order:9071: what its source says, what is made of it by which rules, what is there.
+
+    Any record of the store can be named: order, subscription, contact, payment, transaction, product … Names and
+    addresses are not shown. A run may go on meanwhile; no key is needed.
+    """
+    from target_chartmogul.checks.explain import explain  # noqa: PLC0415
+    from target_chartmogul.checks.from_store import reading  # noqa: PLC0415
+
+    with _target(config) as target, reading(target.settings) as opened:
+        for line in explain(opened, record):
+            click.echo(line)
+
+
+@click.command("preview")
+@_CONFIG
+@click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="A setting to try; as often as needed.")
+@_FORMAT
+@click.option("--report", type=click.Path(dir_okay=False), help="Write the report, too: .json, or .html for the page.")
+def _preview(config: Any, assignments: tuple[str, ...], form: str, report: str | None) -> None:
+    """Show what other settings would change, from the store alone: MRR by month before and after.
+
+    Nothing is written, neither to ChartMogul nor to the store, and no key is needed. A run may go on meanwhile.
+    """
+    from target_chartmogul.checks.assignments import assigned  # noqa: PLC0415
+    from target_chartmogul.checks.from_store import copied  # noqa: PLC0415
+    from target_chartmogul.checks.preview import preview, rehearsal_report, save_report  # noqa: PLC0415
+    from target_chartmogul.report.preview_text import preview_lines  # noqa: PLC0415
+
+    with _target(config) as target:
+        tried = load({**target.config, **assigned(assignments)}, needs_key=False)
+        with copied(tried) as opened:
+            collected = rehearsal_report(opened)
+            try:
+                progress = target.intake.progress
+                progress.begin("decided", "accounts")
+                found = preview(opened, collected, check=target.stop.check, advance=progress.advance)
+                progress.end()
+                if report is not None:
+                    save_report(collected, report)
+            finally:
+                collected.close()
+    _show(found, form, preview_lines)

@@ -1,0 +1,1 @@
+"""What a run reports: document, lists, page, charts, and explanations."""

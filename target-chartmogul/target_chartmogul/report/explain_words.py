@@ -1,0 +1,57 @@
+"""The words of `explain`: rules of cancellations, sources of their dates, notes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from target_chartmogul.billing.decisions import Note
+from target_chartmogul.report.lists import words
+
+EVENT_RULES: Final[dict[str, str]] = {
+    "1.4": "what ChartMogul has without a record stays as it is",
+    "1.8": "its record did not arrive, so it stays as it was",
+    "6.1": "the churn date that Keap's record gives",
+    "6.2": "the date falls on or before the day of the latest line, so the paid period or that line decides",
+    "6.3": "it was scheduled before, and is due now",
+    "6.4": "the open order was paid after the date, so the date does not count and the paid period's end does",
+    "6.5": "written earlier and kept as history: the customer left and came back, or only a new order reactivates",
+    "6.6": "the contact changed plans: it ends when the other subscription's first order begins",
+    "6.7": "the subscription is gone from Keap: it ends with its last paid period",
+    "6.8": "`cancellation_overrides` says so",
+    "8": "its latest order was refunded in full, and `full_refund: remove_mrr` ends it on that day",
+}
+SOURCES: Final[dict[str, str]] = {
+    "end_date": "the subscription's end date",
+    "next_bill_date": "its next bill date",
+    "paid_through": "the end of its last paid period",
+    "last_bill_date": "its last bill date plus one interval",
+    "modified": "the day its record was last changed, as first seen",
+    "run_date": "the day of the run that first saw it inactive",
+    "last_period": "the end of its last period, since none is paid",
+    "last_line": "the start of its latest line, since no period is paid",
+    "late_payment": "the end of the period that was paid late",
+    "plan_change": "the first order of the subscription that followed",
+    "full_refund": "the day of the refunded order",
+    "override": "the one that the setting gives",
+    "unknown": "no longer known",
+}
+
+
+def note_words(note: Note) -> str:
+    """A note as a sentence."""
+    if note.kind == "inferred_links":
+        item, subscription = note.detail.get("item"), note.detail.get("subscription")
+        return f"item {item} names no subscription; {subscription} fits by contact, plan and date"
+    return words(note.kind).title + _details(note.detail)
+
+
+def _details(detail: Mapping[str, Any]) -> str:
+    shown = ", ".join(
+        f"{name.replace('_', ' ')} {_shown(value)}" for name, value in detail.items() if value is not None
+    )
+    return f" ({shown})" if shown else ""
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

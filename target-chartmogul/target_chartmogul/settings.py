@@ -1,0 +1,244 @@
+"""The settings of `target-chartmogul`: their JSON schema, and what becomes of a user's configuration.
+
+Mapping settings are described where they act, in `keap/settings.py`; their rules stand in each description.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from target_chartmogul.failures import ConfigurationError
+from target_chartmogul.settings_schema import PROPERTIES
+from target_chartmogul.sources.keap.settings import MappingSettings
+
+API_URL = "https://api.chartmogul.com/v1"
+
+SDK_SETTINGS = frozenset({"stream_maps", "stream_map_config", "faker_config", "validate_records"})
+_ID_LISTS = (
+    "exclude_contact_tags",
+    "include_contact_tags",
+    "exclude_products",
+    "one_time_products",
+    "only_contacts",
+    "email_fields",
+    "non_cash_payment_types",
+)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole configuration, checked. `api_key` never appears in a message or a log."""
+
+    api_key: str
+    api_url: str = API_URL
+    data_source_name: str = "Keap"
+    data_source_uuid: str | None = None
+    external_id_prefix: str = ""
+    store_path: str | None = None
+    relist_days: float = 7
+    exit_code_file: str | None = None
+    report_path: str | None = None
+    dry_run: bool = False
+    force: bool = False
+    max_delete_share: float = 0.05
+    on_churn_setting_mismatch: str = "warn"
+    accepted_rejects: frozenset[str] = frozenset()
+    max_run_minutes: float | None = None
+    request_timeout: float = 60.0
+    load_method: str = "auto"
+    now: datetime | None = None
+    mapping: MappingSettings = MappingSettings()
+
+    def __repr__(self) -> str:
+        """Without the key: a struct that reaches a log or a traceback must not show it."""
+        return f"Settings(data_source_name={self.data_source_name!r}, api_url={self.api_url!r})"
+
+
+def _as_number(name: str, value: Any) -> Any:
+    """A number that came as a text from an environment variable, or as a Decimal from the SDK's reader of JSON."""
+    kind = PROPERTIES.get(name, {}).get("type")
+    if not isinstance(value, str | Decimal) or kind not in {"number", "integer"}:
+        return value
+    try:
+        return int(value) if kind == "integer" and isinstance(value, str) else float(value)
+    except ValueError:
+        return value
+
+
+def load(config: Mapping[str, Any], *, needs_key: bool = True) -> Settings:
+    """Check a configuration and turn it into `Settings`.
+
+    Args:
+        config: settings by name, as the user wrote them; empty texts and nulls count as not set.
+        needs_key: `api_key` must be there; without, it is empty in what works from the store alone.
+
+    Raises:
+        ConfigurationError: an unknown name (with the nearest known one), a wrong type, a value that is not one of
+            the allowed, a zone or date that does not exist, or a URL that is neither https nor loopback.
+    """
+    given = {name: _as_number(name, value) for name, value in config.items() if value is not None and value != ""}
+    _refuse_unknown(given)
+    for name, value in given.items():
+        if name in PROPERTIES:
+            _check_type(name, value)
+    if needs_key and not given.get("api_key"):
+        raise ConfigurationError("setting `api_key` is missing: ChartMogul's API key, with read & write access")
+    _check_url(given.get("api_url", API_URL))
+    own = {name: given[name] for name in Settings.__struct_fields__ if name in given and name != "mapping"}
+    own.setdefault("api_key", "")
+    if "now" in own:
+        own["now"] = _instant("now", own["now"])
+    own["accepted_rejects"] = frozenset(str(each) for each in own.get("accepted_rejects", ()))
+    own["api_url"] = str(own.get("api_url", API_URL)).rstrip("/")
+    return Settings(**own, mapping=_mapping(given))
+
+
+def _refuse_unknown(given: Mapping[str, Any]) -> None:
+    known = sorted({*PROPERTIES, *SDK_SETTINGS})
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean `{near[0]}`?" if near else "; see `target-chartmogul --about`"
+            raise ConfigurationError(f"unknown setting `{str(name)[:64]}`{hint}")
+
+
+def _check_type(name: str, value: Any) -> None:
+    """The message names the setting and what it takes, never the value: it might be a secret in the wrong place."""
+    schema = PROPERTIES[name]
+    if not _fits(schema, value):
+        raise ConfigurationError(f"setting `{name}` must be {_wanted(schema)}")
+    limits = (schema.get("minimum"), schema.get("maximum"))
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        low, high = limits
+        if (low is not None and value < low) or (high is not None and value > high):
+            span = f"between {low} and {high}" if high is not None else f"{low} or more"
+            raise ConfigurationError(f"setting `{name}` must be {span}")
+
+
+def _fits(schema: Mapping[str, Any], value: Any) -> bool:
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    for kind in kinds:
+        if kind == "string" and isinstance(value, str):
+            return value in schema.get("enum", (value,))
+        if kind == "boolean" and isinstance(value, bool):
+            return True
+        if kind == "integer" and isinstance(value, int) and not isinstance(value, bool):
+            return True
+        if kind == "number" and isinstance(value, int | float) and not isinstance(value, bool):
+            return True
+        if kind == "array" and isinstance(value, list | tuple):
+            return all(_fits(schema["items"], each) for each in value)
+        if kind == "object" and isinstance(value, dict):
+            inner = schema.get("additionalProperties")
+            return not isinstance(inner, dict) or all(_fits(inner, each) for each in value.values())
+    return False
+
+
+def _wanted(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return "one of " + ", ".join(f"`{each}`" for each in schema["enum"])
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    words = {
+        "string": "a text",
+        "boolean": "true or false",
+        "integer": "a whole number",
+        "number": "a number",
+        "array": "a list",
+        "object": "an object",
+    }
+    text = " or ".join(words[kind] for kind in kinds)
+    if "array" in kinds:
+        text += f", each entry {_wanted(schema['items'])}"
+    inner = schema.get("additionalProperties")
+    if isinstance(inner, dict):
+        text += f", each value {_wanted(inner)}"
+    return text
+
+
+def _check_url(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme == "https" and parts.hostname:
+        return
+    if parts.scheme == "http" and parts.hostname and _is_loopback(parts.hostname):
+        return
+    raise ConfigurationError("setting `api_url` must be an https address (http is accepted for loopback only)")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _mapping(given: Mapping[str, Any]) -> MappingSettings:
+    values: dict[str, Any] = {name: given[name] for name in MappingSettings.__struct_fields__ if name in given}
+    for name in ("date_timezone", "keap_timezone"):
+        if name in values:
+            _check_zone(name, values[name])
+    for name in _ID_LISTS:
+        if name in values:
+            values[name] = tuple(str(each) for each in values[name])
+    if "plan_change_products" in values:
+        values["plan_change_products"] = tuple(
+            tuple(str(each) for each in group) for group in values["plan_change_products"]
+        )
+    for name in ("customer_tags", "customer_attributes", "cancellation_overrides"):
+        if name in values:
+            values[name] = {str(key): str(value) for key, value in values[name].items()}
+    for subscription, override in values.get("cancellation_overrides", {}).items():
+        if override != "none":
+            _day(f"cancellation_overrides.{subscription}", override)
+    if "invoices_since" in values:
+        _instant("invoices_since", values["invoices_since"])
+    if "currency" in values:
+        values["currency"] = _currency(values["currency"])
+    return MappingSettings(**values)
+
+
+def _check_zone(name: str, value: str) -> None:
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, LookupError):
+        raise ConfigurationError(f"setting `{name}`: no such time zone; e.g. `Europe/Berlin`, `UTC`") from None
+
+
+def _day(name: str, value: str) -> None:
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        raise ConfigurationError(f"setting `{name}` must be `none` or a date like 2026-03-31") from None
+
+
+def _instant(name: str, value: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        raise ConfigurationError(f"setting `{name}` must be a date or time like 2026-03-31T08:00:00Z") from None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def _currency(value: str) -> str:
+    from iso4217 import Currency  # noqa: PLC0415
+
+    try:
+        return Currency(value.upper()).code
+    except ValueError:
+        raise ConfigurationError("setting `currency` must be an ISO 4217 code like USD") from None
+
+
+def changed_from_defaults(settings: MappingSettings) -> dict[str, Any]:
+    """Those that differ from their defaults, for the report."""
+    given: dict[str, Any] = msgspec.to_builtins(settings)
+    defaults = msgspec.to_builtins(MappingSettings())
+    return {name: value for name, value in given.items() if value != defaults[name]}

@@ -1,0 +1,1 @@
+"""Singer in and out: sinks, STATE, and all that is overridden of the SDK."""

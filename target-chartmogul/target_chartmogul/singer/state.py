@@ -1,0 +1,118 @@
+"""STATE: what the tap began with, how far its reading came, and what is passed on (rules 1.6, 1.8)."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, TextIO
+
+import msgspec
+
+MARKER: Final = "keap_read"
+"""Key of STATE under which `tap-keap` says what it read: `selected`, `complete` and `start_date`."""
+HEALING: Final[dict[str, Any]] = {"bookmarks": {}}
+"""The STATE with which the next run reads everything from the beginning."""
+_ABOUT_NOTHING_READ: Final = frozenset({"version", "replication_key", "last_replication_method"})
+_ENCODE: Final = msgspec.json.Encoder(order="sorted").encode
+
+
+class TapRead(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tap says about its reading of this run: streams by the names that STATE uses."""
+
+    selected: tuple[str, ...] = ()
+    complete: tuple[str, ...] = ()
+    start_date: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Every stream that was selected was read to its end."""
+        return bool(self.selected) and set(self.selected) <= set(self.complete)
+
+
+class StateKeeper:
+    """The tap's STATE messages of one run."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, Any] | None = None
+        self._latest: dict[str, Any] | None = None
+        self._emitted: bytes | None = None
+        self.records_seen = False
+        self.has_marker = False
+        """Some STATE had a `keap_read`, be it null: without one at the end, the input was cut off."""
+
+    def saw_record(self) -> None:
+        """A RECORD arrived: from now on a STATE is no longer the one that the tap began with."""
+        self.records_seen = True
+
+    def take(self, value: dict[str, Any]) -> None:
+        """A STATE message's value."""
+        if self._first is None and not self.records_seen:
+            self._first = copy.deepcopy(value)
+        self.has_marker = self.has_marker or MARKER in value
+        self._latest = value
+
+    def began_with(self) -> dict[str, bytes]:
+        """Stream -> entry (JSON, sorted) of the state that the tap began with, where it spares some reading."""
+        return dict(_entries(self._first or {}))
+
+    def entries(self) -> dict[str, bytes]:
+        """The same of the STATE to pass on."""
+        return dict(_entries(self._latest or {}))
+
+    def unfinished_reads(self, streams: Iterable[str]) -> list[str]:
+        """Streams whose entry names a version: a read that a later run may resume."""
+        bookmarks = _bookmarks(self._latest or {})
+        return [each for each in streams if _names_a_version(bookmarks.get(each))]
+
+    @property
+    def tap_read(self) -> TapRead | None:
+        """The marker of the latest STATE; None if it has none (yet)."""
+        found = (self._latest or {}).get(MARKER)
+        if not isinstance(found, dict):
+            return None
+        start = found.get("start_date")
+        return TapRead(
+            selected=_texts(found.get("selected")),
+            complete=_texts(found.get("complete")),
+            start_date=None if start is None else str(start),
+        )
+
+    def emit(self, value: Mapping[str, Any] | None = None, output: TextIO | None = None) -> None:
+        """Write a STATE as one line: the latest, or another one; the same one twice in a row is written once."""
+        chosen = self._latest if value is None else value
+        if chosen is None:
+            return
+        line = msgspec.json.encode(chosen)
+        if line == self._emitted:
+            return
+        stream = output or sys.stdout
+        stream.write(line.decode() + "\n")
+        stream.flush()
+        self._emitted = line
+
+
+def _entries(value: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+    for stream, entry in _bookmarks(value).items():
+        if isinstance(entry, dict) and any(
+            found not in (None, {}, [], "") and key not in _ABOUT_NOTHING_READ for key, found in entry.items()
+        ):
+            kept = {key: found for key, found in entry.items() if found is not None}
+            yield stream, _ENCODE(kept)
+
+
+def _names_a_version(entry: Any) -> bool:
+    if isinstance(entry, dict):
+        return any(
+            (key.endswith("version") and found is not None) or _names_a_version(found) for key, found in entry.items()
+        )
+    return False
+
+
+def _bookmarks(value: Mapping[str, Any]) -> dict[str, Any]:
+    found = value.get("bookmarks")
+    return found if isinstance(found, dict) else {}
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(str(each) for each in value) if isinstance(value, list) else ()

@@ -1,0 +1,1 @@
+"""§6: when a subscription ends."""

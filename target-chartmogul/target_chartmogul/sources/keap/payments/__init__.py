@@ -1,0 +1,1 @@
+"""§5: payments, refunds, failed attempts, credits."""

@@ -1,0 +1,56 @@
+"""What can go wrong with the store, as errors that end a run with one line."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from typing import Final
+
+from target_chartmogul import exit_codes
+from target_chartmogul.failures import TargetChartMogulError
+
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+class StoreError(TargetChartMogulError):
+    """The store cannot be read or written: disk full, no permission, no answer."""
+
+    exit_code = exit_codes.SERVICE
+
+
+class StoreInUseError(TargetChartMogulError):
+    """Another run holds the store."""
+
+    exit_code = exit_codes.STORE_IN_USE
+
+
+class LockLostError(TargetChartMogulError):
+    """Another run has taken the lock of a remote store: this one writes nothing more."""
+
+    exit_code = exit_codes.STORE_IN_USE
+
+
+class StoreDamagedError(TargetChartMogulError):
+    """A store of ours cannot be read: it is set aside, and Keap is read from the beginning."""
+
+    exit_code = exit_codes.READ_AGAIN
+
+
+@contextlib.contextmanager
+def store_errors() -> Iterator[None]:
+    """Turns SQLite's errors into those above; their text names no content.
+
+    Raises:
+        StoreDamagedError: the file is malformed.
+        StoreError: anything else, such as a full disk.
+    """
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        if code is not None and code & 0xFF in _DAMAGED:
+            raise StoreDamagedError("the store is damaged") from error
+        if isinstance(error, sqlite3.OperationalError):
+            raise StoreError(f"the store cannot be read or written: {error}") from error
+        raise

@@ -1,0 +1,280 @@
+"""The report of a run (rules 7.1 to 7.3): counts, lists, refusals, what may not stand in it."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from target_chartmogul.billing.changes import Change, Refusal
+from target_chartmogul.billing.decisions import Holdings, Note, Reject, Waiting
+from target_chartmogul.billing.mrr import MrrTable
+from target_chartmogul.billing.objects import Customer
+from target_chartmogul.report.account_figures import AccountFigures, churn_entries
+from target_chartmogul.report.builder import ReportBuilder
+from target_chartmogul.report.document import json_path
+from target_chartmogul.report.lists import LISTS
+from target_chartmogul.report.spool import without_addresses
+from target_chartmogul.sources.keap.account import Remembered
+from tests.unit.sources.keap.churn_cases import NOW, order, written
+
+ROOT = Path(__file__).parents[3]
+INVOICE = order("2026-01-10")
+
+
+@pytest.fixture(name="builder")
+def fixture_builder():
+    made = []
+
+    def build(**how):
+        made.append(ReportBuilder(started=datetime.now(UTC), now=NOW, **how))
+        return made[-1]
+
+    yield build
+    for each in made:
+        each.close()
+
+
+def document(report: ReportBuilder, tmp_path: Path) -> dict:
+    path = tmp_path / "report.json"
+    report.write(path, outcome="finished", exit_code=0)
+    return json.loads(path.read_text())
+
+
+def create(thing, kind="invoice") -> Change:
+    return Change(action="create", kind=kind, external_id=thing.external_id, desired=thing, rule="4.1")
+
+
+def delete(thing, *, moved=False) -> Change:
+    return Change(action="delete", kind="invoice", external_id=thing.external_id, held=thing, moved=moved, rule="4.9")
+
+
+def test_rule_7_1_an_empty_run_is_a_whole_document(builder, tmp_path):
+    found = document(builder(), tmp_path)
+    assert found["report_version"] == 1
+    assert found["run"]["outcome"] == "finished"
+    assert found["run"]["now"] == "2026-06-01T08:00:00+00:00"
+    assert (found["rejects"], found["refusals"], found["held"], found["churn"], found["lists"]) == ([], [], [], [], {})
+    assert "changes" not in found
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_rule_7_1_objects_by_kind_with_lines_and_transactions_of_whole_invoices(builder, tmp_path):
+    report = builder()
+    report.held_before({"invoice": 10, "line_item": 12, "transaction": 9, "customer": 3})
+    report.acknowledged(create(INVOICE))
+    report.acknowledged(delete(INVOICE, moved=True))
+    report.acknowledged(delete(INVOICE))
+    customer = Customer(external_id="7", name="A")
+    report.acknowledged(Change(action="update", kind="customer", external_id="7", desired=customer, held=customer))
+    report.refused(create(INVOICE), Refusal(status=422, field="currency", reason="Currency is invalid"))
+    counts = document(report, tmp_path)["counts"]
+    assert counts["invoices"] == {
+        "created": 1, "updated": 0, "deleted": 1, "moved": 1, "unchanged": 8, "rejected": 1
+    }  # fmt: skip
+    assert (counts["line_items"]["created"], counts["line_items"]["unchanged"]) == (1, 10)
+    assert counts["transactions"]["moved"] == 1
+    assert (counts["customers"]["updated"], counts["customers"]["unchanged"]) == (1, 2)
+    assert report.written("delete") == 2
+
+
+def test_rule_7_1_rejects_and_refusals_say_what_to_do(builder, tmp_path):
+    report = builder(accepted=frozenset({"orders:1", "orders:3"}))
+    report.reject(Reject(stream="orders", id="1", field="currency", reason="is missing"))
+    assert not report.has_rejects
+    for _ in range(2):
+        report.reject(Reject(stream="orders", id="2", field="currency", reason="is missing"))
+    assert report.rejects_that_count == 1
+    report.refused(create(INVOICE), Refusal(status=422, field="date", reason="Date is in the future"), ["orders:3"])
+    assert report.rejects_that_count == 1
+    both = ["orders:3", "orders:4"]
+    report.refused(create(INVOICE), Refusal(status=422, field="date", reason="Date is in the future"), both)
+    assert report.rejects_that_count == 2
+    report.refused(create(INVOICE), Refusal(status=None, field="", reason="no answer", uncertain=True), ["orders:9"])
+    assert report.rejects_that_count == 3
+    found = document(report, tmp_path)
+    assert [(each["id"], each["accepted"]) for each in found["rejects"]] == [("1", True), ("2", False)]
+    assert all("currency" in each["what_to_do"] for each in found["rejects"])
+    assert [(each["status"], each["records"], each["accepted"]) for each in found["refusals"]] == [
+        (422, ["orders:3"], True),
+        (422, ["orders:3", "orders:4"], False),
+        (None, ["orders:9"], False),
+    ]
+    assert found["refusals"][0]["what_to_do"] != found["refusals"][2]["what_to_do"]
+
+
+def test_rule_1_5_records_that_wait_are_no_rejects(builder, tmp_path):
+    report = builder()
+    report.held(Waiting(stream="orders", id="5", reason="future", rule="1.5", due=NOW))
+    assert not report.has_rejects
+    assert document(report, tmp_path)["held"] == [
+        {"stream": "orders", "id": "5", "reason": "future", "rule": "1.5", "due": "2026-06-01T08:00:00+00:00"}
+    ]
+
+
+def test_rule_7_1_lists_have_a_title_and_keep_their_order(builder, tmp_path):
+    report = builder()
+    for each in ("9", "8"):
+        report.note(Note(kind="adjusted_orders", id=each, rule="4.6", detail={"difference_in_cents": 5}))
+    report.noticed(create(INVOICE), "adopted")
+    report.email_refused("7")
+    found = document(report, tmp_path)
+    adjusted = found["lists"]["adjusted_orders"]
+    assert [each["id"] for each in adjusted["entries"]] == ["9", "8"]
+    assert adjusted["title"] == LISTS["adjusted_orders"].title
+    assert found["lists"]["adopted"]["entries"][0]["kind"] == "invoice"
+    assert found["lists"]["refused_emails"]["entries"] == [{"id": "7", "rule": "3.3"}]
+    assert found["list_counts"] == {"adjusted_orders": 2, "adopted": 1, "refused_emails": 1}
+
+
+def test_rule_7_1_every_list_that_the_mapping_speaks_of_has_a_title():
+    package = ROOT / "target-chartmogul" / "target_chartmogul"
+    text = "\n".join(path.read_text() for path in package.rglob("*.py"))
+    kinds = set(re.findall(r'(?:_note\(\s*|kind=)"([a-z_]+)"', text)) - {
+        "plan", "customer", "invoice", "line_item", "transaction", "event"
+    }  # fmt: skip
+    kinds -= {"discount_shares", "plan_sources"}  # for `explain` only
+    assert len(kinds) > 20
+    assert kinds - LISTS.keys() == set()
+
+
+def test_rule_7_3_a_dry_run_counts_and_itemises_without_values(builder, tmp_path):
+    report = builder(dry_run=True)
+    report.planned(create(INVOICE))
+    report.planned(delete(INVOICE, moved=True))
+    before, after = Customer(external_id="7", name="Mara"), Customer(external_id="7", name="Mira", city="Rome")
+    report.planned(Change(action="update", kind="customer", external_id="7", desired=after, held=before, rule="3.2"))
+    held, then = MrrTable(NOW), MrrTable(NOW)
+    then.add([INVOICE], [])
+    report.mrr(then, before=held)
+    found = document(report, tmp_path)
+    assert [(each["action"], each["kind"], each["fields"]) for each in found["changes"]] == [
+        ("create", "invoice", []),
+        ("move", "invoice", []),
+        ("update", "customer", ["name", "city"]),
+    ]
+    assert "Mira" not in json.dumps(found)
+    assert found["counts"]["invoices"]["created"] == 1
+    assert found["mrr"]["months_before"] == {}
+    assert found["mrr"]["months"]["2026-01"]["USD"]["mrr"] == 4900
+    assert "would be created" in " ".join(report.summary())
+
+
+def test_rule_7_1_nothing_that_looks_like_an_address_comes_through(builder, tmp_path):
+    report = builder()
+    refusal = Refusal(status=422, field="email", reason="mara.quill@example.com is not valid")
+    report.refused(create(INVOICE), refusal)
+    report.note(Note(kind="excess", id="1", rule="5.3", detail={"nested": [{"x": "a@b.example"}]}))
+    report.section("preflight", {"text": ["ask bob@c.example, please"]})
+    path = tmp_path / "report.json"
+    report.write(path, outcome="finished", exit_code=7)
+    assert "@" not in path.read_text()
+    assert "(address) is not valid" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"), [("a@b.c", "(address)"), ("<a@b.c>", "<(address)>"), ("5 @ 3.00", "5 @ 3.00"), (7, 7)]
+)
+def test_without_addresses(text, clean):
+    assert without_addresses(text) == clean
+
+
+def test_rule_7_1_the_file_is_whole_or_the_old_one(builder, tmp_path):
+    report = builder()
+    path = tmp_path / "deep" / "report.json"
+    report.write(path, outcome="finished", exit_code=0)
+    before = path.read_bytes()
+    report.section("broken", object())
+    with pytest.raises(TypeError):
+        report.write(path, outcome="finished", exit_code=0)
+    assert path.read_bytes() == before
+    assert [each.name for each in path.parent.iterdir()] == ["report.json"]
+
+
+@pytest.mark.parametrize(
+    ("given", "json_file"),
+    [("out/report.html", "out/report.json"), ("r.HTM", "r.json"), ("r.json", "r.json"), ("r", "r")],
+)
+def test_rule_7_1_the_json_stands_beside_the_page(given, json_file):
+    assert json_path(given) == Path(json_file)
+
+
+def test_rule_7_1_many_threads_lose_nothing(builder, tmp_path):
+    report = builder()
+
+    def work():
+        for number in range(500):
+            report.acknowledged(create(INVOICE))
+            report.note(Note(kind="excess", id=str(number), rule="5.3"))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    found = document(report, tmp_path)
+    assert found["counts"]["invoices"]["created"] == 2000
+    assert len(found["lists"]["excess"]["entries"]) == 2000
+
+
+def test_rule_7_1_summary_names_what_needs_a_look(builder):
+    report = builder()
+    report.held_before({"invoice": 5})
+    report.acknowledged(create(INVOICE))
+    report.note(Note(kind="dropped_emails", id="7", rule="3.3"))
+    report.note(Note(kind="inferred_links", id="7", rule="4.3"))
+    report.reject(Reject(stream="orders", id="2", field="currency", reason="is missing"))
+    assert report.summary() == [
+        "invoices: 1 created, 5 unchanged",
+        "line items: 1 created",
+        "transactions: 1 created",
+        "records rejected: 1",
+        "Customers sent without an e-mail address: 1",
+    ]
+
+
+def test_rule_7_2_figures_of_the_whole_account_and_its_churn_list():
+    existing = Holdings(
+        customers={"7": Customer(external_id="7"), "8": Customer(external_id="8")},
+        invoices={each.external_id: each for each in (INVOICE, order("2026-05-10", of="2", customer="8"))},
+        events={
+            each.external_id: each
+            for each in (written("2026-03-01"), written("2026-09-01", kind="scheduled", of="2", customer="8"))
+        },
+    )
+    figures = AccountFigures(NOW)
+    paths = figures.add(existing)
+    totals = figures.totals
+    assert (totals.customers, totals.customers_with_mrr, totals.subscriptions_with_mrr, totals.invoices) == (2, 1, 1, 2)
+    assert (totals.cancellations, totals.scheduled_cancellations) == (1, 1)
+    remembered = Remembered(
+        cancellation_rules={"1-cancelled-2026-03-01": "6.1"},
+        cancellation_sources={"1-cancelled-2026-03-01": "end_date"},
+    )
+    entries = list(churn_entries(existing, remembered, paths))
+    assert [(each["id"], each["rule"], each["source"], each["mrr"], each["scheduled"]) for each in entries] == [
+        ("1-cancelled-2026-03-01", "6.1", "end_date", 4900, False),
+        ("2-scheduled-2026-09-01", "unknown", "unknown", 4900, True),
+    ]
+
+
+def test_rule_7_1_the_documentation_names_every_key_and_every_list(builder, tmp_path):
+    text = (ROOT / "docs" / "report.md").read_text()
+    rows = set(re.findall(r"^\| `([a-z_]+)` \|", text, re.MULTILINE))
+    assert LISTS.keys() - rows == set(), "run scripts/report_lists.py"
+    assert document(builder(dry_run=True), tmp_path).keys() - rows == set()
+    for name, about in LISTS.items():
+        assert f"| `{name}` | {about.title}." in text, "run scripts/report_lists.py"
+
+
+def test_rule_7_1_what_is_of_the_whole_account_is_listed_once(builder, tmp_path):
+    report = builder()
+    for order_id in ("1", "2"):
+        report.note(Note(kind="zero_decimal_currencies", id="JPY", rule="4", detail={"order": order_id}))
+    report.note(Note(kind="zero_decimal_currencies", id="KRW", rule="4"))
+    entries = document(report, tmp_path)["lists"]["zero_decimal_currencies"]["entries"]
+    assert [each["id"] for each in entries] == ["JPY", "KRW"]
