@@ -34,7 +34,8 @@ class TapKeap(SdkTap):
         shares = streams["order_payments"]
         assert isinstance(shares, OrderPaymentStream)  # noqa: S101 - STREAM_CLASSES
         shares.payments = streams["payments"]
-        self.session.shared_orders.attach(shares.state_manager.stream_state, lambda: shares.selected)
+        left = self.state.get("bookmarks", {}).get(shares.name, {}).get("orders") or []
+        self.session.shared_orders.attach(left, lambda: shares.state_manager.stream_state, lambda: shares.selected)
         return list(streams.values())
 
     def load_state(self, state: dict[str, Any]) -> None:

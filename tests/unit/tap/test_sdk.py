@@ -50,6 +50,7 @@ OVERRIDES: dict[type, dict[str, tuple[str, ...]]] = {
         "invoke": ("about", "about_format", "config", "state", "catalog"),
         "cb_test": ("ctx", "param", "value"),
         "discover_streams": (),
+        "_handle_termination": ("signum", "frame"),
     },
 }
 """The SDK's methods that are overridden, with their parameters."""
@@ -141,6 +142,7 @@ def test_everything_that_is_overridden_is_in_the_table() -> None:
         (Stream._check_max_record_limit, "self.ABORT_AT_RECORD_COUNT"),
         (Tap.get_singer_command, "cls.cb_test"),
         (Tap.__init__, "self.load_state("),
+        (PluginBase._setup_signal_handlers, "self._handle_termination"),
         (PluginBase.get_singer_command, "cls.invoke"),
     ],
 )
