@@ -25,11 +25,7 @@ from tests.support.native_rows import (
     transaction,
 )
 from tests.support.sandbox_process import ROOT, Sandbox
-<<<<<<< HEAD
-from tests.support.singer_messages import account_messages, activate, line
-=======
 from tests.support.singer_messages import account_messages, line
->>>>>>> e3832a633c810f9e1943e5a32903bce393dec55d
 from tests.support.target_process import TargetRun, run_target, target_command, target_config
 
 NOW = "2026-06-01T08:00:00Z"
