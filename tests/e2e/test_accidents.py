@@ -74,9 +74,7 @@ def test_rule_1_7(sandbox: Sandbox, tmp_path: Path, accident: Callable[[], tuple
 
 
 @pytest.mark.parametrize(("contacts", "gone", "stops"), [(40, 3, False), (40, 4, True), (2, 1, False), (3, 3, True)])
-def test_few_losses_are_no_accident(
-    sandbox: Sandbox, tmp_path: Path, contacts: int, gone: int, stops: bool
-) -> None:
+def test_few_losses_are_no_accident(sandbox: Sandbox, tmp_path: Path, contacts: int, gone: int, stops: bool) -> None:
     """Five invoices may go whatever their share, six of eighty may not, nor all that there are (two per contact)."""
     sandbox.no_limits()
     sandbox.clock(NOW)
