@@ -11,8 +11,8 @@ from target_chartmogul.apply.lanes import Applier
 from target_chartmogul.apply.sender import Sent
 from target_chartmogul.chartmogul.errors import ClosedForLongError, RefusedError, UnreachableError
 from target_chartmogul.chartmogul.wire import Wire
-from tests.billing_objects import cancellation, customer, invoice, line
-from tests.memory_journal import MemoryJournal, create, delete, root_of, update
+from tests.support.billing_objects import cancellation, customer, invoice, line
+from tests.support.memory_journal import MemoryJournal, create, delete, root_of, update
 
 
 class Lanes:
