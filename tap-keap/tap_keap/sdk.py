@@ -155,8 +155,10 @@ class SdkStream(Stream):
         writer = self._tap.message_writer
         assert isinstance(writer, SingerWriter)  # noqa: S101 - SdkTap says so
         writer.output.write_rows(self.stream_maps[0].stream_alias, rows, self._stream_version)
-        for row in rows:
-            self._increment_stream_state(row)
+        key = self.replication_key if self.replication_method == "INCREMENTAL" else None
+        if key:
+            for row in rows:
+                self.state_manager.progress.note(row, key)
         if self._counter is not None:
             self._counter.increment(len(rows))
 

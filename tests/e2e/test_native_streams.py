@@ -296,10 +296,33 @@ def test_a_line_that_moves_leaves_its_invoice_and_one_on_two_invoices_is_named(b
     bridge.good(messages(invoices=[invoice("A-1")]))
     found = {key: sorted(each["line_items"]) for key, each in bridge.content()["invoices"].items()}
     assert found == {"shop-A-1": ["shop-A-1/1"], "shop-A-2": ["shop-A-2/1", "shop-L"]}
-    new = invoice("A-3", date="2026-01-07", line_items=[more])
-    bridge.good(messages(invoices=[second, new]))
+    new = invoice("A-3", "other shop", date="2026-01-07", line_items=[more])
+    other = {"customers": [customer("other shop")], "invoices": [new]}
+    assert bridge.run(messages(**other)).code == 7, "its line is in an invoice of another customer"
+    bridge.good(messages(invoices=[second]))
     found = {key: sorted(each["line_items"]) for key, each in bridge.content()["invoices"].items()}
     assert found == {"shop-A-1": ["shop-A-1/1"], "shop-A-2": ["shop-A-2/1"], "shop-A-3": ["shop-L"]}
+
+
+def test_a_status_is_written_changed_and_taken_back(bridge: Shop) -> None:
+    rows = {"customers": [customer()], "plans": [plan()]}
+    for status, mrr in (("voided", {}), ("open", {"shop-acme/1": 4900}), ("written_off", {}), ("voided", {})):
+        text = messages(**rows, invoices=[invoice(status=status, transactions=[])])
+        bridge.good(text)
+        content = bridge.content()
+        assert content["invoices"]["shop-A-1"].get("status") == (None if status == "open" else status)
+        assert content["mrr"].get("2026-02", {}) == mrr
+        assert bridge.good(text) == 0
+
+
+def test_an_invoice_that_chartmogul_does_not_disable_is_refused_by_name(bridge: Shop) -> None:
+    rows = {"customers": [customer()], "plans": [plan()]}
+    done = bridge.run(messages(**rows, invoices=[invoice(disabled=True)]))
+    assert done.code == 7, done.stderr
+    (refusal,) = bridge.report()["refusals"]
+    assert (refusal["id"], refusal["field"], refusal["records"]) == ("A-1", "disabled", ["invoices:A-1"])
+    bridge.good(messages(invoices=[invoice(disabled=True, status="voided")]))
+    assert bridge.content()["mrr"].get("2026-02", {}) == {}
 
 
 def test_an_invoice_with_nested_transactions_has_exactly_these(bridge: Shop) -> None:

@@ -64,7 +64,6 @@ CALLED: dict[tuple[type, str], tuple[str, ...]] = {
         "tap_name",
         "state_partitioning_keys",
     ),
-    (Stream, "_increment_stream_state"): ("latest_record", "context"),
     (Stream, "_write_activate_version_message"): ("full_table_version",),
     (Stream, "_write_state_message"): (),
     (Stream, "finalize_state_progress_markers"): ("state",),

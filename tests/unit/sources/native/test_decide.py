@@ -342,6 +342,13 @@ def test_rule_1_8_a_transaction_that_is_gone(held):
     assert parts(decided(held, gone=gone, hard_delete=True, **rows))["A-1"][1] == []
 
 
+def test_rule_1_8_a_transaction_whose_invoice_is_gone_is_said_to_wait_for_it(held):
+    rows = rows_of(invoices=None)
+    found = decided(held, hard_delete=True, gone={"invoices": [invoice()]}, transactions=[transaction()], **rows)
+    assert waiting(found) == [("transactions", "ch_1", "its invoice A-1 is gone")]
+    assert sorted(found.invoices) == ["A-2"]
+
+
 def test_an_invoice_that_waits_is_not_gone(held):
     rows = [invoice(owner="nobody"), invoice("A-2")]
     assert sorted(decided(held, hard_delete=True, invoices=rows).invoices) == ["A-1", "A-2"]
