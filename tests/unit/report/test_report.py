@@ -16,8 +16,8 @@ from target_chartmogul.billing.mrr import MrrTable
 from target_chartmogul.billing.objects import Customer
 from target_chartmogul.report.account_figures import AccountFigures, churn_entries
 from target_chartmogul.report.builder import ReportBuilder
-from target_chartmogul.report.document import json_path
 from target_chartmogul.report.lists import LISTS
+from target_chartmogul.report.place import ReportPlace
 from target_chartmogul.report.spool import without_addresses
 from target_chartmogul.sources.keap.account import Remembered
 from tests.unit.sources.keap.churn_cases import NOW, order, written
@@ -88,14 +88,10 @@ def test_rule_7_1_rejects_and_refusals_say_what_to_do(builder, tmp_path):
     assert not report.has_rejects
     for _ in range(2):
         report.reject(Reject(stream="orders", id="2", field="currency", reason="is missing"))
-    assert report.rejects_that_count == 1
     report.refused(create(INVOICE), Refusal(status=422, field="date", reason="Date is in the future"), ["orders:3"])
-    assert report.rejects_that_count == 1
     both = ["orders:3", "orders:4"]
     report.refused(create(INVOICE), Refusal(status=422, field="date", reason="Date is in the future"), both)
-    assert report.rejects_that_count == 2
     report.refused(create(INVOICE), Refusal(status=None, field="", reason="no answer", uncertain=True), ["orders:9"])
-    assert report.rejects_that_count == 3
     found = document(report, tmp_path)
     assert [(each["id"], each["accepted"]) for each in found["rejects"]] == [("1", True), ("2", False)]
     assert all("currency" in each["what_to_do"] for each in found["rejects"])
@@ -196,11 +192,19 @@ def test_rule_7_1_the_file_is_whole_or_the_old_one(builder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("given", "json_file"),
-    [("out/report.html", "out/report.json"), ("r.HTM", "r.json"), ("r.json", "r.json"), ("r", "r")],
+    ("given", "json_name", "page_name"),
+    [
+        ("out/report.html", "report.json", "report.html"),
+        ("out/r.HTM", "r.json", "r.HTM"),
+        ("r.json", "r.json", "r.html"),
+        ("r", "r", "r.html"),
+        ("memory://bucket/r.json", "r.json", "r.html"),
+    ],
 )
-def test_rule_7_1_the_json_stands_beside_the_page(given, json_file):
-    assert json_path(given) == Path(json_file)
+def test_rule_7_1_the_json_and_the_page_are_beside_each_other(given, json_name, page_name):
+    place = ReportPlace(given)
+    assert (place.json_name, place.page_name) == (json_name, page_name)
+    assert place.where(page_name) == given.rpartition("/")[0] + ("/" if "/" in given else "") + page_name
 
 
 def test_rule_7_1_many_threads_lose_nothing(builder, tmp_path):
