@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from target_chartmogul.billing import money
 from target_chartmogul.failures import ConfigurationError
 from target_chartmogul.settings_schema import PROPERTIES
 from target_chartmogul.sources.keap.settings import MappingSettings
@@ -229,12 +230,12 @@ def _instant(name: str, value: str) -> datetime:
 
 
 def _currency(value: str) -> str:
-    from iso4217 import Currency  # noqa: PLC0415
-
+    code = value.strip().upper()
     try:
-        return Currency(value.upper()).code
-    except ValueError:
+        money.minor_units(code)
+    except money.UnknownCurrencyError:
         raise ConfigurationError("setting `currency` must be an ISO 4217 code like USD") from None
+    return code
 
 
 def changed_from_defaults(settings: MappingSettings) -> dict[str, Any]:
