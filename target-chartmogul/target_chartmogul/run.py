@@ -13,7 +13,13 @@ import msgspec
 
 from target_chartmogul import exit_codes
 from target_chartmogul.apply.applying import apply_plan, remember
-from target_chartmogul.apply.catching_up import bring_up_to_date, created, remember_processed, send_failed_again
+from target_chartmogul.apply.catching_up import (
+    begin_anew,
+    bring_up_to_date,
+    created,
+    remember_processed,
+    send_failed_again,
+)
 from target_chartmogul.apply.journal import RunJournal
 from target_chartmogul.apply.opening import DATA_SOURCE, claim, data_source_of, failure_of
 from target_chartmogul.billing.changes import Kind
@@ -224,6 +230,8 @@ class Run:
             bring_up_to_date(
                 store, self._begun.client, self._wire(), self._source, self._data_source, settings, self.now
             )
+        else:
+            begin_anew(store)
         self._report.held_before(store.holdings.counts())
 
     def _decide(self, received: Received, file: ChangeFile, changed: frozenset[str]) -> Plan:

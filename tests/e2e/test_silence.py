@@ -101,7 +101,7 @@ def a_stream_map_breaks(pipeline: Pipeline, rows: Account) -> PipelineRun:
 KINDS: list[tuple[Callable[[Pipeline, Account], PipelineRun], set[tuple[int, int]]]] = [
     (all_is_well, {(0, 0)}),
     (nothing_is_new, {(0, 0)}),
-    (keap_refuses_the_key, {(3, 0)}),
+    (keap_refuses_the_key, {(3, 6)}),
     (chartmogul_refuses_the_key, {(0, 3), (1, 3)}),
     (the_key_may_only_read, {(0, 3)}),
     (the_key_is_withdrawn_in_mid_run, {(0, 3)}),
