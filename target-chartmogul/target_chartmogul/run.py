@@ -13,7 +13,13 @@ import msgspec
 
 from target_chartmogul import exit_codes
 from target_chartmogul.apply.applying import apply_plan, remember
-from target_chartmogul.apply.catching_up import begin_anew, bring_up_to_date, created, remember_processed
+from target_chartmogul.apply.catching_up import (
+    begin_anew,
+    bring_up_to_date,
+    created,
+    remember_processed,
+    send_failed_again,
+)
 from target_chartmogul.apply.journal import RunJournal
 from target_chartmogul.apply.opening import DATA_SOURCE, claim, data_source_of, failure_of
 from target_chartmogul.billing.changes import Kind
@@ -183,6 +189,8 @@ class Run:
             journal = self._journal()
             failure = self._apply(file, journal)
             unsent = remember(self._source, begun.store, file, journal, self.now)
+            if failure is None and self._stop.reason() is None and self._data_source is not None:
+                failure = self._send_failed_again(journal)
             self._remember_run(journal)
             self._report_account(plan, file)
         stopped = self._stop.reason()
@@ -293,6 +301,17 @@ class Run:
             return failure_of(error)
         finally:
             self._intake.progress.end()
+        return None
+
+    def _send_failed_again(self, journal: RunJournal) -> TargetChartMogulError | None:
+        """What ChartMogul found invalid after it had taken it; what ended that early, if anything did."""
+        begun = self._begun
+        try:
+            send_failed_again(begun.store, begun.client, self._wire(), self._source, self._report, journal)
+        except errors.StoppedError:
+            return None
+        except errors.ChartMogulError as error:
+            return failure_of(error)
         return None
 
     def _remember_run(self, journal: RunJournal) -> None:
