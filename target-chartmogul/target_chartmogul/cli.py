@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -37,7 +38,7 @@ def command() -> click.Group:
         help="Write the records of a Singer tap, which come on standard input, into ChartMogul. The commands below "
         "work from the store of earlier runs, without a tap.",
     )
-    for each in (_sync, _preview, _status, _explain):
+    for each in (_sync, _preview, _status, _explain, _verify, _forget):
         group.add_command(each)
     return group
 
@@ -55,7 +56,7 @@ def _target(given: Any, *, needs_key: bool = False) -> Iterator[TargetChartMogul
     above = click.get_current_context().parent
     if above is not None and not (given.config or given.parse_env):
         given = above.params["config"]
-    with _quiet(needs_key=needs_key):
+    with _quiet():
         target = TargetChartMogul(config=given.config, parse_env_config=given.parse_env, needs_key=needs_key)
     try:
         yield target
@@ -64,25 +65,27 @@ def _target(given: Any, *, needs_key: bool = False) -> Iterator[TargetChartMogul
 
 
 @contextmanager
-def _quiet(*, needs_key: bool) -> Iterator[None]:
-    """The SDK logs how it takes the settings, and that a key is missing where none is needed."""
+def _quiet() -> Iterator[None]:
+    """The SDK logs how it takes the settings, and that a key is missing, be it needed or not."""
     logger = logging.getLogger(TargetChartMogul.name)
     level = logger.level
-    if not needs_key:
-        logger.setLevel(logging.ERROR)
+    logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
         logger.setLevel(level)
 
 
-def _show(found: Any, form: str, lines: Callable[[Any], Iterable[str]]) -> None:
-    """Print an answer as JSON, or as lines of text."""
+def _show(found: Any, form: str, lines: Callable[[Any], Iterable[str]], output: str | None = None) -> None:
+    """Print an answer, or write it into a file, as JSON or as lines of text."""
     if form == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
-        return
-    for line in lines(found):
-        click.echo(line)
+        text = msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
+    else:
+        text = "\n".join(lines(found))
+    if output is None:
+        click.echo(text)
+    else:
+        Path(output).write_text(f"{text}\n", encoding="utf-8")
 
 
 def _end(code: int) -> None:
@@ -136,6 +139,65 @@ def _explain(record: str, config: Any) -> None:
     with _target(config) as target, reading(target.settings) as opened:
         for line in explain(opened, record):
             click.echo(line)
+
+
+@click.command("verify")
+@_CONFIG
+@_FORMAT
+@click.option("--all", "everything", is_flag=True, help="Show what is the same, too.")
+@click.option("--output", type=click.Path(dir_okay=False), help="Write there instead of to standard output.")
+def _verify(config: Any, form: str, output: str | None, *, everything: bool) -> None:
+    """Compare the store with what ChartMogul lists, by month and currency, to the cent.
+
+    Orders, payments, refunds and cancellations. Each difference names its records, and the rule that explains it, if
+    one does. Nothing is written. The exit code is 7 if a difference needs a look.
+    """
+    from functools import partial  # noqa: PLC0415
+
+    from target_chartmogul.checks.from_store import connected, copied  # noqa: PLC0415
+    from target_chartmogul.checks.verify import verify  # noqa: PLC0415
+    from target_chartmogul.report.verify_text import verify_lines  # noqa: PLC0415
+
+    with _target(config, needs_key=True) as target:
+        with copied(target.settings) as opened, connected(target.settings, target.stop) as client:
+            found = verify(opened, client, check=target.stop.check, advance=lambda: None)
+        _show(found, form, partial(verify_lines, everything=everything), output)
+        _end(found.exit_code)
+
+
+@click.command("forget")
+@click.argument("contact")
+@_CONFIG
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def _forget(contact: str, config: Any, *, yes: bool) -> None:
+    """Erase a person, such as contact:1207, from the store and the reports.
+
+    Records, orders with their contact blocks, what ChartMogul has of them, notes, and the report files go. The id is
+    remembered, so that the person does not return. ChartMogul's customer must be deleted there.
+    """
+    from target_chartmogul.checks.forgetting import files_with_people, forget, person  # noqa: PLC0415
+    from target_chartmogul.checks.from_store import reading  # noqa: PLC0415
+
+    with _target(config) as target:
+        settings = target.settings
+        with reading(settings) as opened:
+            whom, source = person(opened, contact), opened.source
+        if not yes:
+            if not sys.stdin.isatty():
+                raise click.UsageError("this cannot be undone, and there is no terminal to ask on: add `--yes`")
+            files = "".join(f", and the file {path.name}" for path in files_with_people(settings))
+            click.confirm(f"Erase {whom.record}, all records that name it{files}? This cannot be undone.", abort=True)
+        erased = forget(settings, source, whom)
+    total = sum(erased.records.values())
+    by_stream = ", ".join(f"{number} {stream}" for stream, number in sorted(erased.records.items()))
+    click.echo(f"Erased {whom.record}: {total} records ({by_stream})" if total else f"Erased {whom.record}")
+    for name in erased.files:
+        click.echo(f"Deleted {name}")
+    if whom.customer is not None:
+        click.echo(
+            f"ChartMogul still has customer {whom.customer}: delete it there. From now on this target neither changes "
+            "nor deletes it, not with `hard_delete` either."
+        )
 
 
 @click.command("preview")

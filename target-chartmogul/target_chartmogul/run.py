@@ -15,7 +15,10 @@ from target_chartmogul import exit_codes
 from target_chartmogul.apply.applying import apply_plan, remember
 from target_chartmogul.apply.catching_up import begin_anew, bring_up_to_date, created, remember_processed
 from target_chartmogul.apply.journal import RunJournal
-from target_chartmogul.apply.opening import DATA_SOURCE, claim, data_source_of
+from target_chartmogul.apply.opening import DATA_SOURCE, claim, data_source_of, failure_of
+from target_chartmogul.billing.changes import Kind
+from target_chartmogul.billing.decisions import Reject
+from target_chartmogul.billing.nodes import CATALOGUE_END
 from target_chartmogul.chartmogul import errors
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.data_source import DataSource, create_data_source
@@ -24,9 +27,7 @@ from target_chartmogul.chartmogul.wire import Wire
 from target_chartmogul.checks import preflight
 from target_chartmogul.checks.first_look import FirstLook
 from target_chartmogul.failures import (
-    CredentialsError,
     RefusedError,
-    ServiceError,
     StoppedError,
     TargetChartMogulError,
     UnfinishedError,
@@ -96,6 +97,7 @@ class Run:
         )
         self._begin_result: _Begun | None = None
         self._data_source: DataSource | None = None
+        self._known_drift: frozenset[tuple[Kind, str, bool]] = frozenset()
 
     # -- the steps of a run
 
@@ -162,26 +164,25 @@ class Run:
         self._stop.check()
         begun = self._begun
         received = receive()
-        for each in self._intake.rejects:
-            self._report.reject(each)
         if not received.ready:
             raise UnfinishedError(
                 "the first read is not complete yet: its records are kept, and nothing was decided or written; "
                 "the next run continues"
             )
+        self._report_unplaced()
         self._catch_up()
         with ChangeFile(Path(self._scratch.name) / "changes.sqlite") as file:
             changed = changed_names(begun.store, self.settings.mapping)
             plan = self._decide(received, file, changed)
             self._guard(plan, file, changed)
             if self.settings.dry_run:
-                report_account(self._report, begun.store, plan, file, self.now, rehearsed=True)
+                self._report_account(plan, file)
                 return self._code(received)
             journal = self._journal()
             failure = self._apply(file, journal)
             unsent = remember(self._source, begun.store, file, journal, self.now)
             self._remember_run(journal)
-            report_account(self._report, begun.store, plan, file, self.now, rehearsed=False)
+            self._report_account(plan, file)
         stopped = self._stop.reason()
         if failure is None and (unsent or isinstance(stopped, StoppedError)):
             failure = stopped
@@ -189,14 +190,36 @@ class Run:
             raise failure
         return self._code(received)
 
+    def _report_unplaced(self) -> None:
+        """Invalid rows that no account's notes name: those without an id, and those of the catalogue (rule 1.5)."""
+        for each in self._intake.rejects:
+            self._report.reject(each)
+        for record in self._begun.store.records.invalid():
+            if record.stream < CATALOGUE_END and record.invalid is not None:
+                about = msgspec.json.decode(record.invalid)
+                name = record.id_text or str(record.number)
+                stream = self._source.streams[record.stream]
+                self._report.reject(Reject(stream=stream, id=name, field=about["field"], reason=about["reason"]))
+
+    def _report_account(self, plan: Plan, file: ChangeFile) -> None:
+        report_account(
+            self._report,
+            self._begun.store,
+            plan,
+            file,
+            self.now,
+            rehearsed=self.settings.dry_run,
+            known_drift=self._known_drift,
+        )
+
     def _catch_up(self) -> None:
         """What ChartMogul has, where the store cannot know."""
         store, settings = self._begun.store, self.settings
+        self._known_drift = frozenset(store.holdings.differing())
         if self._data_source is not None:
-            found = bring_up_to_date(
+            bring_up_to_date(
                 store, self._begun.client, self._wire(), self._source, self._data_source, settings, self.now
             )
-            self._report.drift(found)
         else:
             begin_anew(store)
         self._report.held_before(store.holdings.counts())
@@ -265,7 +288,7 @@ class Run:
         except errors.StoppedError:
             return None
         except errors.ChartMogulError as error:
-            return _failure_of(error)
+            return failure_of(error)
         finally:
             self._intake.progress.end()
         return None
@@ -365,7 +388,7 @@ class Run:
                 return step()
         except errors.ChartMogulError as error:
             stopped = self._stop.reason() if isinstance(error, errors.StoppedError) else None
-            raise stopped or _failure_of(error) from None
+            raise stopped or failure_of(error) from None
         except StoreDamagedError:
             aside = self._place.set_aside()
             logger.error("The store is damaged; it is kept as %s.", aside)  # noqa: TRY400
@@ -380,6 +403,7 @@ class Run:
 
     def _write_report(self, outcome: str, exit_code: int) -> None:
         """The summary in the log and, where a path is set, the report (rule 7.1)."""
+        self._report.list_refusals()
         for line in self._report.summary():
             logger.info("%s", line)
         self._report.section("requests", self._begin_result.client.traffic if self._begin_result else {})
@@ -388,9 +412,3 @@ class Run:
         if self._data_source is not None:
             self._report.section("data_source", {"uuid": self._data_source.uuid, "name": self._data_source.name})
         self._report.save(self.settings.report_path, outcome=outcome, exit_code=exit_code)
-
-
-def _failure_of(error: errors.ChartMogulError) -> TargetChartMogulError:
-    if isinstance(error, errors.CredentialsError):
-        return CredentialsError(str(error))
-    return ServiceError(str(error))

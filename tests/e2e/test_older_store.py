@@ -1,4 +1,4 @@
-"""A store that was brought back from an older copy, while the STATE went on: it is noticed, and both sides are read anew."""
+"""A store that was brought back from an older copy, while the STATE went on: noticed, and both sides are read again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def goes_on(rows: Account) -> Account:
 
 @pytest.mark.parametrize("store", ["kept", "older", "lost"])
 def test_whatever_copy_the_same_end(sandbox: Sandbox, tmp_path: Path, store: str) -> None:
-    """Of the older copy the cancellation is not known, nor the order's change: after two runs all is as it should be."""
+    """Of the older copy the cancellation is not known, nor the order's change: two runs put it right."""
     sandbox.no_limits()
     pipeline = Pipeline(sandbox, tmp_path)
     rows = club_account(3)

@@ -1,4 +1,4 @@
-"""A store behind `s3://`: uploaded when it changed, locked, left unfinished by a run that was killed, and unreachable."""
+"""A store behind `s3://`: uploaded when it changed, locked, left unfinished by a killed run, and unreachable."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from target_chartmogul.chartmogul import errors
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.data_source import DataSource, find_data_source
-from target_chartmogul.failures import ConfigurationError
+from target_chartmogul.failures import ConfigurationError, CredentialsError, ServiceError, TargetChartMogulError
 from target_chartmogul.settings import Settings
 from target_chartmogul.sources.protocol import Source
 from target_chartmogul.store.store import Store
@@ -25,6 +25,13 @@ def data_source_of(client: ChartMogulClient, settings: Settings) -> DataSource |
         return find_data_source(client, name=settings.data_source_name, uuid=settings.data_source_uuid)
     except errors.RefusedError:
         raise ConfigurationError("setting `data_source_uuid`: this key sees no such data source") from None
+
+
+def failure_of(error: errors.ChartMogulError) -> TargetChartMogulError:
+    """The failure, with its exit code, that an error of ChartMogul's means for a run."""
+    if isinstance(error, errors.CredentialsError):
+        return CredentialsError(str(error))
+    return ServiceError(str(error))
 
 
 def claim(store: Store, source: Source, settings: Settings) -> None:

@@ -73,7 +73,7 @@ def list_everything(store: Store, listing: Listing, source: Source, reason: Reas
     A trusted listing that shows objects which this store does not know is not one of a store that knows all: another
     copy of it has written since. Then what ChartMogul says replaces what was sent.
     """
-    found = store.holdings.relist(KINDS, _ours(listing.everything(), source), trusted=reason.trusted)
+    found = store.holdings.relist(KINDS, ours(listing.everything(), source), trusted=reason.trusted)
     logger.info("Listed ChartMogul's content, since %s: %d objects", reason.text, found.count)
     store.holdings.clear_intents()
     store.meta.put(LISTED_AT, now.isoformat())
@@ -100,7 +100,8 @@ def look_up_open(store: Store, listing: Listing) -> None:
     store.holdings.clear_intents()
 
 
-def _ours(found: Iterator[Listed], source: Source) -> Iterator[StoredListed]:
+def ours(found: Iterator[Listed], source: Source) -> Iterator[StoredListed]:
+    """What this source formed the ids of (rule 1.4), as the store takes it."""
     return (_stored(each) for each in found if source.is_ours(each.kind, each.content.external_id))
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from target_chartmogul.billing.decisions import Decision
+from target_chartmogul.billing.decisions import Decision, Note
 from target_chartmogul.billing.nodes import NUMBERS, node
 from target_chartmogul.billing.objects import Plan
 from target_chartmogul.billing.said import Said, as_text
@@ -23,6 +23,7 @@ from target_chartmogul.report.explain_words import note_words
 from target_chartmogul.sources.keap import wording as keap_wording
 from target_chartmogul.sources.native import wording as native_wording
 from target_chartmogul.sources.native.streams import number as native_number
+from target_chartmogul.sources.protocol import StoredMemory
 from target_chartmogul.store.records import Record
 
 _WORDING: Final[dict[str, Any]] = {"keap": keap_wording, "native": native_wording}
@@ -64,10 +65,22 @@ class _Explainer:
         self._account = store.accounts.account(self._node)
         self._plans: dict[str, Plan] = {plan.external_id: plan for plan in store.holdings.objects("plan")}
         self._decision = Decision()
+        self._remarks: list[Note] = []
         if store.records.first_read_done and not self._is_catalogue:
             catalogue = read_catalogue(source, store, self._plans)
             self._decision = decide_account(source, self._account, catalogue, opened.context())
-        self._notes = [note for note in self._decision.notes if self._words.is_about(note, stream, record_id)]
+            if stream == "orders":
+                self._remarks = self._words.remarks(
+                    [as_stored(each, use_previous=False) for each in self._account.records],
+                    self._account.holdings,
+                    [StoredMemory(*each) for each in self._account.memories],
+                    catalogue,
+                    opened.context(),
+                    record_id,
+                )
+        self._notes = self._remarks + [
+            note for note in self._decision.notes if self._words.is_about(note, stream, record_id)
+        ]
 
     def lines(self) -> Iterator[str]:
         objects = self._objects()

@@ -9,13 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from target_chartmogul.apply.opening import KIND, PREFIX
+from target_chartmogul.apply.opening import KIND, PREFIX, failure_of
+from target_chartmogul.chartmogul import errors
+from target_chartmogul.chartmogul.client import ChartMogulClient
+from target_chartmogul.chartmogul.gate import RequestGate
 from target_chartmogul.failures import ConfigurationError, UnfinishedError
 from target_chartmogul.settings import Settings
 from target_chartmogul.singer.receiving import complete_reads
 from target_chartmogul.sources.keap.source import KeapSource
 from target_chartmogul.sources.protocol import Context, Source
 from target_chartmogul.sources.registry import source_named
+from target_chartmogul.stopping import StopSwitch
 from target_chartmogul.store.errors import StoreDamagedError, store_errors
 from target_chartmogul.store.nodes import SourceNodes
 from target_chartmogul.store.place import StorePlace
@@ -103,6 +107,31 @@ def copied(settings: Settings) -> Iterator[Opened]:
             yield opened._replace(store=store)
         finally:
             store.close()
+
+
+@contextmanager
+def connected(settings: Settings, stop: StopSwitch) -> Iterator[ChartMogulClient]:
+    """ChartMogul, at the pace that this command shares with a run beside it; its errors get their exit codes.
+
+    Raises:
+        CredentialsError, ServiceError, StoppedError: see `failures`.
+    """
+    location = settings.store_path
+    folder = None if location is None or "://" in location else Path(location).expanduser().parent
+    client = ChartMogulClient(
+        settings.api_key,
+        settings.api_url,
+        gate=RequestGate(folder, f"{settings.api_url} {settings.api_key}"),
+        stop=stop.event,
+        read_timeout=settings.request_timeout,
+    )
+    try:
+        yield client
+    except errors.ChartMogulError as error:
+        stopped = stop.reason() if isinstance(error, errors.StoppedError) else None
+        raise stopped or failure_of(error) from None
+    finally:
+        client.close()
 
 
 def _source_of(store: Store, settings: Settings) -> Source:

@@ -75,24 +75,27 @@ def preview(
     if changed:
         report.note(settings_note(changed))
     report.held_before(store.holdings.counts())
-    with tempfile.TemporaryDirectory(prefix="target-chartmogul-") as folder:
-        with ChangeFile(Path(folder) / "changes.sqlite") as file:
-            plan = decide(
-                source,
-                store,
-                file,
-                report,
-                opened.context(changed),
-                cut=False,
-                resend=mapping.resend,
-                only=mapping.only_contacts,
-                counts_figures=True,
-                check=check,
-                advance=advance,
-            )
-            report.guards += accidents(plan, file, store, source, settings.max_delete_share, changed, now)
-            accounts = sorted(_accounts(file, store, source.streams, now), key=_importance)
-            report_account(report, store, plan, file, now, rehearsed=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="target-chartmogul-") as folder,
+        ChangeFile(Path(folder) / "changes.sqlite") as file,
+    ):
+        plan = decide(
+            source,
+            store,
+            file,
+            report,
+            opened.context(changed),
+            cut=False,
+            resend=mapping.resend,
+            only=mapping.only_contacts,
+            counts_figures=True,
+            check=check,
+            advance=advance,
+        )
+        report.guards += accidents(plan, file, store, source, settings.max_delete_share, changed, now)
+        accounts = sorted(_accounts(file, store, source.streams, now), key=_importance)
+        known = frozenset(store.holdings.differing())
+        report_account(report, store, plan, file, now, rehearsed=True, known_drift=known)
     report.section("settings", changed_from_defaults(mapping))
     before, after = report.months_before_and_after()
     return Preview(

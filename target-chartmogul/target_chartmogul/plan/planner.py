@@ -19,6 +19,7 @@ from target_chartmogul.plan.account_decision import decide_account, name_of, rea
 from target_chartmogul.plan.change_file import PLANS_LANE, ChangeFile, Outcome
 from target_chartmogul.plan.difference import Held, account_changes, plan_changes
 from target_chartmogul.plan.figures import account_figures
+from target_chartmogul.plan.removals import removed_invoices
 from target_chartmogul.sources.protocol import Context, Source
 from target_chartmogul.store.accounts import Account
 from target_chartmogul.store.outcomes import Figure, Memory
@@ -30,7 +31,7 @@ logger = logging.getLogger(__name__)
 REJECTS: Final = "rejects"
 WAITING: Final = "waiting"
 REFUSALS: Final = "refusals"
-ONLY_OF_THIS_RUN: Final = ("_added", "_removed", "_moved")
+ONLY_OF_THIS_RUN: Final = ("_added", "_removed", "_moved", "vanished_orders")
 """Endings of lists that say what a run did; all other lists say how the account is."""
 UNDECIDED: Final = "undecided_subscriptions"
 _ENCODE: Final = msgspec.json.Encoder(order="sorted").encode
@@ -113,6 +114,8 @@ class Planner:
         for note in decision.notes:
             if note.kind.endswith(ONLY_OF_THIS_RUN):
                 self._listener.note(note)
+        for note in removed_invoices(changes, decision, self._source.root_of):
+            self._listener.note(note)
         outcome = self._outcome(account, decision)
         if changes:
             self._lane += 1

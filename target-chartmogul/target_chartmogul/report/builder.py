@@ -29,7 +29,6 @@ from target_chartmogul.report.lists import (
 )
 from target_chartmogul.report.months import Months
 from target_chartmogul.report.spool import Spool
-from target_chartmogul.store.holdings import Relisted
 
 logger = logging.getLogger("target-chartmogul")
 
@@ -87,7 +86,7 @@ class ReportBuilder:
         self.dry_run = dry_run
         self._accepted = accepted
         self._records_of = records_of
-        self._refused: set[tuple[Kind, str]] = set()
+        self._refused: dict[tuple[Kind, str], tuple[dict[str, Any], bool]] = {}
         self._spool = Spool()
         self._counts = {name: Counts() for name in KINDS.values()}
         self._held_before: dict[str, int] = {}
@@ -145,19 +144,16 @@ class ReportBuilder:
         elif kind == "waiting":
             self._spool.add("waiting", {**entry, "id": entry["record"], **known})
         elif kind == "refusals":
-            if (entry["kind"], entry["id"].partition(":")[2]) not in self._refused:
-                self._add_refusal({**entry, "id": entry["id"].partition(":")[2]}, known, uncertain=False)
+            external_id = entry["id"].partition(":")[2]
+            again, uncertain = self._refused.pop((entry["kind"], external_id), ({**entry, "id": external_id}, False))
+            self._add_refusal(again, known, uncertain=uncertain)
         else:
             self._spool.add(kind, {**entry, **known})
 
-    def drift(self, found: Relisted | None) -> None:
-        """What a listing showed to be different from what was sent: a person did it (rules 1.11, 6.8)."""
-        if found is None:
-            return
-        for kind, external_id in found.different:
-            self._spool.add("edited", {"id": external_id, "kind": kind, "rule": "1.11"})
-        for kind, external_id in found.missing:
-            self._spool.add("deleted_in_chartmogul", {"id": external_id, "kind": kind, "rule": "1.11"})
+    def drift(self, kind: Kind, external_id: str, *, missing: bool, new: bool) -> None:
+        """What ChartMogul listed otherwise than it was sent: a person did it (rules 1.11, 6.8)."""
+        name = "deleted_in_chartmogul" if missing else "edited"
+        self._spool.add(name, {"id": external_id, "kind": kind, "rule": "1.11", "new": new})
 
     def entry(self, name: str, content: dict[str, Any]) -> None:
         """An entry of any list."""
@@ -187,7 +183,6 @@ class ReportBuilder:
         """ChartMogul did not take it."""
         with self._lock:
             self._counts[KINDS[change.kind]].rejected += 1
-            self._refused.add((change.kind, change.external_id))
         entry = {
             "kind": change.kind,
             "id": change.external_id,
@@ -197,7 +192,14 @@ class ReportBuilder:
             "field": refusal.field,
             "reason": refusal.reason,
         }
-        self._add_refusal(entry, {"since": None, "new": True}, uncertain=refusal.uncertain)
+        with self._lock:
+            self._refused[change.kind, change.external_id] = entry, refusal.uncertain
+
+    def list_refusals(self) -> None:
+        """Those of this run that the store has no entry of: without an answer, or of a run that ended early."""
+        for entry, uncertain in self._refused.values():
+            self._add_refusal(entry, {"since": None, "new": True}, uncertain=uncertain)
+        self._refused.clear()
 
     def _add_refusal(self, entry: dict[str, Any], known: dict[str, Any], *, uncertain: bool) -> None:
         accepted = self._is_accepted(*entry["records"])
@@ -239,7 +241,7 @@ class ReportBuilder:
         self._held_before = {KINDS[kind]: counts.get(kind, 0) for kind in KINDS}
 
     def section(self, name: str, content: Any) -> None:
-        """One of `data_source`, `records`, `settings`, `preflight`, `requests`, `account`, `reconciliation`.
+        """One of `data_source`, `records`, `settings`, `preflight`, `requests`, `account`.
 
         Anything that msgspec turns into JSON; a later one replaces an earlier one.
         """

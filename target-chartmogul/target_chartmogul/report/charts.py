@@ -72,16 +72,22 @@ def _major(hundredths: int) -> float:
     return float(Decimal(hundredths) / 100)
 
 
-def mrr_chart(months: Mapping[str, Mapping[str, int]], currency: str, name: str) -> str:
-    """MRR at the end of each month, as bars.
+def mrr_chart(
+    months: Mapping[str, Mapping[str, int]], currency: str, name: str, before: Mapping[str, int] | None = None
+) -> str:
+    """MRR at the end of each month, as bars; beside each what it was before the run, where that is given.
 
     Args:
         months: by month (`2026-03`), with `mrr` in hundredths.
         currency: ISO code, for the description.
         name: unique in the page.
+        before: by month, in hundredths.
     """
-    chart = _chart(pygal.Bar, ["var(--mrr)"], list(months), show_legend=False)
-    chart.add("MRR", [_major(each["mrr"]) for each in months.values()])
+    colours = ["var(--muted)", "var(--mrr)"] if before else ["var(--mrr)"]
+    chart = _chart(pygal.Bar, colours, list(months), show_legend=bool(before))
+    if before:
+        chart.add("Before", [_major(before.get(month, 0)) for month in months])
+    chart.add("After" if before else "MRR", [_major(each["mrr"]) for each in months.values()])
     last = max(months, default="")
     summary = f"MRR in {currency} by month, {min(months, default='')} to {last}; the table below has the figures"
     return _rendered(chart, name, summary)

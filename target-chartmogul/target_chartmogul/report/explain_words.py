@@ -43,7 +43,20 @@ def note_words(note: Note) -> str:
     if note.kind == "inferred_links":
         item, subscription = note.detail.get("item"), note.detail.get("subscription")
         return f"item {item} names no subscription; {subscription} fits by contact, plan and date"
+    if note.kind == "plan_sources":
+        item, plan = note.detail["item"], note.detail["plan"]
+        return f"item {item} has plan {plan}; its interval is {note.detail['interval_from']}"
+    if note.kind == "discount_shares":
+        shares = note.detail["in_smallest_unit"].items()
+        return "discounts, in the currency's smallest unit: " + "; ".join(
+            f"{'what the lines exceeded the total by' if item == 'rest' else f'item {item}'}: {_taken(taken)}"
+            for item, taken in shares
+        )
     return words(note.kind).title + _details(note.detail)
+
+
+def _taken(by_line: Mapping[str, int]) -> str:
+    return ", ".join(f"{amount} off item {line}" for line, amount in by_line.items()) or "nothing"
 
 
 def _details(detail: Mapping[str, Any]) -> str:

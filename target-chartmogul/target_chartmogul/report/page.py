@@ -22,7 +22,7 @@ from target_chartmogul.report.charts import MOVEMENTS, movements_chart, mrr_char
 ROWS_AT_MOST = 500
 """Entries of a list that the page shows; the JSON has them all."""
 COUNTED = ("created", "updated", "deleted", "moved", "unchanged", "rejected")
-_LATER = ("id", "rule")
+_LATER = ("id", "since", "new", "rule")
 
 
 def is_page(report_path: str) -> bool:
@@ -94,15 +94,17 @@ def _currencies(report: dict[str, Any]) -> list[dict[str, Any]]:
         own = {month: values.get(currency) or {"mrr": 0} for month, values in sorted(months.items())}
         if not own:
             continue
+        earlier = {month: values.get(currency, {}).get("mrr", 0) for month, values in before.items()}
         result.append(
             {
                 "currency": currency,
                 "months": own,
-                "before": {month: values.get(currency, {}).get("mrr", 0) for month, values in before.items()},
+                "before": earlier,
+                "changed": sum(own[month]["mrr"] != earlier.get(month, 0) for month in own) if before else 0,
                 "now": own[next(reversed(own))]["mrr"],
                 "customers": own[next(reversed(own))].get("customers", 0),
                 # Made here from figures, a currency code and colours: nothing in them comes from a record's texts.
-                "mrr_chart": Markup(mrr_chart(own, currency, f"mrr-{currency}")),  # noqa: S704
+                "mrr_chart": Markup(mrr_chart(own, currency, f"mrr-{currency}", earlier)),  # noqa: S704
                 "movements_chart": Markup(movements_chart(own, currency, f"movements-{currency}")),  # noqa: S704
             }
         )
@@ -118,7 +120,8 @@ def _columns(entries: list[dict[str, Any]]) -> list[str]:
     """The fields that any entry has, the id first and the rule last."""
     found = dict.fromkeys(key for entry in entries[:ROWS_AT_MOST] for key in entry if key not in _LATER)
     have = {key for entry in entries[:ROWS_AT_MOST] for key in entry}
-    return [*(["id"] if "id" in have else []), *found, *(["rule"] if "rule" in have else [])]
+    first, last = _LATER[:1], _LATER[1:]
+    return [*(name for name in first if name in have), *found, *(name for name in last if name in have)]
 
 
 def _cell(value: Any) -> str:

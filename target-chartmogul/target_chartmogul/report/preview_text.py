@@ -13,12 +13,11 @@ MONTHS_SHOWN: Final = 24
 ACCOUNTS_SHOWN: Final = 20
 
 
-def preview_lines(preview: Any, *, currency_months: int = MONTHS_SHOWN) -> Iterator[str]:
+def preview_lines(preview: Any) -> Iterator[str]:
     """Lines of text.
 
     Args:
         preview: a `checks.preview.Preview`.
-        currency_months: how many months are shown of each currency, the last ones.
     """
     yield f"Preview as of {preview.as_of:%Y-%m-%d %H:%M} UTC. Nothing was written."
     for name, values in preview.settings.items():
@@ -26,11 +25,11 @@ def preview_lines(preview: Any, *, currency_months: int = MONTHS_SHOWN) -> Itera
     if not preview.settings:
         yield "  No setting differs from the last run's: this is what is due anyway."
     yield ""
-    yield from _mrr(preview.months_before, preview.months, currency_months)
+    yield from _mrr(preview.months_before, preview.months, MONTHS_SHOWN)
     yield from _counts(preview.counts)
     yield from _accounts(preview.accounts)
     for each in preview.guards:
-        yield f"A run would stop here without `force`: {each}."
+        yield f"A run would stop before its first write, unless `force` is set: {each}."
 
 
 def _mrr(before: Months, after: Months, most: int) -> Iterator[str]:
@@ -46,11 +45,11 @@ def _mrr(before: Months, after: Months, most: int) -> Iterator[str]:
         if not changed:
             yield f"MRR in {currency}: no month changes ({money(rows[-1][1])} now)."
             continue
-        yield f"MRR in {currency} at the end of the month; {len(changed)} of {len(rows)} months change:"
-        shown = [row for row in rows if row[0] >= changed[0][0]][-most:]
+        cut = f", the last {most} are shown" if len(changed) > most else ""
+        yield f"MRR in {currency} at the end of the month; {len(changed)} of {len(rows)} months change{cut}:"
         yield from table(
             ("month", "before", "after", "change"),
-            [(month, money(old), money(new), money(new - old, sign=True)) for month, old, new in shown],
+            [(month, money(old), money(new), money(new - old, sign=True)) for month, old, new in changed[-most:]],
         )
         yield ""
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from target_chartmogul.billing.changes import Kind
 from target_chartmogul.plan.change_file import ChangeFile
 from target_chartmogul.plan.deciding import Plan
 from target_chartmogul.plan.figures import UNPAID
@@ -20,7 +21,14 @@ _CANCELLATIONS: Final = ("cancellations", "scheduled_cancellations")
 
 
 def report_account(
-    report: ReportBuilder, store: Store, plan: Plan, file: ChangeFile, now: datetime, *, rehearsed: bool
+    report: ReportBuilder,
+    store: Store,
+    plan: Plan,
+    file: ChangeFile,
+    now: datetime,
+    *,
+    rehearsed: bool,
+    known_drift: frozenset[tuple[Kind, str, bool]],
 ) -> None:
     """Every list of the whole account, MRR by month, and totals.
 
@@ -31,6 +39,7 @@ def report_account(
         file: the changes.
         now: the clock of the run.
         rehearsed: the changes were not carried out: they are itemised, and reported as if they had been.
+        known_drift: what differed in ChartMogul before this run, see `HoldingJournal.differing`.
     """
     if rehearsed:
         _rehearse(report, store, file, now)
@@ -42,6 +51,9 @@ def report_account(
         before = month_table(_until(moved, now), now)
     report.mrr(month_table(totals, now), unpaid_ages(store.outcomes.by_day(UNPAID), now), before=before)
     _lists(report, store, now)
+    for kind, external_id, missing in store.holdings.differing():
+        report.drift(kind, external_id, missing=missing, new=(kind, external_id, missing) not in known_drift)
+    report.list_refusals()
     counts = store.holdings.counts()
     months = month_table(totals, now)
     report.section(

@@ -109,9 +109,10 @@ class HoldingJournal:
         found = Relisted()
         with self._file.transaction():
             database = self._file.database
+            forgotten = self._forgotten()
             database.execute("CREATE TEMP TABLE IF NOT EXISTS listed_now(kind TEXT, id TEXT, PRIMARY KEY(kind, id))")
             database.execute("DELETE FROM listed_now")
-            each = iter(listed)
+            each = (row for row in listed if not self._is_of(forgotten, row[0], row[1]))
             while batch := list(islice(each, _BATCH)):
                 found.count += len(batch)
                 for kind, thing, uuids, marks in batch:
@@ -149,7 +150,7 @@ class HoldingJournal:
     def found(self, kind: Kind, external_id: str, listed: Listed | None) -> None:
         """What one object is that a change was under way for when a run ended; None if there is none."""
         with self._file.transaction():
-            if listed is None:
+            if listed is None or self._is_of(self._forgotten(), kind, listed[1]):
                 self._drop(kind, external_id)
             else:
                 self._list(*listed, trusted=False)
@@ -170,6 +171,13 @@ class HoldingJournal:
         )
         return read(kind, found[0]) if found else None
 
+    def differing(self) -> Iterator[tuple[Kind, str, bool]]:
+        """Kind and id of what ChartMogul listed otherwise than it was sent, and whether it did not list it at all."""
+        rows = self._file.rows(
+            "SELECT kind, id, listed FROM holding WHERE sent IS NOT NULL AND listed IS NOT NULL ORDER BY kind, id"
+        )
+        return ((kind, external_id, listed == _MISSING) for kind, external_id, listed in rows)
+
     def objects(self, kind: Kind) -> Iterator[Any]:
         """All objects of a kind, by external id, likewise."""
         last = ""
@@ -188,6 +196,13 @@ class HoldingJournal:
         for kind, external_id in self._file.rows("SELECT kind, id FROM holding WHERE owner = ?", (owner,)):
             self._drop(kind, external_id)
             self._file.database.execute("DELETE FROM intent WHERE kind = ? AND id = ?", (kind, external_id))
+
+    def _forgotten(self) -> frozenset[int]:
+        return frozenset(each for (each,) in self._file.rows("SELECT node FROM forgotten"))
+
+    def _is_of(self, forgotten: frozenset[int], kind: Kind, thing: ChartMogulObject) -> bool:
+        """Whether an object is a person's who was erased: what ChartMogul still has of them does not return."""
+        return bool(forgotten) and self._source.owner_node(kind, thing) in forgotten
 
     def _settle_intent(self, change: Change) -> None:
         self._file.database.execute("DELETE FROM intent WHERE kind = ? AND id = ?", (change.kind, change.external_id))

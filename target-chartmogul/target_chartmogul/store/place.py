@@ -25,7 +25,7 @@ class StorePlace:
         location: `store_path`: a local path, a URL, or None for a store that does not last.
         source: whose records it holds.
         dry_run: all that is written is taken back, and nothing is created (rule 1.9).
-        read_only: no lock, no writes: a run may go on beside it (rule 7.4).
+        read_only: no lock, no writes: a run may write beside it (rule 7.4).
     """
 
     def __init__(
@@ -146,12 +146,12 @@ class StorePlace:
                 self._locked = True
             path = self._scratch_file()
             if not self._remote.download(path) and self._read_only:
-                raise ConfigurationError("store_path: there is no store yet; run the sync first")
+                raise ConfigurationError("store_path: there is no store yet; run the pipeline first")
             check_whose(path, self._location)
             return path
         if self._home is None:
             return self._scratch_file()
-        there = self._is_there(self._home)
+        there = check_whose(self._home)
         if self._read_only and not there:
             raise ConfigurationError(f"store_path: there is no store at {self._home} yet; run the pipeline first")
         if self._dry_run and not there:
@@ -159,12 +159,6 @@ class StorePlace:
         if not self._read_only:
             self._acquire(self._home)
         return self._home
-
-    def _is_there(self, home: Path) -> bool:
-        try:
-            return check_whose(home)
-        except StoreDamagedError:  # found again with the lock held, so that it can be set aside
-            return True
 
     def _acquire(self, home: Path) -> None:
         if self._lock is not None:

@@ -12,6 +12,7 @@ from target_chartmogul.billing.objects import Invoice, LineItem, Transaction
 from target_chartmogul.billing.said import Said
 from target_chartmogul.sources.keap import ids, stored
 from target_chartmogul.sources.keap.account import Account
+from target_chartmogul.sources.keap.decide import decide
 from target_chartmogul.sources.keap.orders.invoices import is_invoice
 from target_chartmogul.sources.keap.payments.payments import classify
 from target_chartmogul.sources.keap.records import (
@@ -24,7 +25,7 @@ from target_chartmogul.sources.keap.records import (
     Product,
 )
 from target_chartmogul.sources.keap.source import account_of
-from target_chartmogul.sources.protocol import Context, StoredRecord
+from target_chartmogul.sources.protocol import Context, StoredMemory, StoredRecord
 
 HEADING: Final = "What Keap says of it"
 _PERSONAL: Final = ("given_name", "family_name", "email_addresses", "addresses", "company", "custom_fields")
@@ -37,6 +38,7 @@ _ABOUT_SUBSCRIPTIONS: Final = frozenset(
         "undecided_subscriptions",
     }
 )  # fmt: skip
+_REMARKS: Final = frozenset({"discount_shares", "plan_sources"})
 _ABOUT_PAYMENTS: Final = frozenset({"payments_without_order", "refunds_above_payments"})
 _BESIDE_EVENTS: Final = ("cancellations", "scheduled_cancellations")
 
@@ -118,6 +120,29 @@ def is_about(note: Note, stream: str, record_id: str) -> bool:
     else:
         about = "orders"
     return stream == about and note.id == record_id
+
+
+def remarks(
+    records: Iterable[StoredRecord],
+    holdings: Holdings,
+    memories: Iterable[StoredMemory],
+    catalogue: Any,
+    context: Context,
+    order_id: str,
+) -> list[Note]:
+    """What can be said of an order beyond its lines: who got which discount, and where a plan's interval is from.
+
+    Args:
+        records: of its account.
+        holdings: what ChartMogul has of it.
+        memories: of the account.
+        catalogue: see `KeapSource.catalogue`.
+        context: of the decision.
+        order_id: the order.
+    """
+    account = account_of(records, holdings, memories, context)
+    decision = decide(account, catalogue, context.settings, context.now, explain=True)
+    return [note for note in decision.notes if note.id == order_id and note.kind in _REMARKS]
 
 
 def why(

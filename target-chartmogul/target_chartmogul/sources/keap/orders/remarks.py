@@ -98,18 +98,18 @@ def _plan_source(item: OrderItem, subscription: Subscription | None, plan_extern
     chosen = Interval(parsed[2], parsed[3])
     if by_item == chosen:
         return None
-    held = "what ChartMogul held of the line: it stays while product, plan and amount do"
+    held = "that of the plan already in ChartMogul, kept while product, plan and amount are unchanged"
     if parsed[:2] != (product_of(item, subscription) or "0", plan_of(item, subscription) or "0"):
         return held
     billing = interval_of(subscription.billing_cycle, subscription.billing_frequency) if subscription else None
     if by_item is None and own is not None and own.id is not None:
-        return "the item's plan, as the catalogue has it"
+        return "that of the item's plan, as the catalogue has it"
     if (
         by_item is None
         and subscription is not None
         and plan_of(item, subscription) == subscription.subscription_plan_id
     ):
-        return "the subscription's plan, or its own billing interval"
+        return "that of the subscription's plan, or its own billing interval"
     if billing == chosen:
         return "the subscription's own billing interval"
     return held
