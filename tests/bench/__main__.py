@@ -20,7 +20,7 @@ from tests.bench.row import Row, print_table
 from tests.bench.run_rows import run_rows
 from tests.bench.size_rows import growth_rows, memory_rows
 from tests.bench.start_rows import meltano_rows, start_rows
-from tests.bench.target_rows import store_rows, planning_rows
+from tests.bench.target_rows import planning_rows, store_rows
 
 MEASURES: dict[str, Callable[[Path], list[Row]]] = {
     "ceiling": ceiling_rows,

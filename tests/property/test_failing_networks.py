@@ -31,11 +31,11 @@ def check_faults(sandbox: Sandbox, folder: Path, seed: int, kinds: list[str], ra
     sandbox.reset()
     sandbox.no_limits()
     chance = random.Random(seed)
-    target = {"force": True, "request_timeout": 1, "load_method": chance.choice(["single", "single", "bulk"])}
+    target = {"force": True, "request_timeout": 3, "load_method": chance.choice(["single", "single", "bulk"])}
     shaky = Pipeline(
         sandbox,
         folder / "shaky",
-        tap={"request_timeout": 1},
+        tap={"request_timeout": 3},
         target=target,
         environment={"LOGLEVEL": "DEBUG", "TAP_KEAP_LOGLEVEL": "DEBUG", "TARGET_CHARTMOGUL_LOGLEVEL": "DEBUG"},
     )
