@@ -170,8 +170,6 @@ class Run:
         self._stop.check()
         begun = self._begun
         received = receive()
-        for each in self._intake.rejects:
-            self._report.reject(each)
         if not received.ready:
             raise UnfinishedError(
                 "the first read is not complete yet: its records are kept, and nothing was decided or written; "
