@@ -31,6 +31,8 @@ demo: $(READY) ## the whole path on a sample account, without a key: sandbox, me
 	@$(BIN)/python scripts/demo.py
 
 sandbox: $(READY) ## both APIs on loopback, for `meltano run` by hand; ANSWERS=question=answer,… see sandbox/README.md
+	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", 8765))' 2>/dev/null || \
+		{ echo "Port 8765 is in use: is a sandbox running already?" >&2; exit 2; }
 	@rm -rf output/sandbox  # ChartMogul begins empty, and so does what was remembered of it
 	@test ! -d .meltano || $(BIN)/meltano --environment=sandbox --log-level=error state clear --force sandbox:tap-keap-to-target-chartmogul
 	@$(BIN)/python -m sandbox --port 8765 --now today --guide $(if $(ANSWERS),--answers $(ANSWERS))

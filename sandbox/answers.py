@@ -31,7 +31,7 @@ class GivenAnswers:
         self._apply = apply
         self._start = dict(start)
         self._given: dict[tuple[str, str], str] = {}
-        resolved(start)
+        resolved(start, self._apply)
 
     def give(self, chosen: Mapping[str, str]) -> None:
         """Give these answers, and the assumed one to every other question.
@@ -39,7 +39,7 @@ class GivenAnswers:
         Raises:
             ValueError: an unknown question or answer; then nothing is changed.
         """
-        given = resolved(chosen)
+        given = resolved(chosen, self._apply)
         self._given = given
         for api, apply in self._apply.items():
             changes: dict[str, Any] = {}

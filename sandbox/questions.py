@@ -7,7 +7,7 @@ a data source that ChartMogul has besides, with so many of Keap's contacts as it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeAlias
 
 Change: TypeAlias = Mapping[str, Any]
@@ -58,7 +58,11 @@ KEAP: Mapping[str, Answers] = {
         "forbidden": _behaves(refused={"payments": 403, "transactions": 403}),
     },
     "inactive-subscriptions-listed": {"yes": _AS_ASSUMED, "no": _behaves(inactive_listed=False)},
-    "item-types": {"documented": _AS_ASSUMED, "others": _behaves(item_types="others")},
+    "item-types": {
+        "documented": _AS_ASSUMED,
+        "unusual": _behaves(item_types="unusual"),
+        "undocumented": _behaves(item_types="undocumented"),
+    },
     "last-page-token": {
         "empty": _AS_ASSUMED,
         "null": _behaves(last_token="null"),  # noqa: S106
@@ -195,8 +199,8 @@ def parse(text: str) -> dict[str, str]:
     return found
 
 
-def resolved(chosen: Mapping[str, str]) -> dict[tuple[str, str], str]:
-    """Return the answers by API and question.
+def resolved(chosen: Mapping[str, str], served: Collection[str]) -> dict[tuple[str, str], str]:
+    """Return the answers by API and question, of the APIs that are served.
 
     Raises:
         ValueError: an unknown question or answer, or a question of both APIs without the API.
@@ -204,7 +208,7 @@ def resolved(chosen: Mapping[str, str]) -> dict[tuple[str, str], str]:
     found: dict[tuple[str, str], str] = {}
     for name, answer in chosen.items():
         api, slash, question = name.rpartition("/")
-        apis = [known for known, table in QUESTIONS.items() if question in table and (not slash or known == api)]
+        apis = [known for known in served if question in QUESTIONS[known] and (not slash or known == api)]
         if not apis:
             raise ValueError(f"unknown question {name!r}")
         if len(apis) > 1:

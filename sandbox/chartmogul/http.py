@@ -16,7 +16,6 @@ from starlette.routing import Route
 from sandbox.chartmogul import errors
 
 TRUE = ("true", "1")
-MOUNTED_AT = "/chartmogul/v1"
 Handler = Callable[["Call"], "Answer"]
 
 
@@ -76,13 +75,10 @@ class Gate:
         self._before = before
 
     def route(self, method: str, path: str, handler: Handler) -> Route:
-        slashes = (MOUNTED_AT + path).count("/")
-
         async def endpoint(request: Request) -> Response:
             try:
                 self._authorise(request)
-                if request.scope["raw_path"].count(b"/") != slashes:
-                    raise errors.not_found("Path")  # an external id with a slash was not quoted
+                _check_quoting(request)
                 content = await request.body()
                 self._before()
                 call = Call(request.path_params, request.query_params, _decode(content), len(content), self._now())
@@ -103,6 +99,14 @@ class Gate:
             raise errors.coded(401, "No valid API key provided")
         if request.method != "GET":
             raise errors.coded(403, "The API key provided does not have write access")
+
+
+def _check_quoting(request: Request) -> None:
+    """An id in the path may have slashes, but only quoted ones."""
+    within_ids = sum(str(value).count("/") for value in request.path_params.values())
+    quoted = request.scope["path"].count("/") - request.scope["raw_path"].count(b"/")
+    if quoted != within_ids:
+        raise errors.ApiError(404, {"error": "Not found"})
 
 
 def _basic_user(header: str) -> str | None:

@@ -26,7 +26,7 @@ _ALLOWED: dict[str, frozenset[Any]] = {
     "refund_form": frozenset({"mixed", "negative", "type", "reference"}),
     "void_form": frozenset({"transaction", "order_payment", "gone"}),
     "payment_types": frozenset({"labels", "codes"}),
-    "item_types": frozenset({"documented", "others"}),
+    "item_types": frozenset({"documented", "unusual", "undocumented"}),
     "transaction_rows": frozenset({"once", "twice"}),
     "order_modification": frozenset({"moves", "stays"}),
 }

@@ -11,6 +11,12 @@ from typing import Any
 from sandbox.keap.behaviour import Behaviour
 from sandbox.keap.values import Row
 
+# Other names for what is neither a product nor a tax; no document knows the last one.
+_ITEM_TYPES: dict[str, dict[str, str]] = {
+    "documented": {},
+    "unusual": {"FEE": "OTHER", "TIP": "UNKNOWN", "FINANCE_CHARGE": "SERVICE"},
+    "undocumented": dict.fromkeys(("FEE", "TIP", "FINANCE_CHARGE"), "SURCHARGE"),
+}
 _ZERO_DECIMAL = ("JPY", "KRW", "VND")
 
 
@@ -72,8 +78,7 @@ def _orders(account: dict[str, Any], behaviour: Behaviour) -> None:
 
 
 def _item(item: Row, behaviour: Behaviour) -> Row:
-    if behaviour.item_types == "others" and item["item_type"] in {"FEE", "TIP", "FINANCE_CHARGE"}:
-        item = {**item, "item_type": "SURCHARGE"}  # no document knows it
+    item = {**item, "item_type": _ITEM_TYPES[behaviour.item_types].get(item["item_type"], item["item_type"])}
     price, discount = item["price_per_unit"], item.get("discount") or {"amount": 0}
     value = abs(discount["amount"]) or abs(price["amount"] * item["quantity"])
     if behaviour.discount_form == "mixed" or not item["item_type"].startswith("DISCOUNT") or not value:

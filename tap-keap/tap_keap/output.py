@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
@@ -70,7 +71,10 @@ class Output:
             raw: Any = self._file or getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
             rest = memoryview(data)
             while rest:
-                rest = rest[raw.write(rest) or 0 :]
+                written = raw.write(rest)
+                if written is None:  # a pipe that does not block, and is full
+                    time.sleep(0.01)
+                rest = rest[written or 0 :]
         except BrokenPipeError:
             raise OutputError("The reader of this tap's output is gone; its own messages say why.") from None
         except (OSError, ValueError) as error:

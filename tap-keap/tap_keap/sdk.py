@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO, ClassVar, NoReturn
 
 import click
 from singer_sdk import Stream, Tap
@@ -26,7 +26,7 @@ from singer_sdk.singerlib.encoding.base import GenericSingerWriter
 from singer_sdk.streams._state import StreamStateManager
 
 from tap_keap.bookmarks import Progress, check_state, stream_entry
-from tap_keap.errors import ConfigurationError, TapKeapError
+from tap_keap.errors import ConfigurationError, InterruptedRunError, TapKeapError
 from tap_keap.output import Output
 from tap_keap.settings import CONFIG_SCHEMA, check_environment, read_settings
 from tap_keap.stream_specs import STREAM_SPECS
@@ -155,8 +155,10 @@ class SdkStream(Stream):
         writer = self._tap.message_writer
         assert isinstance(writer, SingerWriter)  # noqa: S101 - SdkTap says so
         writer.output.write_rows(self.stream_maps[0].stream_alias, rows, self._stream_version)
-        for row in rows:
-            self._increment_stream_state(row)
+        key = self.replication_key if self.replication_method == "INCREMENTAL" else None
+        if key:
+            for row in rows:
+                self.state_manager.progress.note(row, key)
         if self._counter is not None:
             self._counter.increment(len(rows))
 
@@ -232,12 +234,13 @@ class SdkTap(Tap):
         bookmarks = {name: dict(entry) for name, entry in (state.get("bookmarks") or {}).items() if entry}
         self.state.update({"bookmarks": bookmarks})
 
+    def _handle_termination(self, signum: int, frame: Any) -> NoReturn:
+        """A signal before the run began: the SDK would end with exit code 0."""
+        del frame
+        raise InterruptedRunError(signum)
+
     def run(self) -> None:
         """One sync."""
-        raise NotImplementedError
-
-    def conclude(self) -> None:
-        """Say what went wrong in a run that came to its end."""
         raise NotImplementedError
 
     @classmethod

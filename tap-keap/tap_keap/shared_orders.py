@@ -13,19 +13,19 @@ class SharedOrders:
     """
 
     def __init__(self) -> None:
-        self._state: dict[str, Any] = {}
+        self._state: Callable[[], dict[str, Any]] = dict
         self._wanted: Callable[[], bool] = bool
         self._waiting: dict[str, None] = {}
 
-    def attach(self, state: dict[str, Any], wanted: Callable[[], bool]) -> None:
+    def attach(self, left: Iterable[str], state: Callable[[], dict[str, Any]], wanted: Callable[[], bool]) -> None:
         """Continue with the orders that an earlier run left.
 
         Args:
-            state: Of `order_payments`, writable.
+            left: Their ids.
+            state: Gives the state of `order_payments`, writable.
             wanted: Whether that stream is selected; if not, nothing is remembered.
         """
-        self._state, self._wanted = state, wanted
-        self._waiting = dict.fromkeys(state.get("orders") or ())
+        self._waiting, self._state, self._wanted = dict.fromkeys(left), state, wanted
 
     def note(self, order_ids: Iterable[str | None]) -> None:
         """Remember the orders of a payment that names two or more."""
@@ -44,4 +44,4 @@ class SharedOrders:
         self._remember()
 
     def _remember(self) -> None:
-        self._state["orders"] = list(self._waiting) or None
+        self._state()["orders"] = list(self._waiting) or None

@@ -34,7 +34,8 @@ class TapKeap(SdkTap):
         shares = streams["order_payments"]
         assert isinstance(shares, OrderPaymentStream)  # noqa: S101 - STREAM_CLASSES
         shares.payments = streams["payments"]
-        self.session.shared_orders.attach(shares.state_manager.stream_state, lambda: shares.selected)
+        left = self.state.get("bookmarks", {}).get(shares.name, {}).get("orders") or []
+        self.session.shared_orders.attach(left, lambda: shares.state_manager.stream_state, lambda: shares.selected)
         return list(streams.values())
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -65,13 +66,19 @@ class TapKeap(SdkTap):
     def _read_all(self) -> None:
         _ = self.session.client  # incomplete credentials end the run before the first STATE
         chosen = [stream for stream in self.streams.values() if stream.selected]
-        self.emit_state()
         billing = [stream for stream in chosen if stream.name in BILLING]
+        marker = {
+            "selected": [each.name for each in billing],
+            "complete": [],
+            "start_date": self.config.get("start_date"),
+        }
+        if marker["start_date"] is not None:
+            self._mark(marker)  # whoever needs all of it hears at once that older rows are missing
+        self.emit_state()
         self._read(billing, chosen)
         complete = [stream.name for stream in billing if stream.ended]
         if not billing or set(complete) - {"order_payments"}:  # of no payment there is nothing to ask for
-            start = self.config.get("start_date")
-            self._mark({"selected": [each.name for each in billing], "complete": complete, "start_date": start})
+            self._mark({**marker, "complete": complete})
             self.emit_state()
         self._read(chosen[len(billing) :], chosen)
 
@@ -87,7 +94,7 @@ class TapKeap(SdkTap):
             self.sync_stream(stream)
 
     def _mark(self, marker: dict[str, Any] | None) -> None:
-        """In every STATE: null until the billing streams are read, then what was read of them."""
+        """In every STATE: null until the billing streams are read (with a `start_date` at once), then what was read."""
         cast("dict[str, Any]", self.state)["keap_read"] = marker
 
     def _conclude(self) -> None:

@@ -13,10 +13,12 @@ import msgspec
 
 from target_chartmogul import exit_codes
 from target_chartmogul.apply.applying import apply_plan, remember
-from target_chartmogul.apply.catching_up import bring_up_to_date, created, remember_processed
+from target_chartmogul.apply.catching_up import begin_anew, bring_up_to_date, created, remember_processed
 from target_chartmogul.apply.journal import RunJournal
 from target_chartmogul.apply.opening import DATA_SOURCE, claim, data_source_of, failure_of
 from target_chartmogul.billing.changes import Kind
+from target_chartmogul.billing.decisions import Reject
+from target_chartmogul.billing.nodes import CATALOGUE_END
 from target_chartmogul.chartmogul import errors
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.data_source import DataSource, create_data_source
@@ -80,12 +82,12 @@ class Run:
         self._intake = intake
         self._state = state
         self._stop = stop
-        self._scratch = tempfile.TemporaryDirectory(prefix="target-chartmogul-")
         self._place = StorePlace(
             settings.store_path,
             SourceNodes(source.links_of, source.owner_node, source.subject_node, source.contact_stream),
             dry_run=settings.dry_run,
         )
+        self._scratch = tempfile.TemporaryDirectory(prefix="target-chartmogul-")
         self._report = ReportBuilder(
             started=started,
             now=self.now,
@@ -137,10 +139,14 @@ class Run:
         settings = self.settings
         store = self._opened()
         self._intake.open(store)
+        meeting = self._place.folder
         client = ChartMogulClient(
             settings.api_key,
             settings.api_url,
-            gate=RequestGate(self._place.folder, f"{settings.api_url} {settings.api_key}"),
+            # A rehearsal before the first run has no folder, and makes none (rule 1.9).
+            gate=RequestGate(
+                meeting if meeting and meeting.is_dir() else None, f"{settings.api_url} {settings.api_key}"
+            ),
             stop=self._stop.event,
             read_timeout=settings.request_timeout,
         )
@@ -158,11 +164,14 @@ class Run:
         self._stop.check()
         begun = self._begun
         received = receive()
+        for each in self._intake.rejects:
+            self._report.reject(each)
         if not received.ready:
             raise UnfinishedError(
                 "the first read is not complete yet: its records are kept, and nothing was decided or written; "
                 "the next run continues"
             )
+        self._report_unplaced()
         self._catch_up()
         with ChangeFile(Path(self._scratch.name) / "changes.sqlite") as file:
             changed = changed_names(begun.store, self.settings.mapping)
@@ -183,6 +192,17 @@ class Run:
             raise failure
         return self._code(received)
 
+    def _report_unplaced(self) -> None:
+        """Invalid rows that no account's notes name: those without an id, and those of the catalogue (rule 1.5)."""
+        for each in self._intake.rejects:
+            self._report.reject(each)
+        for record in self._begun.store.records.invalid():
+            if record.stream < CATALOGUE_END and record.invalid is not None:
+                about = msgspec.json.decode(record.invalid)
+                name = record.id_text or str(record.number)
+                stream = self._source.streams[record.stream]
+                self._report.reject(Reject(stream=stream, id=name, field=about["field"], reason=about["reason"]))
+
     def _report_account(self, plan: Plan, file: ChangeFile) -> None:
         report_account(
             self._report,
@@ -202,6 +222,8 @@ class Run:
             bring_up_to_date(
                 store, self._begun.client, self._wire(), self._source, self._data_source, settings, self.now
             )
+        else:
+            begin_anew(store)
         self._report.held_before(store.holdings.counts())
 
     def _decide(self, received: Received, file: ChangeFile, changed: frozenset[str]) -> Plan:

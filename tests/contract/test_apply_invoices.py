@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from target_chartmogul.apply.lanes import Applier
+from target_chartmogul.billing.differences import invoice_changes
 from tests.contract.chartmogul_target import Target
 from tests.support.billing_objects import PLAN, invoice, line, on
 from tests.support.memory_journal import MemoryJournal, create, root_of, update
@@ -89,7 +90,12 @@ def test_disabled_is_refused_by_name_and_never_dropped(target):
     assert target.journal.refused_ids() == ["502"]
     assert target.held("invoice", "502") is not None
     target.sandbox.control("POST", "chartmogul/edit", {"kind": "invoice", "external_id": "502", "disable": True})
-    assert target.held("invoice", "502").disabled is True
+    disabled = target.held("invoice", "502")
+    assert disabled.disabled is True
+    assert invoice_changes(disabled, held) == []
+    target.journal.refusals.clear()
+    target.run(invoice_changes(disabled, invoice("502", disabled=False)))
+    assert [refusal.field for _, refusal in target.journal.refusals] == ["disabled"]
 
 
 def test_a_disabled_invoice_is_left_alone(target):

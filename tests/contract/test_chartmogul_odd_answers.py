@@ -33,12 +33,11 @@ def source(api: Calls) -> str:
 
 
 def settings(api: Calls, **changes: Any) -> None:
-    api.sandbox.control("PUT", "chartmogul/settings", changes)
+    api.sandbox.settings(**changes)
 
 
-def odd(api: Calls, kind: str, path: str = "", **step: Any) -> None:
-    """Let every request of a path be answered oddly."""
-    api.sandbox.faults("chartmogul", script=[{"match": {"path_regex": path}, "kind": kind, "times": None, **step}])
+def odd(api: Calls, kind: str, path: str = "", times: int | None = None) -> None:
+    api.sandbox.odd("chartmogul", kind, path, times=times)
 
 
 def get(api: Calls, path: str, **query: Any) -> requests.Response:

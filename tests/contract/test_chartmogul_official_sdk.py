@@ -58,7 +58,7 @@ def test_event_order_and_status(account: Account) -> None:
 
 def test_a_change_that_changes_nothing(sandbox: Sandbox, account: Account) -> None:
     """The SDK takes 304 as a success without a body."""
-    sandbox.control("PUT", "chartmogul/settings", {"unchanged_patch": "304"})
+    sandbox.settings(unchanged_patch="304")
     change = {"uuid": account.customer, "data": {"name": "Mara Quill"}}
     assert chartmogul.Customer.modify(account.config, **change).get() is None
     assert chartmogul.Customer.modify(account.config, uuid=account.customer, data={"name": "Li"}).get().name == "Li"
@@ -66,7 +66,7 @@ def test_a_change_that_changes_nothing(sandbox: Sandbox, account: Account) -> No
 
 def test_an_import_that_fails_late(sandbox: Sandbox, account: Account) -> None:
     instant = {"import_queued": 0, "import_processing": 0, "validation_delay": 0}
-    sandbox.control("PUT", "chartmogul/settings", {**instant, "late_failures": ["A-1"]})
+    sandbox.settings(**instant, late_failures=["A-1"])
     body = {
         "external_id": "load-1",
         "invoices": [{"external_id": "A-1", "date": "2026-01-05", "currency": "USD", "customer_external_id": "c1"}],

@@ -23,9 +23,7 @@ def keap(sandbox: Sandbox) -> Iterator[KeapCalls]:
 
 
 def odd(keap: KeapCalls, kind: str, path: str = "", **step: Any) -> None:
-    """Let every request of a path be answered oddly."""
-    match = {"path_regex": path, "query_regex": step.pop("query", "")}
-    keap.sandbox.faults("keap", script=[{"match": match, "kind": kind, "times": None, **step}])
+    keap.sandbox.odd("keap", kind, path, **step)
 
 
 def get(keap: KeapCalls, path: str, **query: Any) -> requests.Response:
@@ -215,7 +213,7 @@ def test_orders_in_other_forms(keap: KeapCalls) -> None:
     assert all(amount > 0 and price == 0 and not special for amount, price, special in by_discount)
     assert [-price for _, price, _ in discounts("negative_price")] == [amount for amount, _, _ in by_discount]
     assert set(discounts("special")) == {(0, 0, True)}
-    others = rows(keap, "orders", "orders", discount_form="mixed", item_types="others")
+    others = rows(keap, "orders", "orders", discount_form="mixed", item_types="undocumented")
     assert "SURCHARGE" in {item["item_type"] for row in others for item in row["order_items"]}
     still = rows(keap, "orders", "orders", item_types="documented", order_modification="stays")
     assert all(row["modification_time"] == row["creation_time"] for row in still)

@@ -134,7 +134,7 @@ def test_a_status_that_nobody_has_documented_is_waited_for_with_an_end(load, mon
 
 def test_an_unknown_status_may_become_a_known_one(load, monkeypatch):
     monkeypatch.setattr("target_chartmogul.chartmogul.json_imports.LONGEST_WAIT_FOR_UNKNOWN", 60)
-    settings(load, import_statuses={"processing": "validating"}, import_processing=0.3)
+    settings(load, import_statuses={"processing": "validating"}, import_processing=2.5)
     assert load.run([lane(100)]) == []
 
 

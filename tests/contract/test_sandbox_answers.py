@@ -80,9 +80,9 @@ def test_every_answer_changes_something_and_is_taken_back(sandbox: Sandbox, api_
     before = state()
     for question, answers in QUESTIONS[api_name].items():
         for number, answer in enumerate(answers):
-            sandbox.control("PUT", "answers", {f"{api_name}/{question}": answer})
+            sandbox.answers({f"{api_name}/{question}": answer})
             assert (state() != before) == (number > 0), (question, answer)
-    sandbox.control("PUT", "answers", {})
+    sandbox.answers({})
     assert state() == before
 
 
@@ -100,7 +100,7 @@ def test_answers_are_given_at_the_start_and_after_a_reset() -> None:
             assert given == {
                 "keap/page-token-form": "url", "chartmogul/update-answer": "304", "keap/rate-limit-headers": "absent",
             }  # fmt: skip
-            running.control("PUT", "answers", {})
+            running.answers({})
             assert not keap.get("orders", page_size=1).json()["next_page_token"].startswith("http")
             running.reset()
         keap.session.close()
@@ -123,12 +123,12 @@ def test_answers_that_make_no_sense(sandbox: Sandbox, text: str, message: str) -
     if "=" in text:
         name, _, answer = text.partition("=")
         with pytest.raises(RuntimeError, match=": 400 "):
-            sandbox.control("PUT", "answers", {"page-size": "200", name: answer})
+            sandbox.answers({"page-size": "200", name: answer})
         assert sandbox.control("GET", "answers")["given"] == {}
 
 
 def give(api: Calls, **answers: str) -> None:
-    api.sandbox.control("PUT", "answers", {name.replace("_", "-"): answer for name, answer in answers.items()})
+    api.sandbox.answers({name.replace("_", "-"): answer for name, answer in answers.items()})
 
 
 class Account:
@@ -159,13 +159,13 @@ def test_keys(api: Calls, account: Account) -> None:
 
 
 def test_credentials_of_keap(keap: KeapCalls) -> None:
-    keap.sandbox.control("PUT", "answers", {"credentials": "refused"})
+    keap.sandbox.answers({"credentials": "refused"})
     assert keap.get("tags").status_code == 401
-    keap.sandbox.control("PUT", "answers", {"credentials": "restricted", "edition": "old"})
+    keap.sandbox.answers({"credentials": "restricted", "edition": "old"})
     assert (keap.get("tags").status_code, keap.get("sales/payments").status_code) == (200, 404)
-    keap.sandbox.control("PUT", "answers", {"credentials": "restricted", "currency-and-time-zone": "forbidden"})
+    keap.sandbox.answers({"credentials": "restricted", "currency-and-time-zone": "forbidden"})
     assert [keap.get(path).status_code for path in ("sales/payments", "businessProfile")] == [403, 403]
-    keap.sandbox.control("PUT", "answers", {"quota": "spent"})
+    keap.sandbox.answers({"quota": "spent"})
     assert keap.get("tags").json()["message"] == "Quota Exceeded"
 
 

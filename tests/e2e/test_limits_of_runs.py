@@ -16,7 +16,7 @@ NOW = "2026-03-20T08:00:00Z"
 
 
 def run_together(sandbox: Sandbox, folder: Path, number: int, contacts: int) -> None:
-    """Several loads at a time, each into a source of its own; their ledgers lie in one folder."""
+    """Several loads at a time, each into a source of its own; their stores lie in one folder."""
     messages = account_messages(club_account(contacts))
     pipelines = [
         Pipeline(

@@ -217,8 +217,11 @@ def test_a_cancellation_without_an_id_is_another_one_on_another_day_until_a_comp
     assert len(bridge.content()["cancellations"]) == 2, "not read completely"
     bridge.good(messages(whole=1, **later))
     assert len(bridge.content()["cancellations"]) == 2, "hard_delete is off"
-    bridge.good(messages(**later), hard_delete=True)
-    assert list(bridge.content()["cancellations"]) == ["shop-sub å1-cancelled-2026-04-01"], "a changed setting (1.10)"
+    assert bridge.run(messages(**later), hard_delete=True).code == 8, (
+        "a changed setting, and months that are over (1.7)"
+    )
+    bridge.good(messages(**later), hard_delete=True, force=True)
+    assert list(bridge.content()["cancellations"]) == ["shop-sub å1-cancelled-2026-04-01"]
 
 
 @pytest.mark.parametrize("lost", [False, True])
@@ -251,7 +254,7 @@ def test_rule_1_8_what_a_complete_read_did_not_bring_is_gone(bridge: Shop) -> No
     assert sorted(bridge.content()["invoices"]) == ["shop-A-1", "shop-A-2", "shop-G-1"], "hard_delete is off"
     gone = {each["id"] for each in bridge.report()["lists"]["gone_rows"]["entries"]}
     assert gone == {"customers:gone", "invoices:G-1", "transactions:ch_2", "transactions:ch_9"}
-    bridge.good(messages(whole=3, **left), hard_delete=True)
+    bridge.good(messages(whole=3, **left), hard_delete=True, force=True)
     content = bridge.content()
     assert sorted(content["customers"]) == ["shop-acme/1"]
     assert sorted(content["invoices"]) == ["shop-A-1", "shop-A-2"]
@@ -293,10 +296,33 @@ def test_a_line_that_moves_leaves_its_invoice_and_one_on_two_invoices_is_named(b
     bridge.good(messages(invoices=[invoice("A-1")]))
     found = {key: sorted(each["line_items"]) for key, each in bridge.content()["invoices"].items()}
     assert found == {"shop-A-1": ["shop-A-1/1"], "shop-A-2": ["shop-A-2/1", "shop-L"]}
-    new = invoice("A-3", date="2026-01-07", line_items=[more])
-    bridge.good(messages(invoices=[second, new]))
+    new = invoice("A-3", "other shop", date="2026-01-07", line_items=[more])
+    other = {"customers": [customer("other shop")], "invoices": [new]}
+    assert bridge.run(messages(**other)).code == 7, "its line is in an invoice of another customer"
+    bridge.good(messages(invoices=[second]))
     found = {key: sorted(each["line_items"]) for key, each in bridge.content()["invoices"].items()}
     assert found == {"shop-A-1": ["shop-A-1/1"], "shop-A-2": ["shop-A-2/1"], "shop-A-3": ["shop-L"]}
+
+
+def test_a_status_is_written_changed_and_taken_back(bridge: Shop) -> None:
+    rows = {"customers": [customer()], "plans": [plan()]}
+    for status, mrr in (("voided", {}), ("open", {"shop-acme/1": 4900}), ("written_off", {}), ("voided", {})):
+        text = messages(**rows, invoices=[invoice(status=status, transactions=[])])
+        bridge.good(text)
+        content = bridge.content()
+        assert content["invoices"]["shop-A-1"].get("status") == (None if status == "open" else status)
+        assert content["mrr"].get("2026-02", {}) == mrr
+        assert bridge.good(text) == 0
+
+
+def test_an_invoice_that_chartmogul_does_not_disable_is_refused_by_name(bridge: Shop) -> None:
+    rows = {"customers": [customer()], "plans": [plan()]}
+    done = bridge.run(messages(**rows, invoices=[invoice(disabled=True)]))
+    assert done.code == 7, done.stderr
+    (refusal,) = bridge.report()["refusals"]
+    assert (refusal["id"], refusal["field"], refusal["records"]) == ("A-1", "disabled", ["invoices:A-1"])
+    bridge.good(messages(invoices=[invoice(disabled=True, status="voided")]))
+    assert bridge.content()["mrr"].get("2026-02", {}) == {}
 
 
 def test_an_invoice_with_nested_transactions_has_exactly_these(bridge: Shop) -> None:
@@ -415,8 +441,8 @@ def test_rule_1_4_without_a_prefix_of_its_own_nothing_begins(bridge: Shop, prefi
 
 def test_keaps_streams_and_native_ones_are_not_mixed(bridge: Shop) -> None:
     keap = account_messages({})
-    for text in (schema("invoices") + keap, keap + schema("transactions")):
-        done = bridge.run(text)
+    for place, text in enumerate((schema("invoices") + keap, keap + schema("transactions"))):
+        done = Shop(bridge.sandbox, bridge.folder / str(place)).run(text)
         assert done.code == 2
         assert "one run" in done.last_line
     bridge.good(messages(**shop()))

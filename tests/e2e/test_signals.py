@@ -51,19 +51,58 @@ def _creates_customer(entry: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("signum", CODES)
 def test_the_tap_stops_between_two_pages(pipeline: Pipeline, signum: signal.Signals) -> None:
-    """The target deals with what came, and the next run goes on from its STATE."""
+    """The target keeps what came and decides nothing of a first read that has not ended; the next run continues."""
     pipeline.sandbox.faults("keap", latency_ms=250)
     running = pipeline.start()
     assert running.tap is not None
     asked = pipeline.sandbox.summary
-    assert running.wait_until(lambda: asked("keap")["requests"] >= 8)
+    assert running.wait_until(lambda: asked("keap")["requests"] >= 5)
     running.tap.send_signal(signum)
     done = running.finish()
-    assert done.codes == (CODES[signum], 0), done
+    assert done.codes == (CODES[signum], 6), done
     assert done.state is not None
+    assert pipeline.sandbox.writes() == []
     pipeline.sandbox.faults("keap")
     pipeline.run().assert_fine()
     assert len(pipeline.content()["invoices"]) == 80
+    assert all(len(each["transactions"]) == 1 for each in pipeline.content()["invoices"].values())
+
+
+@pytest.mark.parametrize("signum", CODES)
+def test_the_target_stops_between_two_writes(pipeline: Pipeline, signum: signal.Signals) -> None:
+    """What was not sent is marked: the next run, to which Keap brings nothing new, sends it."""
+    pipeline.sandbox.faults("chartmogul", latency_ms=60)
+    running = pipeline.start(load_method="single")
+    assert running.wait_until(lambda: len(pipeline.sandbox.writes()) >= 15)
+    running.target.send_signal(signum)
+    done = running.finish()
+    assert done.target_code == CODES[signum], done
+    assert done.state is not None
+    assert 0 < len(pipeline.content()["invoices"]) < 80
+    assert "Traceback" not in done.target_stderr
+    pipeline.sandbox.faults("chartmogul")
+    pipeline.run().assert_fine()
+    assert len(pipeline.content()["invoices"]) == 80
+
+
+@pytest.mark.parametrize("after", [1, 7, 23])
+def test_killed_and_run_again(pipeline: Pipeline, after: int) -> None:
+    """1.2: the same content, nothing doubled."""
+    pipeline.fresh = False
+    pipeline.sandbox.faults("chartmogul", latency_ms=60)
+    running = pipeline.start(load_method="single")
+    assert running.wait_until(lambda: len(pipeline.sandbox.writes()) >= after)
+    running.target.send_signal(signal.SIGKILL)
+    assert running.finish().target_code == -signal.SIGKILL
+    pipeline.sandbox.faults("chartmogul")
+    pipeline.run().assert_fine()
+    content = pipeline.content()
+    assert (len(content["customers"]), len(content["invoices"])) == (40, 80)
+    assert all(len(each["transactions"]) == 1 for each in content["invoices"].values())
+    pipeline.sandbox.clear_requests()
+    pipeline.lose_store()
+    pipeline.run(full=True).assert_fine()
+    assert pipeline.sandbox.writes() == []
 
 
 def test_a_signal_before_the_first_write_writes_nothing(pipeline: Pipeline) -> None:

@@ -99,16 +99,16 @@ def test_read_only_key_is_found_before_anything_is_written(sandbox: Sandbox, tmp
 
 def test_records_without_schema(sandbox: Sandbox, tmp_path: Path) -> None:
     done = run_target(tmp_path, target_config(sandbox), record("contacts", {"id": "1"}))
-    assert done.code == 1
+    assert done.code == 2
     assert "SCHEMA" in done.last_line
     assert "Traceback" not in done.stderr
 
 
-def test_unknown_streams_are_passed_over_with_one_warning(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_unknown_streams_are_ignored_with_one_warning(sandbox: Sandbox, tmp_path: Path) -> None:
     messages = schema("users") + record("users", {"id": "1"}) * 3 + schema("users") + state()
     done = run_target(tmp_path, target_config(sandbox), messages)
     assert done.code == 0, done.stderr
-    assert done.stderr.count("passed over") == 1
+    assert done.stderr.count("Ignoring streams") == 1
     assert sandbox.requests("chartmogul") == []
     assert done.state == {"bookmarks": {}}
 
@@ -141,7 +141,8 @@ def test_each_bad_record_costs_itself_alone(sandbox: Sandbox, tmp_path: Path) ->
     first, rest = good.split(schema("products"), 1)[0], good
     messages = first + "".join(schema(stream) for stream in STREAMS) + "".join(bad) + rest
     report = tmp_path / "report.json"
-    done = run_target(tmp_path, target_config(sandbox, report_path=str(report)), messages)
+    config = target_config(sandbox, report_path=str(report), store_path=str(tmp_path / "store.sqlite"))
+    done = run_target(tmp_path, config, messages)
     assert done.code == 7, done.stderr
     assert list(sandbox.content(SOURCE)["customers"]) == ["7"]
     rejects = {(each["stream"], each["id"], each["field"]) for each in json.loads(report.read_text())["rejects"]}

@@ -79,6 +79,8 @@ class Editor:
                     "quantity": 1,
                     "item_type": "PRODUCT",
                     "subscription_id": subscription and subscription["id"],
+                    "product": {"id": "31", "name": "Coaching Membership"},
+                    "subscription_plan": {"id": "7", "cycle_type": "MONTHLY", "frequency": 1},
                     "price_per_unit": money,
                 }
             )

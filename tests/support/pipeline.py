@@ -55,7 +55,9 @@ class PipelineRun:
 
     @property
     def tap_stderr(self) -> str:
-        return (self.folder / "tap.err").read_text()
+        """Empty where no tap ran."""
+        path = self.folder / "tap.err"
+        return path.read_text() if path.exists() else ""
 
     @property
     def target_stderr(self) -> str:

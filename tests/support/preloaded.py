@@ -19,6 +19,7 @@ from pathlib import Path
 
 _MODULES = (
     "requests",
+    "s3fs",
     "tests.support.preloaded",
     "tap_keap.tap",
     "target_chartmogul.target",

@@ -137,6 +137,28 @@ class Sandbox:
         """Let requests fail: ``rate`` and ``kinds``, or ``script``; without any, no more."""
         self.control("PUT", f"{api}/faults", plan)
 
+    def odd(
+        self,
+        api: str,
+        kind: str,
+        path: str = "",
+        *,
+        query: str = "",
+        times: int | None = None,
+        method: str | None = None,
+    ) -> None:
+        """Answer requests whose path and query match oddly, for ever or so often; one kind at a time."""
+        match = {"path_regex": path, "query_regex": query} | ({"method": method} if method else {})
+        self.faults(api, script=[{"match": match, "kind": kind, "times": times}])
+
+    def answers(self, chosen: Mapping[str, str]) -> None:
+        """Give these answers to open questions, by question, and the assumed one to every other."""
+        self.control("PUT", "answers", dict(chosen))
+
+    def settings(self, **changes: Any) -> None:
+        """Change ChartMogul's settings, and choices among its possible answers."""
+        self.control("PUT", "chartmogul/settings", changes)
+
     def limits(self, api: str, **numbers: Any) -> None:
         """Override the limits; ``enabled=False`` lifts them."""
         self.control("PUT", f"{api}/limits", numbers)

@@ -40,7 +40,7 @@ def _personal(value: Any, name: str = "") -> Iterator[str]:
 
 
 def told(folder: Path) -> Iterator[tuple[Path, str]]:
-    """All files that the commands wrote below a folder, but for the tap's records and the ledger."""
+    """All files that the commands wrote below a folder, but for the tap's records and the store."""
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.name not in _WRITTEN_BY_THE_TEST and ".sqlite" not in path.name:
             yield path, path.read_text(errors="replace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -23,6 +24,10 @@ STREAMS = (
     "order_payments",
     "transactions",
 )
+ALWAYS_WHOLE = ("products", "subscription_plans", "free_trial_discounts", "subscriptions")
+"""Streams that come whole in every run; with a version, so that what they lack is gone (rule 1.8)."""
+
+_versions = itertools.count(1_760_000_000_000)
 
 
 def line(message: Mapping[str, Any]) -> str:
@@ -42,36 +47,56 @@ def schema(stream: str) -> str:
     return line(message)
 
 
-def record(stream: str, row: Mapping[str, Any]) -> str:
-    return line({"type": "RECORD", "stream": stream, "record": row})
+def record(stream: str, row: Mapping[str, Any], version: int | None = None) -> str:
+    versioned = {} if version is None else {"version": version}
+    return line({"type": "RECORD", "stream": stream, "record": row, **versioned})
 
 
-def state(**bookmarks: str) -> str:
-    """A STATE with a replication value per stream."""
+def state(*, read: Any = ..., **bookmarks: str) -> str:
+    """A STATE with a replication value per stream, and what `tap-keap` says of its reading if that is given."""
     value = {
         stream: {"replication_key": REPLICATION_KEYS[stream], "replication_key_value": each}
         for stream, each in bookmarks.items()
     }
-    return line({"type": "STATE", "value": {"bookmarks": value}})
+    marker = {} if read is ... else {"keap_read": read}
+    return line({"type": "STATE", "value": {"bookmarks": value, **marker}})
 
 
-def activate(stream: str) -> str:
-    return line({"type": "ACTIVATE_VERSION", "stream": stream, "version": 1})
+def activate(stream: str, version: int | None = None) -> str:
+    number = next(_versions) if version is None else version
+    return line({"type": "ACTIVATE_VERSION", "stream": stream, "version": number})
+
+
+def whole_stream(stream: str, rows: Iterable[Mapping[str, Any]]) -> str:
+    """A complete read of a stream, under a version of its own."""
+    version = next(_versions)
+    return schema(stream) + "".join(record(stream, row, version) for row in rows) + activate(stream, version)
 
 
 def account_messages(
-    keap: Mapping[str, Iterable[Mapping[str, Any]]], *, whole: Iterable[str] = ("subscriptions", "orders")
+    keap: Mapping[str, Iterable[Mapping[str, Any]]], *, whole: Iterable[str] = (*ALWAYS_WHOLE, "orders")
 ) -> str:
-    """All rows of an account as one complete read, with its final STATE."""
+    """All rows of an account as one complete read, with its final STATE.
+
+    Args:
+        keap: rows by stream.
+        whole: streams that are read with a version, and thus completely: what they lack is gone.
+    """
     parts = []
     reached: dict[str, str] = {}
     for stream in STREAMS:
-        parts.append(schema(stream))
-        for row in keap.get(stream, ()):
-            parts.append(record(stream, row))
-            key = REPLICATION_KEYS.get(stream)
-            if key and row.get(key):
-                reached[stream] = max(reached.get(stream, ""), str(row[key]))
+        rows = list(keap.get(stream, ()))
         if stream in set(whole):
-            parts.append(activate(stream))
+            parts.append(whole_stream(stream, rows))
+        else:
+            parts += [schema(stream), *(record(stream, row) for row in rows)]
+        key = REPLICATION_KEYS.get(stream)
+        times = [str(row[key]) for row in rows if key and row.get(key)]
+        if times:
+            reached[stream] = max(times)
     return "".join(parts) + state(**reached)
+
+
+def changed_messages(keap: Mapping[str, Iterable[Mapping[str, Any]]]) -> str:
+    """The same rows as an incremental run brings them: what always comes whole is whole, the rest is what changed."""
+    return account_messages(keap, whole=ALWAYS_WHOLE)

@@ -11,6 +11,7 @@ import msgspec
 from target_chartmogul.apply.applying import IMPORTING, IMPORTS
 from target_chartmogul.apply.journal import RunJournal
 from target_chartmogul.apply.relisting import (
+    KINDS,
     LISTED_AS,
     LISTED_AT,
     LISTED_FOR,
@@ -92,6 +93,16 @@ def bring_up_to_date(
     if not was_new or found.count:
         store.accounts.mark_all("listed")
     return None
+
+
+def begin_anew(store: Store) -> None:
+    """The data source that the store knows is not there: everything is to be written from the store (rule 1.7)."""
+    if store.meta.get(LISTED_FOR) is None:
+        return
+    store.holdings.relist(KINDS, (), trusted=False)
+    store.holdings.clear_intents()
+    store.accounts.mark_all("listed")
+    store.meta.put(LISTED_FOR, None)
 
 
 def created(store: Store, data_source: DataSource, settings: Settings, now: datetime) -> None:

@@ -42,7 +42,7 @@ class InvoiceSender:
             uuids, held = self._import(change, invoice)
         else:
             uuids, held = self._change_header(change, held, invoice)
-        if held is not None and held.disabled and not invoice.disabled:
+        if held is not None and held.disabled and invoice.disabled is None:
             return Sent(change, uuids)
         try:
             self._set_status(change, held, invoice)
@@ -67,7 +67,7 @@ class InvoiceSender:
             return self._uuids_in(row, invoice), None
         assert found is not None  # noqa: S101  create gives one of both
         assert isinstance(found.content, Invoice)  # noqa: S101
-        if found.content.disabled and not invoice.disabled:
+        if found.content.disabled and invoice.disabled is None:
             self._to.journal.noticed(change, "disabled")
             return found.uuids, found.content
         self._to.journal.noticed(change, "adopted")
@@ -180,10 +180,10 @@ class InvoiceSender:
         Raises:
             RefusedError: the field is `disabled`.
         """
-        if bool(invoice.disabled) == bool(held is not None and held.disabled):
+        if invoice.disabled is None or invoice.disabled == bool(held is not None and held.disabled):
             return
         to = self._to
-        body = {"disabled": bool(invoice.disabled)}
+        body = {"disabled": invoice.disabled}
         try:
             to.client.patch("/invoices/disabled_state", body, to.by_id(invoice.external_id))
         except RefusedError as refusal:

@@ -1,6 +1,6 @@
 """Carrying out the plan: plans first, then lane by lane, many lanes at once, each in order.
 
-What ChartMogul refuses blocks only what needs it. What it has taken is told to the journal at once.
+What ChartMogul refuses blocks only what needs it. What it has taken is in the journal at once.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 
 from target_chartmogul.apply.invoice_sender import InvoiceSender, PartSender
 from target_chartmogul.apply.sender import Connection, CustomerSender, EventSender, PlanSender, Sent
@@ -28,7 +28,7 @@ WORKERS = 12
 """At 38.6 requests a second they are busy up to 300 ms a request; ChartMogul allows 20 connections."""
 _UNANSWERED_IN_A_ROW = 3
 """Different objects without an answer, with none in between, after which ChartMogul counts as gone."""
-_LANES_AHEAD = 4
+_JOBS_AHEAD = 4
 
 Lane = tuple[int, Sequence[Change]]
 RootOf = Callable[[Kind, str], str]
@@ -66,17 +66,11 @@ class Applier:
     def apply_plans(self, changes: Iterable[Change]) -> None:
         """Create and rename plans, which need nothing of each other; raises as `apply_lanes`."""
         refused: set[tuple[Kind, str]] = set()
-        with ThreadPoolExecutor(self._workers) as pool:
-            begun = [pool.submit(self._carry_out_plan, change, refused) for change in changes]
-            try:
-                for each in begun:
-                    each.result()
-            finally:
-                pool.shutdown(cancel_futures=True)
+        self._in_parallel(partial(self._carry_out_plan, change, refused) for change in changes)
 
     def _carry_out_plan(self, change: Change, refused: set[tuple[Kind, str]]) -> None:
         with suppress(StoppedError):
-            if not self._client.stop.is_set():
+            if not self._ended():
                 self._carry_out(change, refused)
 
     def apply_lanes(self, lanes: Iterable[Lane]) -> None:
@@ -89,15 +83,20 @@ class Applier:
             UnreachableError: ChartMogul does not answer any more, or asks for a long pause; what was not answered is
                 in the journal. One object without an answer does not end the work.
         """
-        waiting: queue.Queue[Lane | None] = queue.Queue(maxsize=self._workers * _LANES_AHEAD)
-        workers = [threading.Thread(target=self._work, args=(waiting,), daemon=True) for _ in range(self._workers)]
-        for worker in workers:
-            worker.start()
+        self._in_parallel(partial(self._carry_out_lane, number, changes) for number, changes in lanes)
+
+    def _carry_out_lane(self, number: int, changes: Sequence[Change]) -> None:
+        self._journal.lane_done(number, complete=not self._ended() and self._run(changes))
+
+    def _in_parallel(self, jobs: Iterable[Callable[[], None]]) -> None:
+        """Do all jobs in some threads; the first exception ends the work and is raised here."""
+        waiting: queue.Queue[Callable[[], None] | None] = queue.Queue(maxsize=self._workers * _JOBS_AHEAD)
+        workers = self._started(waiting)
         try:
-            for lane in lanes:
+            for job in jobs:
                 if self._ended():
                     break
-                waiting.put(lane)
+                waiting.put(job)
         finally:
             for _ in workers:
                 waiting.put(None)
@@ -106,14 +105,34 @@ class Applier:
         if self._failure is not None:
             raise self._failure
 
+    def _started(self, waiting: queue.Queue[Callable[[], None] | None]) -> list[threading.Thread]:
+        """As many threads as the system gives.
+
+        Raises:
+            UnreachableError: it gives none.
+        """
+        started: list[threading.Thread] = []
+        for _ in range(self._workers):
+            worker = threading.Thread(target=self._work, args=(waiting,), daemon=True)
+            try:
+                worker.start()
+            except RuntimeError:
+                if not started:
+                    raise UnreachableError(
+                        "the system starts no more threads: end other programs, or raise its limit, and run again"
+                    ) from None
+                break
+            started.append(worker)
+        return started
+
     def _ended(self) -> bool:
         return self._failure is not None or self._client.stop.is_set()
 
-    def _work(self, waiting: queue.Queue[Lane | None]) -> None:
-        """Lane after lane; once the work has ended, those that wait are taken out and left."""
-        while (lane := waiting.get()) is not None:
+    def _work(self, waiting: queue.Queue[Callable[[], None] | None]) -> None:
+        """Job after job; once the work has ended, those that wait are taken out and do nothing."""
+        while (job := waiting.get()) is not None:
             try:
-                self._journal.lane_done(lane[0], complete=not self._ended() and self._run(lane[1]))
+                job()
             except BaseException as error:  # noqa: BLE001  raised again in the thread that waits
                 with self._counting:
                     self._failure = self._failure or error

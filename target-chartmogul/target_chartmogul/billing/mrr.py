@@ -93,7 +93,8 @@ def subscription_steps(
             key = (event.customer_external_id, event.subscription_external_id)
             ends.setdefault(key, []).append(event.effective_date)
     for key, entries in sorted(lines.items(), key=lambda item: item[0]):
-        steps = [step for _, step in sorted(entries, key=lambda entry: entry[0])]
+        # Of lines that begin at one instant only the last one counts: the others are no movements.
+        steps = list({step.at: step for _, step in sorted(entries, key=lambda entry: entry[0])}.values())
         steps += [Step(at, "", 0, None) for at in ends.get(key, ())]
         # At one instant the end wins: MRR comes back only with a line that begins after it.
         steps.sort(key=lambda step: (step.at, step.invoice is None))

@@ -37,7 +37,8 @@ def normal(thing: ChartMogulObject) -> ChartMogulObject:
     """The object as ChartMogul would give it back.
 
     Dates are cut to its precision, states that the country does not have are dropped, and so are fields that it does
-    not keep for this type of line. Parts of an invoice are sorted by external id.
+    not keep for this type of line. Parts of an invoice are sorted by external id. `disabled` is left out: whoever does
+    not say it leaves it to the people in ChartMogul (see `differences.header_differs`).
     """
     match thing:
         case Customer():
@@ -73,7 +74,7 @@ def _invoice(invoice: Invoice) -> Invoice:
         date=to_milliseconds(invoice.date),
         due_date=to_milliseconds(invoice.due_date),
         status=invoice.status if invoice.status in _KEPT_STATUSES else None,
-        disabled=invoice.disabled or None,
+        disabled=None,
         line_items=tuple(sorted(map(_line, invoice.line_items), key=lambda line: line.external_id)),
         transactions=tuple(sorted(map(_transaction, invoice.transactions), key=lambda row: row.external_id)),
     )

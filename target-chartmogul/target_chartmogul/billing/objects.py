@@ -98,7 +98,7 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ChartMogul derives all other statuses from the transactions.
     """
     disabled: bool | None = None
-    """ChartMogul keeps it, but leaves it out of all figures (rule 6.8)."""
+    """True: taken out of the figures. None of a desired invoice: left as it is in ChartMogul (rule 6.8)."""
     line_items: tuple[LineItem, ...] = ()
     transactions: tuple[Transaction, ...] = ()
 

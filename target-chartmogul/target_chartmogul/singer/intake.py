@@ -71,7 +71,7 @@ class Intake:
         try:
             found = source.read(stream, raw)
         except InvalidRecordError as error:
-            self._refuse(stream, raw, record, version, error.field, error.reason)
+            self._refuse(stream, raw, record, version, error.field, error.reason, error.record_id)
             return
         if found.gone:
             store.records.saw(number, version, found.number)
@@ -84,12 +84,15 @@ class Intake:
         """A row that does not fit its stream's schema, or is not JSON."""
         self.progress.advance()
         self.arrived[stream] += 1
-        self._refuse(stream, raw, record, version, field, reason)
+        name = (record.get("id") or record.get("external_id")) if isinstance(record, dict) else None
+        self._refuse(stream, raw, record, version, field, reason, name)
 
-    def _refuse(self, stream: str, raw: bytes, record: Any, version: int | None, field: str, reason: str) -> None:
+    def _refuse(
+        self, stream: str, raw: bytes, record: Any, version: int | None, field: str, reason: str, name: Any
+    ) -> None:
         known = self.source.id_of(stream, record) if self.source and isinstance(record, dict) else None
         if known is None or self._store is None:
-            self.reject(stream, record.get("id") if isinstance(record, dict) else None, field, reason)
+            self.reject(stream, name, field, reason)
             if self._store is not None:
                 # Nobody knows which record it was: a read with such a row does not tell what is gone.
                 self._store.records.saw(self._numbers[stream], None, 0)

@@ -65,9 +65,12 @@ class RecordSink(Sink):
         schema: dict[str, Any],
         key_properties: Sequence[str] | None,
     ) -> None:
-        super().__init__(target, stream_name, schema, key_properties)
+        source = target.intake.source
+        checked = source is not None and source.holds_to_schema
+        # The SDK must not ask for keys that a stream map renamed: the source knows its own.
+        super().__init__(target, stream_name, schema, key_properties if checked else ())
         self._intake = target.intake
-        self._rust = RustValidator(self.schema) if self.validate_schema else None
+        self._rust = RustValidator(self.schema) if checked and self.validate_schema else None
 
     @override
     def get_validator(self) -> BaseJSONSchemaValidator | None:

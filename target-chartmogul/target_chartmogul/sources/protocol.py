@@ -92,6 +92,12 @@ class Source(Protocol):
     """By stream number; an empty text where a number is not used. Those below 3 are the catalogue."""
     contact_stream: int
     subscription_stream: int
+    holds_to_schema: bool
+    """Rows are held against their stream's SCHEMA; else each field that is used is checked by itself."""
+
+    def check_settings(self, settings: Any) -> None:
+        """Whether a run of this source can have these settings of the mapping. Raises ConfigurationError."""
+        ...
 
     def takes(self, stream: str, schema: Mapping[str, Any]) -> bool:
         """Whether a Singer stream of this name (after stream maps) and schema is one of this source's."""

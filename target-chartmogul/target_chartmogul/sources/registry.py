@@ -20,8 +20,14 @@ def source_of(stream: str, schema: Mapping[str, Any], settings: MappingSettings,
         schema: of its records.
         settings: of the mapping.
         prefix: the setting `external_id_prefix`.
+
+    Raises:
+        ConfigurationError: they do not fit that source.
     """
-    return next((source for source in _sources(settings, prefix) if source.takes(stream, schema)), None)
+    found = next((source for source in _sources(settings, prefix) if source.takes(stream, schema)), None)
+    if found is not None:
+        found.check_settings(settings)
+    return found
 
 
 def source_named(name: str, settings: MappingSettings, prefix: str) -> Source | None:

@@ -13,20 +13,16 @@ from typing import Any, Final
 import msgspec
 
 from target_chartmogul.billing.nodes import FIRST_NODE, as_json, stream_of
+from target_chartmogul.store.components import component
 from target_chartmogul.store.file import StoreFile
 from target_chartmogul.store.held import Holdings
 from target_chartmogul.store.instants import instant
+from target_chartmogul.store.marks import ARRIVED
 from target_chartmogul.store.nodes import SourceNodes
 from target_chartmogul.store.outcomes import Memory
 from target_chartmogul.store.records import Record, Records, as_record
 from target_chartmogul.store.scratch import NodeSet
 
-_COMPONENT: Final = (
-    "WITH RECURSIVE part(node) AS (VALUES (?) UNION SELECT l.b FROM part JOIN link AS l ON l.a = part.node"
-    " UNION SELECT h.subject FROM part JOIN holding AS h ON h.owner = part.node WHERE h.subject IS NOT NULL"
-    " UNION SELECT h.owner FROM part JOIN holding AS h ON h.subject = part.node WHERE h.owner IS NOT NULL)"
-    " SELECT node FROM part"
-)
 _OF: Final = "FROM json_each(?) AS wanted CROSS JOIN {} ON {} = wanted.value"
 _RECORDS: Final = "SELECT node, payload, previous, invalid, gone, id_text " + _OF.format("record", "node")
 _HOLDINGS: Final = "SELECT kind, holding.id, marks, sent, listed " + _OF.format("holding", "owner")
@@ -40,6 +36,7 @@ _ROOTS: Final = (
     " UNION SELECT DISTINCT owner FROM holding WHERE owner IS NOT NULL"
 )
 _MARK_ALL: Final = f"INSERT OR IGNORE INTO mark SELECT node, '', :why FROM ({_ROOTS})"  # noqa: S608  both are fixed
+_TOUCHED: Final = f"SELECT 1 {_OF.format('mark', 'node')} WHERE why = ?"
 
 
 class Account(msgspec.Struct, kw_only=True):
@@ -73,7 +70,7 @@ class Accounts:
     def account(self, node: int) -> Account:
         """The account of a node; of one that nothing is known of, an empty one."""
         self._records.flush()
-        return self._account(self._nodes(node))
+        return self._account(component(self._file, node))
 
     def due(self, now: datetime, *, cut: bool = False) -> Iterator[Account]:
         """The accounts that are marked for now or an earlier time, each once.
@@ -84,9 +81,8 @@ class Accounts:
         """
         self._records.flush()
         marked = self._each("SELECT node FROM mark WHERE at <= ? GROUP BY node", (instant(now),))
-        waiting = "SELECT 1 FROM json_each(?) AS wanted CROSS JOIN mark ON node = wanted.value WHERE why = 'arrived'"
         for nodes in self._components(marked):
-            if not cut or self._file.row(waiting, (as_json(nodes),)) is None:
+            if not cut or self._file.row(_TOUCHED, (as_json(nodes), ARRIVED)) is None:
                 yield self._account(nodes)
 
     def count_due(self, now: datetime) -> int:
@@ -116,15 +112,12 @@ class Accounts:
         try:
             todo.update(wanted)
             while (node := todo.pop_lowest()) is not None:
-                nodes = self._nodes(node)
+                nodes = component(self._file, node)
                 if len(nodes) > 1:
                     todo.discard(nodes)
                 yield nodes
         finally:
             todo.close()
-
-    def _nodes(self, node: int) -> list[int]:
-        return sorted(each for (each,) in self._file.rows(_COMPONENT, (node,)))
 
     def _account(self, nodes: list[int]) -> Account:
         wanted = (as_json(nodes),)

@@ -28,7 +28,6 @@ def check_whose(path: Path, name: str | None = None) -> bool:
 
     Raises:
         ConfigurationError: something else lies there, or a store of a newer version of this target.
-        StoreDamagedError: a store that was cut off.
         StoreError: it cannot be read.
     """
     name = name or str(path)
@@ -50,11 +49,6 @@ def check_whose(path: Path, name: str | None = None) -> bool:
             f"store_path: {name} was written by a newer version of this target (format {found}, this one reads "
             f"{FORMAT}); it was left untouched"
         )
-    if not path.with_name(f"{path.name}-wal").exists():
-        size = int.from_bytes(header[16:18], "big")
-        pages = _number(header, 28)
-        if pages * (65536 if size == 1 else size) > path.stat().st_size:
-            raise StoreDamagedError("the store is damaged: its end is missing")
     return True
 
 

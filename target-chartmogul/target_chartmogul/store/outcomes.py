@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from target_chartmogul.billing.nodes import as_json
+from target_chartmogul.billing.nodes import as_json, stream_of
+from target_chartmogul.store.components import component
 from target_chartmogul.store.file import StoreFile
 from target_chartmogul.store.instants import instant
 from target_chartmogul.store.records import Records
@@ -55,9 +56,10 @@ class Figure(NamedTuple):
 class Outcomes:
     """Writes what differs from what the last decision left."""
 
-    def __init__(self, file: StoreFile, records: Records) -> None:
+    def __init__(self, file: StoreFile, records: Records, contact_stream: int) -> None:
         self._file = file
         self._records = records
+        self._contact_stream = contact_stream
         self._moved: Counter[tuple[str, str, str]] | None = None
 
     @contextmanager
@@ -102,7 +104,9 @@ class Outcomes:
             self._replace_notes(wanted, notes, instant(now))
             self._replace_figures(wanted, figures or {})
             self._replace_memories(wanted, memories)
-            self._records.accept(accepted)
+            parts = self._records.accept(accepted)
+            if parts or sum(stream_of(each) == self._contact_stream for each in nodes) > 1:
+                self._mark_parts(nodes)
 
     def clear(self, nodes: Sequence[int]) -> None:
         """Nothing is left of these."""
@@ -197,6 +201,15 @@ class Outcomes:
             "INSERT OR REPLACE INTO mark VALUES (?, ?, ?)",
             [(*key, why) for key, why in due.items() if before.get(key) != why],
         )
+
+    def _mark_parts(self, nodes: Sequence[int]) -> None:
+        """Where accounts have parted, each is decided by itself once: what is due was known of both together only."""
+        left, lowest = set(nodes), []
+        while left:
+            lowest.append(min(left))
+            left.difference_update(component(self._file, lowest[-1]))
+        if len(lowest) > 1:
+            self.mark((each, "", "parted") for each in lowest)
 
     def _replace_notes(self, wanted: str, notes: Iterable[Note], now: str) -> None:
         database = self._file.database

@@ -25,7 +25,7 @@ class StorePlace:
         location: `store_path`: a local path, a URL, or None for a store that does not last.
         source: whose records it holds.
         dry_run: all that is written is taken back, and nothing is created (rule 1.9).
-        read_only: no lock, no writes: a run may go on beside it (rule 7.4).
+        read_only: no lock, no writes: a run may write beside it (rule 7.4).
     """
 
     def __init__(
@@ -58,7 +58,8 @@ class StorePlace:
             StoreError: it cannot be read or written.
         """
         try:
-            self.store = Store(self._local_path(), self._source, read_only=self._read_only, rehearsal=self._dry_run)
+            with store_errors():
+                self.store = Store(self._local_path(), self._source, read_only=self._read_only, rehearsal=self._dry_run)
         except StoreDamagedError:
             raise
         except OSError as error:
@@ -150,7 +151,7 @@ class StorePlace:
             return path
         if self._home is None:
             return self._scratch_file()
-        there = self._is_there(self._home)
+        there = check_whose(self._home)
         if self._read_only and not there:
             raise ConfigurationError(f"store_path: there is no store at {self._home} yet; run the pipeline first")
         if self._dry_run and not there:
@@ -158,12 +159,6 @@ class StorePlace:
         if not self._read_only:
             self._acquire(self._home)
         return self._home
-
-    def _is_there(self, home: Path) -> bool:
-        try:
-            return check_whose(home)
-        except StoreDamagedError:  # found again with the lock held, so that it can be set aside
-            return True
 
     def _acquire(self, home: Path) -> None:
         if self._lock is not None:

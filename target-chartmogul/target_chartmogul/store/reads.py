@@ -64,7 +64,7 @@ class Reads:
         self._forget(stream)
 
     def keep(self, unfinished: Iterable[int]) -> None:
-        """A STATE goes out that calls the versioned reads of these streams unfinished: a later run may go on with them.
+        """A STATE goes out that calls the versioned reads of these streams unfinished: a later run may continue them.
 
         Versions activated are kept along with anything else that changed only, so that a run with nothing new writes
         nothing: a tap that could send the same version again would have it in its STATE.

@@ -11,13 +11,13 @@ import msgspec
 
 from target_chartmogul.billing.nodes import FIRST_NODE, as_json, node, number_of, stream_of
 from target_chartmogul.store.file import StoreFile
+from target_chartmogul.store.links import Links, rows_of
+from target_chartmogul.store.marks import Marks
 from target_chartmogul.store.meta import Meta
 from target_chartmogul.store.nodes import SourceNodes
 from target_chartmogul.store.reads import Reads
 
 _BATCH: Final = 2000
-_ARRIVED: Final = "arrived"
-_FIRST_READ: Final = "first read"
 _KNOWN: Final = (
     "SELECT r.node, r.hash, r.gone, r.id_text FROM json_each(?) AS wanted CROSS JOIN record AS r"
     " ON r.node = wanted.value"
@@ -61,11 +61,10 @@ class Records:
 
     def __init__(self, file: StoreFile, meta: Meta, source: SourceNodes) -> None:
         self._file = file
-        self._meta = meta
-        self._source = source
+        self._links = Links(file, source)
+        self._marks = Marks(file, meta)
         self._batch: dict[int, _Arrived] = {}
         self._forgotten = {each for (each,) in file.rows("SELECT node FROM forgotten")}
-        self._marking = meta.get(_FIRST_READ) is not None
         self._reads = Reads(file, meta)
         self.collided: list[tuple[int, str]] = []
         """Stream and id of records that were not taken, since the store has another id under the same number."""
@@ -105,7 +104,7 @@ class Records:
         id_text: str | None = None,
         version: int | None = None,
     ) -> None:
-        """Take a record that cannot be read: the last valid version goes on to count (rule 1.5)."""
+        """Take a record that cannot be read: the last valid version still counts (rule 1.5)."""
         invalid = msgspec.json.encode({"field": field, "reason": reason})
         self._take(stream, number, version, _Arrived(raw, (), id_text, invalid))
 
@@ -141,9 +140,7 @@ class Records:
     def input_complete(self) -> None:
         """The input came to its end: the accounts that it touched need not wait for the next one."""
         self.flush()
-        if self._file.row("SELECT 1 FROM mark WHERE why = ? LIMIT 1", (_ARRIVED,)):
-            self._file.begin_loading()
-            self._file.database.execute("UPDATE mark SET why = '' WHERE why = ?", (_ARRIVED,))
+        self._marks.input_complete()
 
     def flush(self) -> None:
         """Write what waits in memory; `commit` makes it last."""
@@ -163,7 +160,7 @@ class Records:
                 if found is None:
                     new.append((node, digest, id_text, invalid, payload))
                     touched.append(node)
-                    links += _both_ways(node, named)
+                    links += rows_of(node, named)
                 elif found[2] != id_text:
                     self.collided.append((stream_of(node), id_text or ""))
                 elif found[0] != digest:
@@ -173,14 +170,13 @@ class Records:
                 elif found[1]:
                     self._file.begin_loading()
                     self._file.database.execute("UPDATE record SET gone = 0 WHERE node = ?", (node,))
-                    if node >= FIRST_NODE:  # of the catalogue it went on to count
+                    if node >= FIRST_NODE:  # of the catalogue it still counted
                         touched.append(node)
             if new:
                 self._file.begin_loading()
                 self._file.database.executemany("INSERT INTO record VALUES (?, ?, 0, ?, ?, ?, NULL)", new)
-                links.sort()
-                self._file.database.executemany("INSERT OR IGNORE INTO link VALUES (?, ?, ?)", links)
-            self._mark(touched)
+                self._links.add(links)
+            self._marks.arrived(touched)
 
     def commit(self, unfinished_reads: Iterable[int] = ()) -> None:
         """Make all of it last, before a STATE goes out.
@@ -221,7 +217,7 @@ class Records:
         return found
 
     def catalogue(self) -> list[Record]:
-        """All records of the catalogue, gone ones too: their last version goes on to count (rule 1.8)."""
+        """All records of the catalogue, gone ones too: their last version still counts (rule 1.8)."""
         self.flush()
         rows = self._file.rows(
             "SELECT node, payload, previous, invalid, gone, id_text FROM record WHERE node < ? ORDER BY node",
@@ -243,18 +239,23 @@ class Records:
 
     # what decisions say
 
-    def accept(self, nodes: Iterable[int]) -> None:
-        """A decision accepted the present versions of these: the previous ones, and what only they name, go."""
+    def accept(self, nodes: Iterable[int]) -> bool:
+        """A decision accepted the present versions of these: the previous ones, and what only they name, go.
+
+        Returns:
+            Whether some named anything else before.
+        """
+        parts = False
         for each, payload, previous in self._file.rows(_WITH_PREVIOUS, (as_json(nodes),)):
-            stream = stream_of(each)
-            kept = set(self._source.links_of(stream, payload))
-            self._unlink(each, set(self._source.links_of(stream, previous)) - kept)
+            after = self._links.named(each, payload)
+            parts |= bool(self._links.change(each, self._links.named(each, previous) | after, after))
             self._file.database.execute("UPDATE record SET previous = NULL WHERE node = ?", (each,))
+        return parts
 
     @property
     def first_read_done(self) -> bool:
         """Whether every stream was read to its end once (rule 1.8): before, nothing may be decided."""
-        return self._marking
+        return self._marks.active
 
     @property
     def has_forgotten(self) -> bool:
@@ -263,15 +264,11 @@ class Records:
 
     def finish_first_read(self) -> None:
         """From now on what arrives marks its account; the caller marks all of them once."""
-        self._marking = True
-        self._file.begin_loading()
-        self._meta.put(_FIRST_READ, "done")
+        self._marks.set_active(active=True)
 
     def forget_first_read(self) -> None:
         """Every stream is to be read to its end again before anything is decided."""
-        self._marking = False
-        self._file.begin_loading()
-        self._meta.put(_FIRST_READ, None)
+        self._marks.set_active(active=False)
 
     def forget(self, nodes: list[int]) -> None:
         """Erase records; they are not taken again, nor is anything that names them."""
@@ -281,9 +278,10 @@ class Records:
         for each in nodes:
             found = self._file.row("SELECT payload, previous, invalid FROM record WHERE node = ?", (each,))
             if found is not None:
-                self._unlink(each, self._named(each, *found))
+                payload, previous, invalid = found
+                self._links.change(each, self._links.named(each, None if invalid else payload, previous), set())
+            self._links.erase(each)
             database.execute("DELETE FROM record WHERE node = ?", (each,))
-            database.execute("DELETE FROM link WHERE a = ?", (each,))
             database.execute("INSERT OR IGNORE INTO forgotten VALUES (?)", (each,))
 
     def _take(self, stream: int, number: int, version: int | None, arrived: _Arrived) -> None:
@@ -310,59 +308,20 @@ class Records:
         payload, previous, invalid = self._file.row(
             "SELECT payload, previous, invalid FROM record WHERE node = ?", (node,)
         )
-        before = self._named(node, payload, previous, invalid)
-        if previous is None and invalid is None:
-            previous = payload
+        valid = payload if invalid is None else None
+        before = self._links.named(node, valid, previous)
+        previous = previous if previous is not None else valid
         self._file.database.execute(
             "UPDATE record SET hash = ?, gone = 0, invalid = ?, payload = ?, previous = ? WHERE node = ?",
             (digest, arrived.invalid, arrived.payload, previous, node),
         )
-        kept = set(arrived.links)
-        if previous is not None:
-            kept.update(self._source.links_of(stream_of(node), previous))
-        self._unlink(node, before - kept)
-        self._mark(each for each in before - kept if each >= FIRST_NODE)
-        self._file.database.executemany(
-            "INSERT OR IGNORE INTO link VALUES (?, ?, ?)", _both_ways(node, tuple(kept - before))
-        )
-
-    def _named(self, node: int, payload: bytes, previous: bytes | None, invalid: bytes | None) -> set[int]:
-        """What a record's versions name."""
-        stream = stream_of(node)
-        found = set() if invalid is not None else set(self._source.links_of(stream, payload))
-        if previous is not None:
-            found.update(self._source.links_of(stream, previous))
-        return found
-
-    def _unlink(self, node: int, named: set[int]) -> None:
-        if named:
-            self._file.database.executemany(
-                "DELETE FROM link WHERE a = ? AND back = ? AND b = ?", _both_ways(node, tuple(named))
-            )
+        after = self._links.named(node, previous).union(arrived.links)
+        self._marks.arrived(self._links.change(node, before, after))
 
     def _set_gone(self, nodes: list[int]) -> None:
         self._file.database.executemany("UPDATE record SET gone = 1 WHERE node = ?", [(each,) for each in nodes])
-        # Of the catalogue the last version goes on to count.
-        self._mark(each for each in nodes if each >= FIRST_NODE)
-
-    def _mark(self, nodes: Iterable[int]) -> None:
-        """The accounts of these are to be decided; of the catalogue, those of all that names them."""
-        if not self._marking:
-            return
-        accounts: list[Any] = []
-        for each in nodes:
-            if each >= FIRST_NODE:
-                accounts.append((each, _ARRIVED))
-            else:
-                self._file.database.execute(
-                    "INSERT OR IGNORE INTO mark SELECT b, '', ? FROM link WHERE a = ? AND back = 1", (_ARRIVED, each)
-                )
-        if accounts:
-            self._file.database.executemany(
-                "INSERT INTO mark VALUES (?, '', ?) ON CONFLICT DO UPDATE SET why = excluded.why"
-                " WHERE why <> excluded.why",
-                accounts,
-            )
+        # Of the catalogue the last version still counts.
+        self._marks.arrived(each for each in nodes if each >= FIRST_NODE)
 
 
 def as_record(row: Any) -> Record:
@@ -376,10 +335,3 @@ def _hash(payload: bytes, invalid: bytes | None) -> int:
     if invalid is not None:
         found.update(b"\0" + invalid)
     return int.from_bytes(found.digest(), "big", signed=True)
-
-
-def _both_ways(node: int, named: tuple[int, ...]) -> list[tuple[int, int, int]]:
-    """The rows of `link` for what a record names; nothing is reached through the catalogue, so nothing leads to it."""
-    found = [(each, 1, node) for each in named if each != node]
-    found += [(node, 0, each) for each in named if each >= FIRST_NODE and each != node]
-    return found

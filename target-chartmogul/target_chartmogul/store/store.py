@@ -44,7 +44,7 @@ class Store:
         except BaseException:
             self._file.close()
             raise
-        self.outcomes = Outcomes(self._file, self.records)
+        self.outcomes = Outcomes(self._file, self.records, source.contact_stream)
         self.accounts = Accounts(self._file, self.records, source)
         self.holdings = HoldingJournal(self._file, source)
         self._source = source
@@ -123,7 +123,7 @@ class Store:
         return erased
 
     def copy_to(self, path: Path) -> None:
-        """Write a copy as of this moment, for its owner's eyes only; a run may go on writing meanwhile."""
+        """Write a copy as of this moment, for its owner's eyes only; a run may write meanwhile."""
         self._file.copy_to(path)
 
     def check(self) -> None:

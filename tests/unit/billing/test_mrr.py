@@ -253,6 +253,7 @@ def test_rule_4_7_event_order_decides_between_lines_that_start_at_one_instant():
     second = invoice("2026-03-05", number="B-1", amount=1000, event_order=2)
     first = invoice("2026-03-05", number="B-2", amount=2000, event_order=1)
     assert last_mrr(first, second) == last_mrr(second, first) == 1000
+    assert months([first, second])["2026-03"] == {"mrr": 1000, "customers": 1, "new": 1000}, "one movement"
 
 
 def test_lines_without_event_order_count_by_creation_and_before_those_with_one():

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from target_chartmogul.chartmogul.errors import UnreachableError
 from target_chartmogul.chartmogul.gate import LONGEST_PAUSE, SHORTEST_PAUSE, RequestGate
 
 
@@ -170,6 +171,7 @@ def test_connections_are_limited():
 WORKER = """
 import json, sys, threading, time
 from pathlib import Path
+from target_chartmogul.chartmogul.errors import UnreachableError
 from target_chartmogul.chartmogul.gate import RequestGate
 gate = RequestGate(Path(sys.argv[1]), "account", connections=5)
 spans = []
@@ -199,3 +201,40 @@ def test_processes_share_pace_and_connections(tmp_path):
         level += step
         highest = max(highest, level)
     assert highest <= 5
+
+
+@pytest.mark.parametrize(
+    "trouble", [NotImplementedError("no flock here"), PermissionError(13, "no"), OSError(28, "full")]
+)
+def test_where_files_cannot_be_locked_a_run_keeps_the_limits_for_itself(tmp_path, monkeypatch, caplog, trouble):
+    def acquire(*_, **__):
+        raise trouble
+
+    monkeypatch.setattr("filelock.FileLock.acquire", acquire)
+    clock = Clock()
+    gate = RequestGate(tmp_path, "account", clock=clock)
+    gate.test_clock = clock
+    assert most_in_a_second(passes(gate, 100)) <= 40
+    assert ["cannot be locked" in record.getMessage() for record in caplog.records] == [True]
+
+
+def test_too_few_open_files_end_in_a_sentence(tmp_path, monkeypatch):
+    gate = RequestGate(tmp_path, "account")
+
+    def acquire(*_, **__):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", acquire)
+    with pytest.raises(UnreachableError, match="Too many open files; raise the limit"), gate.passing():
+        pass
+
+
+def test_a_full_disk_does_not_stop_requests(tmp_path, monkeypatch):
+    gate = RequestGate(tmp_path, "account")
+
+    def write_bytes(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", write_bytes)
+    with gate.passing() as left:
+        assert left

@@ -5,19 +5,22 @@ from __future__ import annotations
 import pytest
 
 from target_chartmogul.plan import guards
-from target_chartmogul.plan.vanished import Vanished
 
 
 @pytest.mark.parametrize(
     ("deleted", "moved", "held", "share", "stops"),
     [
-        (1, 0, 20, 0.05, False),
-        (2, 0, 20, 0.05, True),
-        (0, 20, 20, 0.05, False),
-        (9, 0, 9, 0.05, False),
-        (1, 0, 10, 0.05, True),
-        (10, 0, 10, 1, False),
-        (1, 0, 1000, 0, True),
+        (5, 0, 20, 0.05, False),  # five of anything may go
+        (6, 0, 20, 0.05, True),
+        (6, 0, 120, 0.05, False),  # exactly the share
+        (7, 0, 120, 0.05, True),
+        (0, 20, 20, 0.05, False),  # written again elsewhere
+        (3, 0, 3, 0.05, True),  # all of three
+        (2, 0, 2, 0.05, False),  # all of two
+        (2, 0, 3, 0.05, False),
+        (10, 0, 10, 1, True),  # all of them, whatever the share
+        (9, 0, 10, 1, False),
+        (6, 0, 1000, 0, True),
     ],
 )
 def test_share_of_a_kind(deleted: int, moved: int, held: int, share: float, stops: bool) -> None:
@@ -34,45 +37,44 @@ def test_every_kind_is_guarded(kind: str) -> None:
     assert guards.too_many_deletes({("delete", kind, False): 10}, {kind: 20}, 0.05)
 
 
+@pytest.mark.parametrize(("late", "stops"), [(0, True), (1, True), (2, False), (7, False)])
+def test_cancellations_that_a_payment_takes_back_do_not_count(late: int, stops: bool) -> None:
+    """1.7 with 6.4: the payment is their evidence; they count for no other kind."""
+    counts = {("delete", "event", False): 7, ("delete", "invoice", False): 0}
+    assert bool(guards.too_many_deletes(counts, {"event": 20}, 0.05, late_payments=late)) is stops
+    invoices = {("delete", "invoice", False): 7}
+    assert guards.too_many_deletes(invoices, {"invoice": 20}, 0.05, late_payments=late)
+
+
 @pytest.mark.parametrize(
-    ("vanished", "held", "stops"),
-    [
-        (Vanished(cancelled=3, unnamed=3), 20, True),
-        (Vanished(cancelled=1, unnamed=1), 20, False),
-        (Vanished(cancelled=9, unnamed=9), 9, False),
-        (Vanished(cancelled=1, unnamed=0, new=185), 15, False),  # a first load that was broken off
-        (Vanished(cancelled=1, unnamed=1, new=185), 15, True),
-        (Vanished(cancelled=15, unnamed=15, new=10_000), 15, True),  # another account's key
-        (Vanished(cancelled=20, unnamed=0), 20, True),  # a full refresh whose subscriptions are cut short
-    ],
+    ("vanished", "known", "stops"), [(3, 20, False), (6, 20, True), (6, 200, False), (3, 3, True), (15, 10_000, False)]
 )
-def test_vanished_subscriptions(vanished: Vanished, held: int, stops: bool) -> None:
+def test_vanished_subscriptions(vanished: int, known: int, stops: bool) -> None:
     """1.7 with 6.7."""
-    assert bool(guards.too_many_vanished(vanished, held, 0.05)) is stops
+    assert bool(guards.too_many_vanished(vanished, known, 0.05)) is stops
 
 
-@pytest.mark.parametrize(("incremental", "held", "stops"), [(True, 0, True), (True, 1, False), (False, 0, False)])
-def test_empty_source_after_state(incremental: bool, held: int, stops: bool) -> None:
-    assert bool(guards.empty_source_after_state(incremental=incremental, objects_held=held)) is stops
-
-
-@pytest.mark.parametrize(
-    ("orders", "began", "held", "stops"),
-    [(3, False, 5, True), (3, True, 5, False), (0, False, 5, False), (3, False, 0, False)],
-)
-def test_payments_that_never_came(orders: int, began: bool, held: int, stops: bool) -> None:
-    """1.8: an order arrives with all payments that name it."""
-    assert bool(guards.cut_off(orders=orders, payments_began=began, transactions_held=held)) is stops
-
-
-@pytest.mark.parametrize(("customers", "ours", "stops"), [(1, 0, True), (1, 1, False), (0, 0, False)])
-def test_foreign_prefix(customers: int, ours: int, stops: bool) -> None:
-    assert bool(guards.foreign_prefix(customers=customers, customers_of_ours=ours, prefix="k-")) is stops
+def test_months_that_are_over_are_named() -> None:
+    """1.7 with 1.10."""
+    assert guards.past_months_changed({}, ["currency"]) == []
+    months = {"2026-01": {"USD": 4900}, "2026-03": {"USD": -4900}}
+    (text,) = guards.past_months_changed(months, ["currency", "rules"])
+    for word in ("currency, rules", "2 months", "2026-01 to 2026-03"):
+        assert word in text
 
 
 @pytest.mark.parametrize(
-    ("ledger", "found", "stops"),
-    [(None, None, False), ("ds_1", "ds_1", False), ("ds_1", "ds_2", True), ("ds_1", None, True)],
+    ("customers", "prefix", "word"), [(1, "k-", "“k-”"), (1, "", "none with an id"), (0, "k-", "")]
 )
-def test_other_source(ledger: str | None, found: str | None, stops: bool) -> None:
-    assert bool(guards.other_source(ledger_uuid=ledger, found_uuid=found)) is stops
+def test_foreign_prefix(customers: int, prefix: str, word: str) -> None:
+    found = guards.foreign_prefix(customers=customers, prefix=prefix)
+    assert word in "".join(found)
+    assert bool(found) is bool(word)
+
+
+@pytest.mark.parametrize(
+    ("known", "found", "stops"),
+    [(None, None, False), (None, "ds_1", False), ("ds_1", "ds_1", False), ("ds_1", "ds_2", True), ("ds_1", None, True)],
+)
+def test_other_data_source(known: str | None, found: str | None, stops: bool) -> None:
+    assert bool(guards.other_data_source(known=known, found=found)) is stops

@@ -10,9 +10,10 @@ import pytest
 
 from target_chartmogul.billing.changes import Change
 from target_chartmogul.billing.decisions import Decision, Holdings
-from target_chartmogul.plan.change_file import ChangeStore
-from target_chartmogul.plan.difference import group_changes, plan_changes
+from target_chartmogul.plan.change_file import ChangeFile
+from target_chartmogul.plan.difference import Held, account_changes, plan_changes
 from tests.support.billing_objects import PLAN, cancellation, customer, invoice, line, paid
+from tests.support.memory_journal import root_of
 
 
 def scheduled(day: str) -> Any:
@@ -23,8 +24,12 @@ def scheduled(day: str) -> Any:
 MARCH, APRIL, MAY = (cancellation(day=f"2026-0{month}-01") for month in (3, 4, 5))
 
 
+def changes_of(decision: Decision, existing: Holdings, marks: Any = None) -> list[Change]:
+    return account_changes(decision, Held(existing, marks=marks or {}), root_of)
+
+
 def steps(decision: Decision, existing: Holdings, marks: Any = None) -> list[tuple[str, str, str]]:
-    return [(each.action, each.kind, each.external_id) for each in group_changes(decision, existing, marks or {})]
+    return [(each.action, each.kind, each.external_id) for each in changes_of(decision, existing, marks)]
 
 
 def bill(external_id: str, owner: int) -> Any:
@@ -49,7 +54,7 @@ def test_a_move_imports_before_it_deletes() -> None:
     """2.1, 4.9: and it is no loss (1.7)."""
     decision = Decision(customers={"1": customer(1), "2": customer(2)}, invoices={"9001-c2": bill("9001-c2", 2)})
     existing = Holdings(customers={"1": customer(1)}, invoices={"9001": bill("9001", 1)})
-    changes = group_changes(decision, existing, {})
+    changes = changes_of(decision, existing)
     assert [(each.action, each.kind, each.external_id, each.moved) for each in changes] == [
         ("create", "customer", "2", False),
         ("create", "invoice", "9001-c2", False),
@@ -58,7 +63,7 @@ def test_a_move_imports_before_it_deletes() -> None:
 
 
 def test_an_invoice_that_is_gone_is_a_loss() -> None:
-    changes = group_changes(Decision(), Holdings(invoices={"9001": bill("9001", 1)}), {})
+    changes = changes_of(Decision(), Holdings(invoices={"9001": bill("9001", 1)}))
     assert [(each.action, each.moved) for each in changes] == [("delete", False)]
 
 
@@ -71,7 +76,7 @@ def test_the_same_id_under_another_customer() -> None:
 def test_a_cancellation_is_posted_before_the_scheduled_one_goes() -> None:
     """6.3."""
     before = scheduled("2026-01-01")
-    changes = group_changes(Decision(events={"c": cancellation()}), Holdings(events={before.external_id: before}), {})
+    changes = changes_of(Decision(events={"c": cancellation()}), Holdings(events={before.external_id: before}))
     assert [(each.action, each.moved) for each in changes] == [("create", False), ("delete", True)]
 
 
@@ -97,7 +102,7 @@ def test_rule_1_7_a_cancellation_that_goes_is_a_loss_unless_another_takes_its_pl
     wanted: list[Any], held: list[Any], again: dict[Any, bool]
 ) -> None:
     """Any event of its subscription is not enough: the guard would not see deletions of a whole account."""
-    changes = group_changes(Decision(events=by_id(wanted)), Holdings(events=by_id(held)), {})
+    changes = changes_of(Decision(events=by_id(wanted)), Holdings(events=by_id(held)))
     found = {each.held: each.moved for each in changes if each.action == "delete"}
     assert found == again
 
@@ -129,12 +134,11 @@ def test_plans_are_created_or_renamed_and_never_deleted() -> None:
 
 
 def test_changes_lie_on_disk_as_they_were(tmp_path: Path) -> None:
-    changes = group_changes(
+    changes = changes_of(
         Decision(customers={"1": customer(1)}, invoices={"9001": bill("9001", 1)}, events={"e": cancellation()}),
         Holdings(invoices={"8": bill("8", 1)}),
-        {},
     )
-    with ChangeStore(tmp_path / "changes.sqlite") as store:
+    with ChangeFile(tmp_path / "changes.sqlite") as store:
         store.add(2, changes)
         store.add(1, changes[:1])
         store.add(0, [Change(action="create", kind="plan", external_id=PLAN.external_id, desired=PLAN)])

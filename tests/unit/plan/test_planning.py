@@ -1,117 +1,124 @@
-"""What is no record's fault: a defect in the mapping costs one group and tells no data, a signal ends the run."""
+"""What is no record's fault: a defect in the rules costs one account and reveals no data, a signal ends the run."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from target_chartmogul.billing.decisions import Reject
+from target_chartmogul.billing.decisions import Note, Reject
 from target_chartmogul.failures import StoppedError
-from target_chartmogul.ledger.grouping import Groups
-from target_chartmogul.ledger.inbox import Inbox
-from target_chartmogul.ledger.ledger import Ledger
-from target_chartmogul.plan import planner as planning
-from target_chartmogul.plan.change_file import ChangeStore
+from target_chartmogul.plan.change_file import ChangeFile
 from target_chartmogul.plan.planner import Planner
-from target_chartmogul.report.builder import ReportBuilder
-from target_chartmogul.sources.keap.account import Arrived
 from target_chartmogul.sources.keap.settings import MappingSettings
-from target_chartmogul.sources.native import planning as shaped
-from target_chartmogul.sources.native.grouping import ShapedGroups
-from target_chartmogul.sources.native.inbox import ShapedInbox
-from target_chartmogul.sources.native.planning import ShapedPlanner
+from target_chartmogul.sources.keap.source import KeapSource
+from target_chartmogul.sources.native.source import NativeSource
+from target_chartmogul.sources.protocol import Context, Source
+from target_chartmogul.store.nodes import SourceNodes
+from target_chartmogul.store.place import StorePlace
+from target_chartmogul.store.store import Store
+from tests.support.keap_rows import contact
 from tests.support.native_rows import customer
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 SECRET = "member@example.com"
 
 
-class Rejects(ReportBuilder):
-    """A listener that keeps the rejects."""
+class Listener:
+    """Keeps the rejects."""
 
     def __init__(self) -> None:
-        super().__init__(started=NOW, now=NOW, dry_run=False)
         self.found: list[Reject] = []
+
+    def note(self, note: Note) -> None:
+        """Nothing is said of this run alone here."""
 
     def reject(self, reject: Reject) -> None:
         self.found.append(reject)
 
 
-@pytest.fixture
-def listener() -> Iterator[Rejects]:
-    made = Rejects()
-    yield made
-    made.close()
+def filled(source: Source, stream: str, rows: list[dict[str, Any]]) -> tuple[StorePlace, Store]:
+    """A store with these rows, all of them marked."""
+    nodes = SourceNodes(source.links_of, source.owner_node, source.subject_node, source.contact_stream)
+    place = StorePlace(None, nodes)
+    store = place.open()
+    number = source.streams.index(stream)
+    for row in rows:
+        read = source.read(stream, json.dumps(row).encode())
+        store.records.put(number, read.number, read.payload, read.links, id_text=read.id_text)
+    store.finish_first_read()
+    return place, store
 
 
-Plan = Callable[[], list[Any]]
+Made = tuple[Planner, Store, ChangeFile, Listener, Source]
 
 
 @pytest.fixture(params=["Keap's streams", "ChartMogul's objects"])
-def plan(request: pytest.FixtureRequest, tmp_path: Path, listener: Rejects) -> Iterator[Plan]:
-    """Plans two customers, 1 and 2, of either kind of streams."""
-    is_shaped = request.param != "Keap's streams"
-    ledger = Ledger(tmp_path / "store.sqlite")
-    ledger.claim(shaped=is_shaped)
-    inbox: Inbox | ShapedInbox
-    with ChangeStore(tmp_path / "changes.sqlite") as store:
-        if is_shaped:
-            inbox = ShapedInbox(tmp_path / "inbox.sqlite", "shop-")
-            for name in ("1", "2"):
-                inbox.put("customers", customer(name), json.dumps(customer(name)).encode(), None)
-            inbox.settle()
-            groups = ShapedGroups(inbox, ledger.path, frozenset())
-            made = ShapedPlanner(inbox, ledger, groups, store, listener, frozenset(), NOW)
-            yield lambda: list(made.plan())
-        else:
-            inbox = Inbox(tmp_path / "inbox.sqlite")
-            for name in ("1", "2"):
-                inbox.put("contacts", {"id": name}, json.dumps({"id": name}).encode(), None)
-            inbox.attach(ledger.path)
-            contacts = Groups(inbox)
-            contacts.mark_all()
-            contacts.gather()
-            planner = Planner(inbox, ledger, contacts, store, listener, MappingSettings(), Arrived(), NOW)
-            yield lambda: list(planner.plan())
-    inbox.close()
-    ledger.close()
+def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Made]:
+    """A planner of two customers, of either kind of streams."""
+    source: Source
+    if request.param == "Keap's streams":
+        source = KeapSource({})
+        place, store = filled(source, "contacts", [contact("1"), contact("2")])
+    else:
+        source = NativeSource("shop-")
+        place, store = filled(source, "customers", [customer("1"), customer("2")])
+    listener = Listener()
+    context = Context(
+        settings=msgspec.convert({"customer_scope": "all"}, MappingSettings),
+        now=NOW,
+        settings_changed=frozenset(),
+        complete_reads={},
+    )
+    with ChangeFile(tmp_path / "changes.sqlite") as file:
+        yield Planner(source, store, file, listener, context), store, file, listener, source
+    place.close()
 
 
-def fails_first(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    """Deciding the first group fails."""
-    for module in (planning, shaped):
-        calls: list[int] = []
-        decide = module.decide
+def fail_first(monkeypatch: pytest.MonkeyPatch, source: Source, error: Exception) -> None:
+    """Deciding the first account fails."""
+    decide = source.decide
+    calls: list[int] = []
 
-        def decide_or_fail(*values: Any, calls: list[int] = calls, decide: Any = decide) -> Any:
-            calls.append(1)
-            if len(calls) == 1:
-                raise error
-            return decide(*values)
+    def decide_or_fail(*values: Any, **named: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 1:
+            raise error
+        return decide(*values, **named)
 
-        monkeypatch.setattr(module, "decide", decide_or_fail)
+    monkeypatch.setattr(source, "decide", decide_or_fail)
 
 
-def test_rule_1_5_a_defect_costs_one_group_and_tells_no_data(
-    plan: Plan, listener: Rejects, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_two_customers_are_planned(made: Made) -> None:
+    planner, store, file, listener, _ = made
+    assert len(list(planner.plan(store.accounts.due(NOW)))) == 2
+    assert file.counts["create", "customer", False] == 2
+    assert listener.found == []
+
+
+def test_rule_1_5_a_defect_costs_one_account_and_reveals_no_data(
+    made: Made, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fails_first(monkeypatch, ValueError(SECRET))
-    assert [each.failed for each in plan()] == [True, False]
+    planner, store, file, listener, source = made
+    fail_first(monkeypatch, source, ValueError(SECRET))
+    list(planner.plan(store.accounts.due(NOW)))
+    assert file.counts["create", "customer", False] == 1
     (reject,) = listener.found
     assert "ValueError at test_planning.py" in reject.reason
     assert "ValueError at test_planning.py" in caplog.text
     assert SECRET not in caplog.text + reject.reason
 
 
-def test_a_signal_while_a_group_is_decided_is_no_defect_of_it(
-    plan: Plan, listener: Rejects, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_signal_while_an_account_is_decided_is_not_a_defect(
+    made: Made, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fails_first(monkeypatch, StoppedError("stopped by SIGTERM", 143))
+    planner, store, _, listener, source = made
+    fail_first(monkeypatch, source, StoppedError("stopped by SIGTERM", 143))
     with pytest.raises(StoppedError):
-        plan()
+        list(planner.plan(store.accounts.due(NOW)))
     assert (listener.found, caplog.text) == ([], "")

@@ -49,7 +49,7 @@ class Heard:
         self.bad: list[tuple[Any, ...]] = []
         self.messages: list[dict[str, Any]] = []
         reader = MessageReader()
-        reader.on_record = lambda stream, record: self.records.append((stream, bytes(record)))
+        reader.on_record = lambda stream, record, version: self.records.append((stream, bytes(record)))
         reader.on_bad_line = lambda *found: self.bad.append(found)
         self.counts = reader.process_lines(
             io.BytesIO(text.encode("utf-8", "surrogatepass")),

@@ -1,4 +1,4 @@
-"""STATE (rules 1.5, 1.9): what may be told of the tap's last one."""
+"""STATE (rules 1.6, 1.8): what the tap began with, what it read, and what goes out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from target_chartmogul.singer.state import StateKeeper
+from target_chartmogul.singer.state import HEALING, StateKeeper
 
 
 def bookmarks(**values: Any) -> dict[str, Any]:
@@ -19,92 +19,102 @@ def bookmarks(**values: Any) -> dict[str, Any]:
     }
 
 
-def held(keeper: StateKeeper, stream: str = "orders") -> str | None:
-    value = keeper.value()
-    assert value is not None
-    found: str | None = value["bookmarks"][stream].get("replication_key_value")
-    return found
-
-
-def test_without_anything_held_it_is_the_last_one() -> None:
+def test_the_last_one_goes_out_as_it_came() -> None:
     keeper = StateKeeper()
     keeper.take(bookmarks(orders="2026-01-01T00:00:00Z"))
-    keeper.take(bookmarks(orders="2026-02-01T00:00:00Z"))
+    last = {**bookmarks(orders="2026-02-01T00:00:00Z"), "of another program": [1]}
+    keeper.take(last)
     output = io.StringIO()
-    assert keeper.emit(output)
-    assert json.loads(output.getvalue()) == bookmarks(orders="2026-02-01T00:00:00Z")
+    keeper.emit(output=output)
+    assert json.loads(output.getvalue()) == last
 
 
 def test_none_came() -> None:
-    assert not StateKeeper().emit(io.StringIO())
+    output = io.StringIO()
+    StateKeeper().emit(output=output)
+    assert output.getvalue() == ""
 
 
-def test_a_held_record_holds_its_stream_and_no_other() -> None:
-    keeper = StateKeeper()
-    keeper.saw_record()
-    keeper.take(bookmarks(orders="2026-03-01T00:00:00Z", contacts="2026-03-02T00:00:00Z"))
-    keeper.hold("orders", "2026-02-01T00:00:00Z")
-    keeper.hold("orders", "2026-02-15T00:00:00Z")
-    assert held(keeper) == "2026-02-01T00:00:00Z"
-    assert held(keeper, "contacts") == "2026-03-02T00:00:00Z"
-
-
-@pytest.mark.parametrize("value", ["2026-02-01T00:00:00.500+00:00", "2026-02-01T01:00:00.500+01:00"])
-def test_instants_are_compared_as_such(value: str) -> None:
-    keeper = StateKeeper()
-    keeper.saw_record()
-    keeper.take(bookmarks(orders="2026-02-01T00:00:00Z"))
-    keeper.hold("orders", value)
-    assert held(keeper) == "2026-02-01T00:00:00Z", "a later record does not move the bookmark on"
-
-
-def test_what_came_along_from_below_the_first_bookmark_holds_it_there() -> None:
-    keeper = StateKeeper()
+def test_the_same_one_goes_out_once() -> None:
+    keeper, output = StateKeeper(), io.StringIO()
     keeper.take(bookmarks(orders="2026-01-01T00:00:00Z"))
-    keeper.saw_record()
-    keeper.take(bookmarks(orders="2026-03-01T00:00:00Z"))
-    keeper.hold("orders", "2020-01-01T00:00:00Z")
-    assert held(keeper) == "2026-01-01T00:00:00Z"
-
-
-def test_a_record_without_replication_value_holds_everything() -> None:
-    keeper = StateKeeper()
-    keeper.saw_record()
-    keeper.take(
-        {"bookmarks": {"orders": {"replication_key_value": "2026-03-01T00:00:00Z", "full_read": {"after_id": "9"}}}}
-    )
-    keeper.hold("orders", None)
-    assert keeper.value() == {"bookmarks": {"orders": {}}}
-
-
-def test_a_whole_read_that_was_interrupted_begins_anew() -> None:
-    keeper = StateKeeper()
-    keeper.saw_record()
-    keeper.take({"bookmarks": {"orders": {"full_read": {"after_id": "9", "started": "2026-01-01T00:00:00Z"}}}})
-    keeper.hold("orders", "2025-01-01T00:00:00Z")
-    assert keeper.value() == {"bookmarks": {"orders": {}}}
+    keeper.emit(output=output)
+    keeper.emit(output=output)
+    keeper.emit(HEALING, output)
+    assert [json.loads(line) for line in output.getvalue().splitlines()] == [
+        bookmarks(orders="2026-01-01T00:00:00Z"),
+        {"bookmarks": {}},
+    ]
 
 
 @pytest.mark.parametrize(
-    ("first", "incremental"),
+    ("first", "streams"),
     [
-        ({}, False),
-        ({"bookmarks": {"orders": {}}}, False),
-        (bookmarks(orders="2026-01-01T00:00:00Z"), True),
-        ({"bookmarks": {"orders": {"full_read": {"after_id": "9"}}}}, True),
-        ({"bookmarks": "?"}, False),
+        ({}, []),
+        ({"bookmarks": {"orders": {}}}, []),
+        ({"bookmarks": {"orders": {"version": 5, "replication_key": "t"}}}, []),
+        ({"bookmarks": {"orders": {"replication_key_value": None}}}, []),
+        (bookmarks(orders="2026-01-01T00:00:00Z"), ["orders"]),
+        ({"bookmarks": {"orders": {"full_read": {"after_id": "9"}}}}, ["orders"]),
+        ({"bookmarks": "?"}, []),
     ],
 )
-def test_a_state_before_the_first_record_marks_an_incremental_run(first: dict[str, Any], incremental: bool) -> None:
+def test_what_a_run_began_with_is_what_spares_reading(first: dict[str, Any], streams: list[str]) -> None:
     keeper = StateKeeper()
     keeper.take(first)
     keeper.saw_record()
-    keeper.take(bookmarks(orders="2026-05-01T00:00:00Z"))
-    assert keeper.incremental is incremental
+    keeper.take(bookmarks(payments="2026-05-01T00:00:00Z"))
+    assert list(keeper.began_with()) == streams
 
 
-def test_a_state_after_the_first_record_does_not() -> None:
+def test_a_state_after_the_first_record_is_not_what_it_began_with() -> None:
     keeper = StateKeeper()
     keeper.saw_record()
     keeper.take(bookmarks(orders="2026-05-01T00:00:00Z"))
-    assert not keeper.incremental
+    assert keeper.began_with() == {}
+    assert list(keeper.entries()) == ["orders"]
+
+
+def test_an_entry_is_the_same_in_whatever_order_its_keys_come() -> None:
+    one, other = StateKeeper(), StateKeeper()
+    one.take({"bookmarks": {"orders": {"a": 1, "b": {"c": 2, "d": 3}, "gone": None}}})
+    other.take({"bookmarks": {"orders": {"b": {"d": 3, "c": 2}, "a": 1}}})
+    assert one.entries() == other.entries()
+
+
+@pytest.mark.parametrize(
+    ("marker", "whole"),
+    [
+        ({"selected": ["orders", "payments"], "complete": ["payments", "orders"]}, True),
+        ({"selected": ["orders", "payments"], "complete": ["orders"]}, False),
+        ({"selected": [], "complete": []}, False),
+        ({"selected": "orders"}, False),
+    ],
+)
+def test_what_a_tap_says_of_its_reading(marker: Any, whole: bool) -> None:
+    keeper = StateKeeper()
+    keeper.take({"bookmarks": {}, "keap_read": marker})
+    assert keeper.tap_read is not None
+    assert keeper.tap_read.is_whole is whole
+
+
+def test_a_tap_that_says_nothing_and_one_that_was_cut_off() -> None:
+    silent, cut = StateKeeper(), StateKeeper()
+    silent.take({"bookmarks": {}})
+    assert (silent.tap_read, silent.has_marker) == (None, False)
+    cut.take({"bookmarks": {}, "keap_read": None})
+    assert (cut.tap_read, cut.has_marker) == (None, True)
+
+
+def test_a_versioned_read_that_may_be_resumed() -> None:
+    keeper = StateKeeper()
+    keeper.take(
+        {
+            "bookmarks": {
+                "orders": {"full_read": {"version": 7, "after_id": "9"}},
+                "contacts": {"replication_key_value": "2026-01-01T00:00:00Z"},
+                "payments": {"full_read": {"version": None}},
+            }
+        }
+    )
+    assert keeper.unfinished_reads(["contacts", "orders", "payments"]) == ["orders"]

@@ -11,7 +11,7 @@ from target_chartmogul.billing.objects import Customer, Invoice, SubscriptionEve
 from target_chartmogul.store.nodes import SourceNodes
 from target_chartmogul.store.store import Store
 
-PRODUCT, CONTACT, SUBSCRIPTION, ORDER, PAYMENT = 0, 3, 4, 5, 6
+PRODUCT, PLAN, CONTACT, SUBSCRIPTION, ORDER, PAYMENT = 0, 1, 3, 4, 5, 6
 
 
 def _owner(kind, thing):

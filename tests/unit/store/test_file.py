@@ -224,6 +224,19 @@ def test_what_was_not_committed_is_not_there_after_a_crash(path: Path) -> None:
     store.records.close()
 
 
+def test_what_chartmogul_acknowledged_lasts_at_once(path: Path) -> None:
+    store = Store(path, SOURCE)
+    put(store, CONTACT, 7)
+    store.records.flush()
+    customer = Customer(external_id="7")
+    store.holdings.acknowledged(Change(action="create", kind="customer", external_id="7", desired=customer), {})
+    store._file.database.close()
+    again = Store(path, SOURCE)
+    assert again.holdings.counts() == {"customer": 1}
+    again.close()
+    store.records.close()
+
+
 def test_a_failed_transaction_leaves_nothing(path: Path) -> None:
     store = Store(path, SOURCE)
 

@@ -104,7 +104,7 @@ _DECISIONS = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(_DECISIONS, st.booleans())
 def test_totals_are_the_sum_over_all_accounts(decisions, together: bool) -> None:
     with TemporaryDirectory() as folder:

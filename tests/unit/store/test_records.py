@@ -153,7 +153,7 @@ def test_another_text_under_the_same_number_is_not_taken(store: Store) -> None:
 _CUTS = st.lists(st.lists(st.integers(1, 12), max_size=8), min_size=1, max_size=4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.sets(st.integers(1, 12)), _CUTS, st.booleans())
 def test_a_read_that_is_resumed_knows_what_the_earlier_runs_saw(before: set[int], runs, told: bool) -> None:
     """Of what no run saw, if each run's STATE said that the read goes on; else of what the last run did not see."""

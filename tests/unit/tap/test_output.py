@@ -94,3 +94,21 @@ def test_a_closed_output(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdout", None)
     with pytest.raises(OutputError, match="is closed"):
         Output().flush()
+
+
+class Full(io.BytesIO):
+    """A pipe that does not block: it takes a few bytes at a time, and now and then none."""
+
+    turn = 0
+
+    def write(self, data: Any) -> Any:
+        self.turn += 1
+        return None if self.turn % 2 else super().write(bytes(data)[:7])
+
+
+def test_a_pipe_that_takes_little_at_a_time_gets_every_byte() -> None:
+    pipe = Full()
+    output = Output(pipe)
+    output.write_rows("orders", [{"id": str(number)} for number in range(20)], version=3)
+    output.flush()
+    assert [json.loads(line)["record"]["id"] for line in pipe.getvalue().splitlines()] == [str(n) for n in range(20)]

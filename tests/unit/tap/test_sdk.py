@@ -50,6 +50,7 @@ OVERRIDES: dict[type, dict[str, tuple[str, ...]]] = {
         "invoke": ("about", "about_format", "config", "state", "catalog"),
         "cb_test": ("ctx", "param", "value"),
         "discover_streams": (),
+        "_handle_termination": ("signum", "frame"),
     },
 }
 """The SDK's methods that are overridden, with their parameters."""
@@ -63,7 +64,6 @@ CALLED: dict[tuple[type, str], tuple[str, ...]] = {
         "tap_name",
         "state_partitioning_keys",
     ),
-    (Stream, "_increment_stream_state"): ("latest_record", "context"),
     (Stream, "_write_activate_version_message"): ("full_table_version",),
     (Stream, "_write_state_message"): (),
     (Stream, "finalize_state_progress_markers"): ("state",),
@@ -141,6 +141,7 @@ def test_everything_that_is_overridden_is_in_the_table() -> None:
         (Stream._check_max_record_limit, "self.ABORT_AT_RECORD_COUNT"),
         (Tap.get_singer_command, "cls.cb_test"),
         (Tap.__init__, "self.load_state("),
+        (PluginBase._setup_signal_handlers, "self._handle_termination"),
         (PluginBase.get_singer_command, "cls.invoke"),
     ],
 )

@@ -41,9 +41,13 @@ class KeapSource:
     streams: Sequence[str] = tuple(STREAMS)
     contact_stream = CONTACTS
     subscription_stream = SUBSCRIPTIONS
+    holds_to_schema = True
 
     def __init__(self, custom_fields: Iterable[str] = ()) -> None:
         self._custom_fields = frozenset(custom_fields)
+
+    def check_settings(self, settings: Any) -> None:
+        """All settings of the mapping are Keap's."""
 
     def takes(self, stream: str, schema: Mapping[str, Any]) -> bool:
         """Whether a Singer stream is one of Keap's; `transactions` that name an invoice are ChartMogul's."""

@@ -50,9 +50,19 @@ class NativeSource:
     streams: Sequence[str] = STREAMS
     contact_stream = STREAMS.index(CUSTOMERS)
     subscription_stream = STREAMS.index(CANCELLATIONS)
+    holds_to_schema = False
+    """A stream map can only guess types: a list is a text to it."""
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
+
+    def check_settings(self, settings: Any) -> None:
+        """Rule 1.4: the prefix alone says what is ours.
+
+        Raises:
+            ConfigurationError: naming the setting.
+        """
+        streams.check_settings(self._prefix, settings.only_contacts)
 
     @staticmethod
     def takes(stream: str, schema: Mapping[str, Any]) -> bool:

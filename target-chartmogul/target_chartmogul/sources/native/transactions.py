@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 import msgspec
@@ -11,7 +12,7 @@ from target_chartmogul.billing.decisions import Decision, Reject, Waiting
 from target_chartmogul.billing.objects import Transaction
 from target_chartmogul.sources.native.account import Account
 from target_chartmogul.sources.native.rows import InvoiceRow, TransactionRow
-from target_chartmogul.sources.native.streams import TRANSACTIONS
+from target_chartmogul.sources.native.streams import INVOICES, TRANSACTIONS
 
 
 def join_transactions(
@@ -44,7 +45,7 @@ def join_transactions(
             _put(decision, external_id, [each for each in held if each.external_id not in known])
     unsent: set[str] = set()
     for external_id, row in rows.items():
-        problem = _why_not(row, accepted, nested, decision, now)
+        problem = _why_not(row, accepted, nested, account.gone_of(INVOICES), decision, now)
         if problem is None and external_id not in nested:
             home = row.invoice_external_id
             _put(decision, home, [*decision.invoices[home].transactions, row.transaction])
@@ -61,6 +62,7 @@ def _why_not(
     row: TransactionRow,
     accepted: Mapping[str, InvoiceRow],
     nested: Mapping[str, str],
+    gone: AbstractSet[str],
     decision: Decision,
     now: datetime,
 ) -> Reject | Waiting | None:
@@ -76,7 +78,7 @@ def _why_not(
     if row.transaction.date > now:
         return Waiting(stream=TRANSACTIONS, id=external_id, reason="future", rule="1.5", due=row.transaction.date)
     if home not in decision.invoices:
-        reason = f"its invoice {home} has not arrived"
+        reason = f"its invoice {home} {'is gone' if home in gone else 'has not arrived'}"
         return Waiting(stream=TRANSACTIONS, id=external_id, reason=reason, rule="1.8")
     return None
 

@@ -82,7 +82,7 @@ def sections(decision: Decision, run: Run) -> dict[str, Any]:
     scheduled = of(CANCELLATION_SCHEDULED)
     for row in scheduled.values():
         del row["event_date"]  # the accounts do not state it; rule 6.3 has tests of its own
-    mrr = mrr_by_customer(decision.invoices.values(), events.values(), run.now)
+    mrr = mrr_by_customer(decision.invoices.values(), events.values(), decision.plans, run.now)
     return {
         "customers": shown(decision.customers, shown_customer),
         "plans": shown(decision.plans, shown_plan),

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from target_chartmogul.billing.decisions import Holdings
-from target_chartmogul.billing.emails import email_fingerprint
 from target_chartmogul.billing.mrr import mrr_by_customer
 from target_chartmogul.billing.objects import CANCELLATION_SCHEDULED, CANCELLED
+from target_chartmogul.plan.figures import notes_with_mrr
 from target_chartmogul.sources.native.streams import STREAMS, node_of
-from target_chartmogul.sources.protocol import Context, StoredMemory, StoredRecord
+from target_chartmogul.sources.protocol import Context, StoredRecord
 from tests.support.native_records import SOURCE, records, stored
 from tests.support.native_rows import cancellation, customer, invoice, line_item, payment, plan, transaction
 
@@ -328,11 +328,26 @@ def test_rule_1_8_a_customer_that_is_gone_stays_for_an_invoice_that_waits():
     assert sorted(found.customers) == ["acme/1"]
 
 
+@pytest.mark.parametrize("kind", ["invoices", "events"])
+def test_rule_1_8_a_customer_that_is_gone_stays_for_what_chartmogul_holds_without_a_row(held, kind):
+    kept = {"customers": held.customers, "invoices": {}, "events": {}, kind: getattr(held, kind)}
+    found = decided(SimpleNamespace(**kept), hard_delete=True, gone={"customers": [customer()]})
+    assert sorted(found.customers) == ["acme/1"]
+    assert getattr(found, kind) == getattr(held, kind)
+
+
 def test_rule_1_8_a_transaction_that_is_gone(held):
     rows = rows_of(invoices=[invoice(), invoice("A-2")])
     gone = {"transactions": [transaction()]}
     assert parts(decided(held, gone=gone, **rows))["A-1"][1] == ["ch_1"]
     assert parts(decided(held, gone=gone, hard_delete=True, **rows))["A-1"][1] == []
+
+
+def test_rule_1_8_a_transaction_whose_invoice_is_gone_is_said_to_wait_for_it(held):
+    rows = rows_of(invoices=None)
+    found = decided(held, hard_delete=True, gone={"invoices": [invoice()]}, transactions=[transaction()], **rows)
+    assert waiting(found) == [("transactions", "ch_1", "its invoice A-1 is gone")]
+    assert sorted(found.invoices) == ["A-2"]
 
 
 def test_an_invoice_that_waits_is_not_gone(held):
@@ -361,9 +376,10 @@ def test_rule_6_3_a_cancellation_is_scheduled_until_its_day_and_back():
 
 
 def noted(decision, ending=""):
+    plans = SOURCE.catalogue(records({"plans": GOLD}), {}).plans
     return [
         (each.kind, each.id, each.detail.get("mrr"), each.detail["reason"])
-        for each in decision.notes
+        for each in notes_with_mrr(decision, plans)
         if each.kind.startswith(("cancellations", "scheduled")) and each.kind.endswith(ending)
     ]
 
@@ -408,9 +424,9 @@ def test_a_cancellation_whose_new_customer_has_not_arrived_stays_as_it_was(held)
     [("a@b.example.com", False, True), ("a@b.example.com", True, False), ("nobody", False, False)],
 )
 def test_rules_3_3_and_9_9_an_address_that_is_none_or_was_refused_is_left_out(address, refused, sent):
-    memory = StoredMemory(
-        node_of("customers", "acme/1"), "refused_email", "acme/1", email_fingerprint(address).encode()
-    )
+    memory = SOURCE.email_refused("acme/1", address)
+    assert memory.node == node_of("customers", "acme/1")
+    assert address.encode() not in memory.value
     memories = [memory] if refused else []
     found = decided(customers=[customer(email=address)], memories=memories)
     assert (found.customers["acme/1"].email is not None) is sent

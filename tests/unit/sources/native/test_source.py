@@ -10,9 +10,10 @@ from target_chartmogul.billing.changes import Change
 from target_chartmogul.billing.nodes import CATALOGUE_END, NUMBERS, stream_of
 from target_chartmogul.billing.objects import CANCELLATION_SCHEDULED
 from target_chartmogul.failures import ConfigurationError
+from target_chartmogul.sources.keap.settings import MappingSettings
 from target_chartmogul.sources.native.rows import decoded
 from target_chartmogul.sources.native.source import NativeSource
-from target_chartmogul.sources.native.streams import LINES, STREAMS, check_settings, line_node, node_of
+from target_chartmogul.sources.native.streams import LINES, STREAMS, line_node, node_of
 from target_chartmogul.sources.protocol import InvalidRecordError, Source
 from tests.support.native_records import SOURCE, records
 from tests.support.native_rows import (
@@ -164,5 +165,5 @@ def test_rule_3_7_a_plan_that_chartmogul_has_is_renamed_and_no_other_is_written(
 @pytest.mark.parametrize(("prefix", "only"), [("", ()), ("42", ()), ("shop-", ("1",))])
 def test_rule_1_4_settings_that_cannot_be_used(prefix, only):
     with pytest.raises(ConfigurationError, match="only_contacts" if only else "external_id_prefix"):
-        check_settings(prefix, only)
-    check_settings("shop-", ())
+        NativeSource(prefix).check_settings(MappingSettings(only_contacts=only))
+    SOURCE.check_settings(MappingSettings())

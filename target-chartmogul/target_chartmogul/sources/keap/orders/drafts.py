@@ -98,6 +98,7 @@ class OrderDrafter:
         for external_id, invoice in held.items():
             if (parsed := ids.parse_invoice_id(external_id)) is not None:
                 self._held.setdefault(parsed[0], []).append(invoice)
+        self._lines_held: dict[str, dict[str, LineItem]] = {}
         self._unrecorded = unrecorded
         self._without_subscription = frozenset(settings.one_time_products) | frozenset(settings.exclude_products)
         self._warned: set[str] = set()
@@ -210,11 +211,19 @@ class OrderDrafter:
 
     def _held_lines(self, order_id: str) -> dict[str, LineItem]:
         """Item id -> line, as ChartMogul holds it."""
-        parts: list[Invoice] = self._held.get(order_id, [])
-        return {item_of(line, part.external_id): line for part in parts for line in part.line_items}
+        found = self._lines_held.get(order_id)
+        if found is None:
+            found = self._lines_held[order_id] = {
+                item_of(line, part.external_id): line
+                for part in self._held.get(order_id, ())
+                for line in part.line_items
+            }
+        return found
 
     def _holders(self, order_id: str) -> dict[str, str]:
-        """Item id -> the customer under whom ChartMogul holds its line."""
+        """Item id -> the customer under whom ChartMogul holds its line, where a filter may keep it there (§8)."""
+        if not self._without_owners:
+            return {}
         return {
             item_of(line, part.external_id): part.customer_external_id
             for part in self._held.get(order_id, ())

@@ -1,0 +1,183 @@
+"""The store's file in whole runs (rule 1.6): whose it is, who may read it, and what becomes of a bad one."""
+
+from __future__ import annotations
+
+import resource
+import signal
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.support.bridge import Bridge
+from tests.support.sandbox_process import Sandbox
+from tests.support.singer_messages import account_messages, changed_messages, line, state
+from tests.support.singer_rows import club_account
+from tests.support.target_process import run_fresh
+
+
+@pytest.fixture
+def bridge(sandbox: Sandbox, tmp_path: Path) -> Bridge:
+    return Bridge(sandbox, tmp_path)
+
+
+def test_a_lost_store_is_filled_by_a_whole_read(bridge: Bridge) -> None:
+    """And nothing is written then, since ChartMogul has it all."""
+    messages = account_messages(club_account(5))
+    bridge.good(messages)
+    bridge.store.unlink()
+    bridge.sandbox.clear_requests()
+    bridge.good(messages)
+    assert bridge.writes() == 0
+    bridge.sandbox.clear_requests()
+    bridge.good(account_messages(club_account(5)))
+    assert bridge.writes() == 0
+    assert len(bridge.sandbox.requests("chartmogul")) <= 5
+
+
+def test_a_run_with_nothing_new_leaves_the_file_as_it_was(bridge: Bridge) -> None:
+    bridge.good(account_messages(club_account(5)))
+    before = bridge.store.read_bytes()
+    bridge.good(account_messages(club_account(5)))
+    assert bridge.store.read_bytes() == before
+
+
+def test_it_is_for_its_owner_only(bridge: Bridge) -> None:
+    bridge.good(account_messages(club_account(1)))
+    for path in bridge.folder.glob("store.sqlite*"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path.name
+
+
+@pytest.mark.parametrize("cut", [0.3, 0.9])
+def test_a_damaged_one_is_kept_aside(bridge: Bridge, cut: float) -> None:
+    """A whole read fills a new one; with a bookmark: see `test_target_state`."""
+    messages = account_messages(club_account(30))
+    bridge.good(messages)
+    content = bridge.store.read_bytes()
+    bridge.store.write_bytes(content[: int(len(content) * cut)])
+    bridge.sandbox.clear_requests()
+    done = bridge.good(messages)
+    assert bridge.writes() == 0
+    (aside,) = bridge.folder.glob("store.sqlite.damaged-*")
+    assert aside.name in done.stderr
+
+
+def test_damage_within_is_found_when_it_is_read(bridge: Bridge) -> None:
+    """Pages of records overwritten, the head whole: the run ends, and the next one begins anew."""
+    messages = account_messages(club_account(60))
+    bridge.good(messages)
+    content = bytearray(bridge.store.read_bytes())
+    middle = len(content) // 2
+    content[8192:middle] = b"\xa5" * (middle - 8192)
+    bridge.store.write_bytes(content)
+    bridge.sandbox.clear_requests()
+    done = bridge.run(messages)
+    if done.code != 0:
+        assert done.code == 10, done.stderr
+        assert done.stdout == '{"bookmarks":{}}\n'
+        bridge.good(messages)
+    assert bridge.writes() == 0
+    assert list(bridge.folder.glob("store.sqlite.damaged-*"))
+    assert len(bridge.content()["invoices"]) == 120
+
+
+@pytest.mark.parametrize("foreign", [b"month,amount\n2026-01,4900\n" * 40, b"short"], ids=["csv", "short"])
+def test_a_file_that_is_not_ours_is_left_untouched(bridge: Bridge, foreign: bytes) -> None:
+    bridge.store.write_bytes(foreign)
+    done = bridge.run(account_messages(club_account(1)))
+    assert done.code == 2, done.stderr
+    assert "not a store of this target" in done.last_line
+    assert bridge.store.read_bytes() == foreign
+    assert (done.stdout, bridge.writes()) == ("", 0)
+
+
+def test_somebody_elses_database_is_left_untouched(bridge: Bridge) -> None:
+    with sqlite3.connect(bridge.store) as other:
+        other.execute("CREATE TABLE accounts(id)")
+    other.close()
+    before = bridge.store.read_bytes()
+    done = bridge.run(account_messages(club_account(1)))
+    assert done.code == 2, done.stderr
+    assert bridge.store.read_bytes() == before
+
+
+def test_a_folder(bridge: Bridge) -> None:
+    done = bridge.run(account_messages(club_account(1)), store_path=str(bridge.folder))
+    assert done.code == 2, done.stderr
+    assert "is a folder" in done.last_line
+
+
+def test_a_newer_one_is_left_untouched(bridge: Bridge) -> None:
+    bridge.good(account_messages(club_account(1)))
+    with sqlite3.connect(bridge.store) as store:
+        store.execute("PRAGMA user_version=1000")
+    store.close()
+    before = bridge.store.read_bytes()
+    done = bridge.run(account_messages(club_account(2)))
+    assert done.code == 2, done.stderr
+    assert "newer version" in done.last_line
+    assert bridge.store.read_bytes() == before
+
+
+def test_it_belongs_to_one_prefix(bridge: Bridge) -> None:
+    bridge.good(account_messages(club_account(1)))
+    done = bridge.run(account_messages(club_account(1)), external_id_prefix="keap-")
+    assert done.code == 2, done.stderr
+    assert "external_id_prefix" in done.last_line
+
+
+def test_it_belongs_to_one_kind_of_source(bridge: Bridge) -> None:
+    """Keap's records, or ChartMogul's objects."""
+    bridge.good(account_messages(club_account(1)))
+    customer = {"external_id": "c-1", "name": "One"}
+    properties = {"external_id": {"type": "string"}, "name": {"type": "string"}}
+    native = line(
+        {
+            "type": "SCHEMA",
+            "stream": "customers",
+            "schema": {"type": "object", "properties": properties},
+            "key_properties": ["external_id"],
+        }
+    ) + line({"type": "RECORD", "stream": "customers", "record": customer})
+    done = bridge.run(native + state())
+    assert done.code == 2, done.stderr
+    assert "store_path" in done.last_line
+
+
+def test_one_run_at_a_time(bridge: Bridge) -> None:
+    bridge.sandbox.faults("chartmogul", latency_ms=2000)
+    messages = account_messages(club_account(10))
+    first = bridge.start(messages)
+    try:
+        bridge.wait_for_writes(1)
+        second = bridge.run(messages)
+        assert second.code == 9
+        assert "another run" in second.last_line
+    finally:
+        bridge.sandbox.faults("chartmogul")
+        first.process.send_signal(signal.SIGTERM)
+        first.finish(60)
+    bridge.good(messages), "the lock ends with its run"
+
+
+@pytest.mark.parametrize("kilobytes", [8, 60, 300])
+def test_a_full_disk(bridge: Bridge, kilobytes: int) -> None:
+    """No file may grow beyond so much: SQLite is told the same as by a full disk. No STATE says what is not kept."""
+    messages = account_messages(club_account(60))
+
+    def leave_room() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1024, kilobytes * 1024))
+
+    done = run_fresh(bridge.folder, bridge.config(), messages, limit=leave_room)
+    assert done.code == 4, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.last_line.startswith("target-chartmogul: ")
+    assert "store" in done.last_line or "disk" in done.last_line
+    bridge.good(messages)
+    content = bridge.content()
+    assert len(content["invoices"]) == 120
+    bridge.sandbox.clear_requests()
+    bridge.good(changed_messages(club_account(60)))
+    assert bridge.writes() == 0
