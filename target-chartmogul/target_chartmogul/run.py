@@ -260,7 +260,8 @@ class Run:
         new = file.created_customers(preflight.SAMPLE)
         self._begun.look.elsewhere(self._data_source, new)
         found = accidents(plan, file, store, self._source, self.settings.max_delete_share, changed, self.now)
-        if self._data_source is not None and not store.holdings.counts().get("customer"):
+        is_ours = store.holdings.counts().get("customer") or store.records.has_forgotten
+        if self._data_source is not None and not is_ours:
             anyone = client.get("/customers", {"data_source_uuid": self._data_source.uuid, "per_page": 1})
             found += guards.foreign_prefix(
                 customers=len(anyone.get("entries") or ()), prefix=self.settings.external_id_prefix
