@@ -20,11 +20,13 @@ from tests.bench.row import Row, print_table
 from tests.bench.run_rows import run_rows
 from tests.bench.size_rows import growth_rows, memory_rows
 from tests.bench.start_rows import meltano_rows, start_rows
-from tests.bench.target_rows import planning_rows, store_rows
+from tests.bench.store_rows import store_rows
+from tests.bench.target_rows import intake_rows, planning_rows
 
 MEASURES: dict[str, Callable[[Path], list[Row]]] = {
     "ceiling": ceiling_rows,
     "store": store_rows,
+    "intake": intake_rows,
     "planning": planning_rows,
     "writing": writing_rows,
     "first-load": first_load_rows,
@@ -35,6 +37,7 @@ MEASURES: dict[str, Callable[[Path], list[Row]]] = {
     "meltano": meltano_rows,
 }
 FULL: dict[str, Callable[[Path], list[Row]]] = {
+    "store": lambda folder: store_rows(folder, orders=1_000_000),
     "memory": lambda folder: memory_rows(folder, contacts=200_000, orders=1_000_000),
     "growth": lambda folder: growth_rows(folder, planning=(20_000, 200_000), commands=(20_000, 200_000), loads=3),
 }

@@ -64,7 +64,7 @@ def _row(stream: int, number: int, *names: int) -> Row:
 
 
 def put_all(store: Store, source: Iterator[Row]) -> list[float]:
-    """Seconds of CPU per row and slice, commits included and the making of rows not."""
+    """Seconds of CPU per row and slice, with commits, more than a run has, and without making them."""
     seconds = []
     while batch := list(islice(source, _SLICE)):
         began = time.process_time()

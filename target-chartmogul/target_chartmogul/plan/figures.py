@@ -6,14 +6,18 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+import msgspec
+
 from target_chartmogul.billing.changes import ChartMogulObject, Kind
-from target_chartmogul.billing.mrr import Paths, moves_of, subscription_steps, unpaid_mrr
+from target_chartmogul.billing.decisions import Decision, Note
+from target_chartmogul.billing.mrr import Paths, Step, current_step, moves_of, subscription_steps, unpaid_mrr
 from target_chartmogul.billing.objects import Customer, Invoice, Plan, SubscriptionEvent
 
 Steps = list[tuple[str, str, str, int]]
 """Instant in UTC, currency, name of the figure and by how much it changes there."""
 UNPAID: Final = "unpaid_mrr"
 """MRR that rests on an unpaid invoice; its instant is since when the invoice is due."""
+_CANCELLATIONS: Final = ("cancellations", "scheduled_cancellations")
 SUBSCRIPTIONS: Final = "subscriptions"
 """Subscriptions with MRR."""
 
@@ -49,6 +53,33 @@ def account_figures(
         if owner is not None:
             by_node.append((owner, steps))
     return by_node
+
+
+def notes_with_mrr(decision: Decision, plans: Mapping[str, Plan]) -> list[Note]:
+    """The notes of a decision; those about a cancellation with the MRR that ends with it (rule 7.1).
+
+    Args:
+        decision: with all invoices and events of an account.
+        plans: by external id.
+    """
+    if not decision.events:
+        return decision.notes
+    lines = {
+        (customer, each): steps for customer, each, steps in subscription_steps(decision.invoices.values(), (), plans)
+    }
+    return [
+        _with_mrr(note, decision, lines) if note.kind.startswith(_CANCELLATIONS) else note for note in decision.notes
+    ]
+
+
+def _with_mrr(note: Note, decision: Decision, lines: Mapping[tuple[str, str], list[Step]]) -> Note:
+    event = decision.events.get(note.id)
+    if event is None:
+        return note
+    key = (event.customer_external_id, event.subscription_external_id)
+    step = current_step(lines.get(key, ()), event.effective_date)
+    ends = {"mrr": step.mrr if step else 0, "currency": step.currency if step else None}
+    return msgspec.structs.replace(note, detail={**note.detail, **ends})
 
 
 def _subscriptions(paths: Paths) -> Iterable[tuple[str, str, datetime, int]]:

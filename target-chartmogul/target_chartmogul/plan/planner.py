@@ -18,7 +18,7 @@ from target_chartmogul.failures import TargetChartMogulError
 from target_chartmogul.plan.account_decision import decide_account, name_of, read_catalogue
 from target_chartmogul.plan.change_file import PLANS_LANE, ChangeFile, Outcome
 from target_chartmogul.plan.difference import Held, account_changes, plan_changes
-from target_chartmogul.plan.figures import account_figures
+from target_chartmogul.plan.figures import account_figures, notes_with_mrr
 from target_chartmogul.plan.removals import removed_invoices
 from target_chartmogul.sources.protocol import Context, Source
 from target_chartmogul.store.accounts import Account
@@ -102,6 +102,7 @@ class Planner:
             # A defect must not cost other accounts (rule 1.5). Its text may hold data, its type does not.
             self._fail(account, error)
             return
+        decision.notes = notes_with_mrr(decision, {**self._held_plans, **decision.plans})
         held = Held(account.holdings, account.missing, account.person_marks)
         changes = account_changes(decision, held, self._source.root_of, _rules_of_removals(decision.notes))
         for change in changes:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from target_chartmogul.billing.decisions import Note
 from target_chartmogul.report.lists import words
+from target_chartmogul.report.text import money
 
 EVENT_RULES: Final[dict[str, str]] = {
     "1.4": "what ChartMogul has without a record stays as it is",
@@ -60,9 +61,10 @@ def _taken(by_line: Mapping[str, int]) -> str:
 
 
 def _details(detail: Mapping[str, Any]) -> str:
-    shown = ", ".join(
-        f"{name.replace('_', ' ')} {_shown(value)}" for name, value in detail.items() if value is not None
-    )
+    given = dict(detail)
+    if "amount_in_cents" in given:
+        given["amount"] = money(given.pop("amount_in_cents"), given.pop("currency", None))
+    shown = ", ".join(f"{name.replace('_', ' ')} {_shown(value)}" for name, value in given.items() if value is not None)
     return f" ({shown})" if shown else ""
 
 

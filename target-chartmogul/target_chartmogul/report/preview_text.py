@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+import msgspec
+
 from target_chartmogul.report.builder import Counts
 from target_chartmogul.report.months import Months
 from target_chartmogul.report.text import money, table
@@ -86,4 +88,6 @@ def _accounts(accounts: list[Any]) -> Iterator[str]:
 
 
 def _shown(value: Any) -> str:
-    return "not set" if value is None or value in ((), [], {}, "") else str(value)
+    if value is None or value in ((), [], {}, ""):
+        return "not set"
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

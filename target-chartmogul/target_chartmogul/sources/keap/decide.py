@@ -82,9 +82,10 @@ class _Run:
         self.catalogue = catalogue
         self.now = now
         self.filtered = filters.filtered_contacts(account, settings)
-        if self.filtered and settings.hard_delete:
-            holdings = filters.removed(account.holdings, self.filtered)
-            account = msgspec.structs.replace(account, holdings=holdings)
+        # Of a contact that has not arrived no tags are known: what was sent of it is not removed.
+        self.removed = self.filtered & account.contacts.keys() if settings.hard_delete else frozenset()
+        if self.removed:
+            account = msgspec.structs.replace(account, holdings=filters.removed(account.holdings, self.removed))
         self.account = account
         self.subscriptions = account.live_subscriptions()
         gone = account.gone_from("orders") if settings.hard_delete else frozenset()
@@ -97,7 +98,7 @@ class _Run:
             self.unrecorded.values(),
             self.customers.known | self.filtered,
             settings.subscription_owner,
-            frozen=frozenset() if settings.hard_delete else self.filtered,
+            frozen=self.filtered - self.removed,
         )
         self.drafter = OrderDrafter(
             self.subscriptions,
@@ -213,7 +214,7 @@ class _Run:
             parts = list(order.invoices)
             if self.settings.subscription_owner == "subscription":
                 parts = moved(order, lambda subscription, holder: self.owners.of_line(subscription, None, holder))
-            kept.update((part.external_id, part) for part in parts if not self._is_removed(part))
+            kept.update((part.external_id, part) for part in parts if part.customer_external_id not in self.removed)
             for part in parts:
                 for line in subscription_lines(part):
                     subscription, sight = line.subscription_external_id or "", (part.date, int(order.order_id), False)
@@ -222,15 +223,15 @@ class _Run:
             kept.update(self._frozen())
         return kept
 
-    def _is_removed(self, invoice: Invoice) -> bool:
-        return self.settings.hard_delete and invoice.customer_external_id in self.filtered
-
     def _frozen(self) -> Iterator[tuple[str, Invoice]]:
         """What ChartMogul holds of orders under contacts that a filter keeps out and whose it still is (§8)."""
         for external_id, invoice in self.account.holdings.invoices.items():
             parsed, owner = parse_invoice_id(external_id), invoice.customer_external_id
-            draft = self.drafts.orders.get(parsed[0]) if parsed else None
-            if draft is not None and owner in self.filtered and any(each.owner == owner for each in draft.divided):
+            if parsed is None or parsed[0] not in self.orders or owner not in self.filtered:
+                continue
+            draft = self.drafts.orders.get(parsed[0])
+            owners = {each.owner for each in draft.divided} if draft is not None else set()
+            if not owners or owner in owners:
                 yield external_id, invoice
 
     # -- what hangs on the invoices

@@ -8,7 +8,6 @@ from datetime import datetime
 import msgspec
 
 from target_chartmogul.billing.decisions import Decision, Note, Waiting
-from target_chartmogul.billing.mrr import Plans, current_step, subscription_steps
 from target_chartmogul.billing.objects import CANCELLATION_SCHEDULED, CANCELLED, SubscriptionEvent
 from target_chartmogul.sources.native.account import Account
 from target_chartmogul.sources.native.rows import CancellationRow
@@ -46,20 +45,14 @@ def decide_cancellations(
     return [each.effective_date for each in events if _is_scheduled(each)]
 
 
-def cancellation_notes(held: Mapping[str, SubscriptionEvent], decision: Decision, plans: Plans) -> Iterator[Note]:
-    """Every cancellation, done or to come, with the MRR that ends with it; and which are new, or are removed.
+def cancellation_notes(held: Mapping[str, SubscriptionEvent], decision: Decision) -> Iterator[Note]:
+    """Every cancellation, done or to come, and which are new or removed.
 
     Args:
         held: what ChartMogul holds.
-        decision: with all events and invoices.
-        plans: of rows and of ChartMogul.
+        decision: with all events.
     """
-    lines = {
-        (customer, each): steps for customer, each, steps in subscription_steps(decision.invoices.values(), (), plans)
-    }
     for external_id, event in sorted(decision.events.items()):
-        key = (event.customer_external_id, event.subscription_external_id)
-        step = current_step(lines.get(key, ()), event.effective_date)
         detail = {
             "subscription": event.subscription_external_id,
             "customer": event.customer_external_id,
@@ -67,8 +60,6 @@ def cancellation_notes(held: Mapping[str, SubscriptionEvent], decision: Decision
             "effective_date": event.effective_date.isoformat(),
             "event_type": event.event_type,
             "reason": "current",
-            "mrr": step.mrr if step else 0,
-            "currency": step.currency if step else None,
         }
         yield Note(kind=_list_of(event), id=external_id, rule="6.3", detail=detail)
         if external_id not in held:

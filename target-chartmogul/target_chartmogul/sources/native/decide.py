@@ -49,8 +49,7 @@ def decide(account: Account, catalogue: Catalogue, *, hard_delete: bool, now: da
         needed = {each.invoice.customer_external_id for each in invoices.values()}
         needed |= {each.customer_external_id for each in cancellations.values()}
         _remove_customers(removed.get(CUSTOMERS, _NONE), needed, decision)
-    plans = {**catalogue.plans_held, **catalogue.plans}
-    decision.notes += cancellation_notes(account.holdings.events, decision, plans)
+    decision.notes += cancellation_notes(account.holdings.events, decision)
     decision.notes += _notes_of_gone(account, decision, removed)
     dues += [each.due for each in decision.waiting if each.due is not None]
     decision.next_due = min(dues, default=None)

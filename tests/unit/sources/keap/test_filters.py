@@ -60,6 +60,23 @@ def test_rule_8_a_contact_that_a_filter_meets_later_is_frozen(settings: dict[str
     assert set(second.events) == {"502-cancelled-2026-02-10"}
 
 
+@pytest.mark.parametrize(
+    ("change", "settings"),
+    [
+        pytest.param({"status": "DRAFT"}, {}, id="a draft"),
+        pytest.param({"order_time": "2026-09-01T00:00:00Z"}, {}, id="of the future"),
+        pytest.param({}, {"invoices_since": "2026-05-01"}, id="invoices_since"),
+        pytest.param({}, {"exclude_products": ["31"]}, id="exclude_products"),
+    ],
+)
+def test_rule_8_what_is_frozen_is_not_edited_by_anything(change: Row, settings: dict[str, Any]) -> None:
+    first = decided(**ACCOUNT)
+    rows = [ACCOUNT["orders"][0], {**ACCOUNT["orders"][1], **change}]
+    frozen = decided(first, settings={**settings, "exclude_contact_tags": ["9"]}, **{**ACCOUNT, "orders": rows})
+    assert frozen.invoices["9001"] == first.invoices["9001"]
+    assert "9001" not in decided(first, settings=settings, **{**ACCOUNT, "orders": rows}).invoices
+
+
 def test_rule_8_the_invoices_of_a_frozen_owner_stay_though_the_order_s_contact_is_not_filtered() -> None:
     rows = [order("9000", [subscription_item("1", "501"), subscription_item("2", "502")], 9800)]
     first = decided(**{**ACCOUNT, "orders": rows})
@@ -89,6 +106,8 @@ def test_rule_8_of_a_contact_that_has_not_arrived_no_tags_are_known(settings: di
     first = decided(**ACCOUNT)
     held = decided(first, settings=settings, **without)
     assert (held.invoices["9001"], held.customers["1300"]) == (first.invoices["9001"], first.customers["1300"])
+    kept = decided(first, settings={**settings, "hard_delete": True}, **without)
+    assert kept.invoices["9001"] == first.invoices["9001"], "nothing is removed for tags that nobody knows"
     assert line(decided(**without), "9001-2").amount_in_cents == 5900, "without a filter it is like any other"
 
 

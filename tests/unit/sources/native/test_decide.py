@@ -12,6 +12,7 @@ import pytest
 from target_chartmogul.billing.decisions import Holdings
 from target_chartmogul.billing.mrr import mrr_by_customer
 from target_chartmogul.billing.objects import CANCELLATION_SCHEDULED, CANCELLED
+from target_chartmogul.plan.figures import notes_with_mrr
 from target_chartmogul.sources.native.streams import STREAMS, node_of
 from target_chartmogul.sources.protocol import Context, StoredRecord
 from tests.support.native_records import SOURCE, records, stored
@@ -375,9 +376,10 @@ def test_rule_6_3_a_cancellation_is_scheduled_until_its_day_and_back():
 
 
 def noted(decision, ending=""):
+    plans = SOURCE.catalogue(records({"plans": GOLD}), {}).plans
     return [
         (each.kind, each.id, each.detail.get("mrr"), each.detail["reason"])
-        for each in decision.notes
+        for each in notes_with_mrr(decision, plans)
         if each.kind.startswith(("cancellations", "scheduled")) and each.kind.endswith(ending)
     ]
 
