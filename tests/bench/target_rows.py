@@ -29,7 +29,7 @@ def told(module: str, source: Path) -> dict[str, Any]:
     return found
 
 
-def store_rows(folder: Path) -> list[Row]:
+def intake_rows(folder: Path) -> list[Row]:
     """Records a CPU second, validated and on disk, beside the SDK's default sink and target-jsonl on the same records.
 
     target-jsonl has an environment of its own, which `make bench` makes and names in `TARGET_JSONL`.
