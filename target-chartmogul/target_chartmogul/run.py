@@ -13,7 +13,13 @@ import msgspec
 
 from target_chartmogul import exit_codes
 from target_chartmogul.apply.applying import apply_plan, remember
-from target_chartmogul.apply.catching_up import begin_anew, bring_up_to_date, created, remember_processed
+from target_chartmogul.apply.catching_up import (
+    begin_anew,
+    bring_up_to_date,
+    created,
+    remember_processed,
+    send_failed_again,
+)
 from target_chartmogul.apply.journal import RunJournal
 from target_chartmogul.apply.opening import DATA_SOURCE, claim, data_source_of, failure_of
 from target_chartmogul.billing.changes import Kind
@@ -164,8 +170,6 @@ class Run:
         self._stop.check()
         begun = self._begun
         received = receive()
-        for each in self._intake.rejects:
-            self._report.reject(each)
         if not received.ready:
             raise UnfinishedError(
                 "the first read is not complete yet: its records are kept, and nothing was decided or written; "
@@ -183,6 +187,8 @@ class Run:
             journal = self._journal()
             failure = self._apply(file, journal)
             unsent = remember(self._source, begun.store, file, journal, self.now)
+            if failure is None and self._stop.reason() is None and self._data_source is not None:
+                failure = self._send_failed_again(journal)
             self._remember_run(journal)
             self._report_account(plan, file)
         stopped = self._stop.reason()
@@ -254,7 +260,8 @@ class Run:
         new = file.created_customers(preflight.SAMPLE)
         self._begun.look.elsewhere(self._data_source, new)
         found = accidents(plan, file, store, self._source, self.settings.max_delete_share, changed, self.now)
-        if self._data_source is not None and not store.holdings.counts().get("customer"):
+        is_ours = store.holdings.counts().get("customer") or store.records.has_forgotten
+        if self._data_source is not None and not is_ours:
             anyone = client.get("/customers", {"data_source_uuid": self._data_source.uuid, "per_page": 1})
             found += guards.foreign_prefix(
                 customers=len(anyone.get("entries") or ()), prefix=self.settings.external_id_prefix
@@ -293,6 +300,17 @@ class Run:
             return failure_of(error)
         finally:
             self._intake.progress.end()
+        return None
+
+    def _send_failed_again(self, journal: RunJournal) -> TargetChartMogulError | None:
+        """What ChartMogul found invalid after it had taken it; what ended that early, if anything did."""
+        begun = self._begun
+        try:
+            send_failed_again(begun.store, begun.client, self._wire(), self._source, self._report, journal)
+        except errors.StoppedError:
+            return None
+        except errors.ChartMogulError as error:
+            return failure_of(error)
         return None
 
     def _remember_run(self, journal: RunJournal) -> None:
