@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from target_chartmogul.billing import money
 from target_chartmogul.failures import ConfigurationError
 from target_chartmogul.settings_schema import PROPERTIES
 from target_chartmogul.sources.keap.settings import MappingSettings
@@ -230,6 +229,8 @@ def _instant(name: str, value: str) -> datetime:
 
 
 def _currency(value: str) -> str:
+    from target_chartmogul.billing import money  # noqa: PLC0415 - a run without the setting starts sooner
+
     code = value.strip().upper()
     try:
         money.minor_units(code)
