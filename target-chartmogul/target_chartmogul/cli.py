@@ -159,8 +159,9 @@ def _verify(config: Any, form: str, output: str | None, *, everything: bool) -> 
     from target_chartmogul.report.verify_text import verify_lines  # noqa: PLC0415
 
     with _target(config, needs_key=True) as target:
-        with copied(target.settings) as opened, connected(target.settings, target.stop) as client:
-            found = verify(opened, client, check=target.stop.check, advance=lambda: None)
+        stop = target.stop
+        with copied(target.settings) as opened, connected(target.settings, stop.event, stop.reason) as client:
+            found = verify(opened, client, check=stop.check, advance=lambda: None)
         _show(found, form, partial(verify_lines, everything=everything), output)
         _end(found.exit_code)
 
