@@ -161,7 +161,10 @@ def _verify(config: Any, form: str, output: str | None, *, everything: bool) -> 
     with _target(config, needs_key=True) as target:
         stop = target.stop
         with copied(target.settings) as opened, connected(target.settings, stop.event, stop.reason) as client:
-            found = verify(opened, client, check=stop.check, advance=lambda: None)
+            progress = target.intake.progress
+            progress.begin("compared", "accounts")
+            found = verify(opened, client, check=stop.check, advance=progress.advance)
+            progress.end()
         _show(found, form, partial(verify_lines, everything=everything), output)
         _end(found.exit_code)
 

@@ -38,8 +38,8 @@ class Bridge:
 
     Args:
         sandbox: both APIs.
-        folder: for settings, ledger, report and STATE.
-        target: settings of the target beside addresses, key, ledger and report.
+        folder: for settings, store, report and STATE.
+        target: settings of the target beside addresses, key, store and report.
     """
 
     def __init__(self, sandbox: Sandbox, folder: Path, **target: Any) -> None:

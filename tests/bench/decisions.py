@@ -1,4 +1,4 @@
-"""Orders a second through `decide`, on one core: new ones, the same again, and one large group.
+"""Orders a second through `decide`, on one core: new ones, the same again, and one large account.
 
     python -m tests.bench.decisions [--contacts 1000] [--orders 12]
 
@@ -8,18 +8,19 @@ Counts processor time, so that a busy machine does not count.
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from datetime import UTC, datetime
 from typing import Any
 
 from target_chartmogul.billing.calendar import Interval, plus
 from target_chartmogul.billing.decisions import Decision, Holdings
-from target_chartmogul.sources.keap.account import Arrived, Catalog, Group
-from target_chartmogul.sources.keap.decide import decide
 from target_chartmogul.sources.keap.settings import MappingSettings
+from target_chartmogul.sources.keap.source import KeapSource
+from target_chartmogul.sources.protocol import Context, StoredRecord
 from tests.support.keap_rows import contact, order, payment, product, subscription, subscription_item
-from tests.support.worked_accounts import catalog_of, group_of
 
+SOURCE = KeapSource()
 BEGIN = datetime(2022, 1, 31, 12, tzinfo=UTC)
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 FLOOR = 5_000
@@ -37,31 +38,45 @@ def account(number: int, orders: int) -> dict[str, list[dict[str, Any]]]:
     return keap | {"subscriptions": [subscription(name, name, start_date="2022-01-31")]}
 
 
-def one_group(accounts: list[dict[str, list[dict[str, Any]]]]) -> Group:
-    return group_of({stream: [row for each in accounts for row in each[stream]] for stream in accounts[0]})
+def stored(keap: dict[str, list[dict[str, Any]]]) -> list[StoredRecord]:
+    """The records of an account as they lie in the store."""
+    found = []
+    for stream, rows in keap.items():
+        for row in rows:
+            read, number = SOURCE.read(stream, json.dumps(row).encode()), SOURCE.streams.index(stream)
+            found.append(StoredRecord(number, read.number, read.payload, gone=False, id_text=None))
+    return found
 
 
-def rate(groups: list[Group], catalog: Catalog) -> tuple[float, list[Decision]]:
-    orders = sum(len(group.orders) for group in groups)
-    arrived, settings = Arrived(subscriptions_whole=True), MappingSettings()
+def rate(
+    accounts: list[list[StoredRecord]], orders: int, held: list[Decision] | None = None
+) -> tuple[float, list[Decision]]:
+    """Orders a second, reading their records included, and what was decided."""
+    catalogue = SOURCE.catalogue(stored({"products": [product()]}), {})
+    context = Context(settings=MappingSettings(), now=NOW, complete_reads={"subscriptions": NOW})
+    before = held or [Decision() for _ in accounts]
     begin = time.process_time()
-    decisions = [decide(group, catalog, arrived, settings, NOW) for group in groups]
+    decisions = [
+        SOURCE.decide(
+            records,
+            Holdings(customers=each.customers, invoices=each.invoices, events=each.events),
+            each.memories or [],
+            catalogue,
+            context,
+        )
+        for records, each in zip(accounts, before, strict=True)
+    ]
     return orders / (time.process_time() - begin), decisions
 
 
 def measure(contacts: int = 1_000, orders: int = 12) -> dict[str, Any]:
-    """Orders a second: `new`, `again` (ChartMogul holds them), and `one_group` (all contacts tied together)."""
-    accounts = [account(number, orders) for number in range(1, contacts + 1)]
-    catalog = catalog_of({"products": [product()]})
-    groups = [group_of(each) for each in accounts]
-    rate(groups[:50], catalog)
-    new, decisions = rate(groups, catalog)
-    for group, decision in zip(groups, decisions, strict=True):
-        group.existing = Holdings(customers=decision.customers, invoices=decision.invoices, events=decision.events)
-        group.remembered = decision.remembered
-    again, _ = rate(groups, catalog)
-    large, _ = rate([one_group(accounts)], catalog)
-    return {"orders": contacts * orders, "new": round(new), "again": round(again), "one_group": round(large)}
+    """Orders a second: `new`, `again` (ChartMogul holds them), and `one_account` (all contacts decided as one)."""
+    accounts = [stored(account(number, orders)) for number in range(1, contacts + 1)]
+    rate(accounts[:50], 50 * orders)
+    new, decisions = rate(accounts, contacts * orders)
+    again, _ = rate(accounts, contacts * orders, decisions)
+    large, _ = rate([[record for each in accounts for record in each]], contacts * orders)
+    return {"orders": contacts * orders, "new": round(new), "again": round(again), "one_account": round(large)}
 
 
 def main() -> None:

@@ -88,7 +88,6 @@ def _planning(source: Path) -> Iterator[Timed]:
     for _ in range(TIMES):
         found = told("tests.bench.target_planning", source)
         yield "inbox", found["intake"]
-        yield "grouping", found["grouping"]
         yield "mapping and plan", found["planning"]
 
 

@@ -10,4 +10,4 @@ from tests.bench.decisions import FLOOR, measure
 @pytest.mark.bench
 def test_decide_keeps_its_pace() -> None:
     found = measure(contacts=400)
-    assert min(found["new"], found["again"], found["one_group"]) >= FLOOR, found
+    assert min(found["new"], found["again"], found["one_account"]) >= FLOOR, found

@@ -258,6 +258,11 @@ class Records:
         return self._marks.active
 
     @property
+    def awaits_input(self) -> bool:
+        """Whether the last input was cut off: the accounts that it touched wait for the next one (rule 1.8)."""
+        return self._file.row("SELECT 1 FROM mark WHERE why = ? LIMIT 1", (_ARRIVED,)) is not None
+
+    @property
     def has_forgotten(self) -> bool:
         """Whether a person was erased: what ChartMogul has of them is not in the store any more."""
         return bool(self._forgotten)

@@ -25,7 +25,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "apply": {"billing", "chartmogul", "failures", "plan", "settings", "sources", "store"},
     "report": {"billing", "failures", "plan", "settings", "sources", "store"},
     "checks": {
-        *("exit_codes", "failures", "settings_schema", "billing", "chartmogul", "sources", "store", "settings"),
+        *(
+            "exit_codes",
+            "failures",
+            "stopping",
+            "settings_schema",
+            "billing",
+            "chartmogul",
+            "sources",
+            "store",
+            "settings",
+        ),
         *("singer", "plan", "apply", "report"),
     },
 }
