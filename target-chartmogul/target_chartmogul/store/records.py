@@ -260,7 +260,7 @@ class Records:
     @property
     def awaits_input(self) -> bool:
         """Whether the last input was cut off: the accounts that it touched wait for the next one (rule 1.8)."""
-        return self._file.row("SELECT 1 FROM mark WHERE why = ? LIMIT 1", (_ARRIVED,)) is not None
+        return self._marks.await_input
 
     @property
     def has_forgotten(self) -> bool:
