@@ -67,13 +67,15 @@ def _target(given: Any, *, needs_key: bool = False) -> Iterator[TargetChartMogul
 @contextmanager
 def _quiet() -> Iterator[None]:
     """The SDK logs how it takes the settings, and that a key is missing, be it needed or not."""
-    logger = logging.getLogger(TargetChartMogul.name)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in (TargetChartMogul.name, "singer_sdk")]
+    levels = [each.level for each in loggers]
+    for each in loggers:
+        each.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for each, level in zip(loggers, levels, strict=True):
+            each.setLevel(level)
 
 
 def _show(found: Any, form: str, lines: Callable[[Any], Iterable[str]], output: str | None = None) -> None:

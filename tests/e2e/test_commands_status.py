@@ -74,7 +74,7 @@ def test_settings_of_a_command_come_from_the_environment_too(sandbox: Sandbox, t
     }
     for arguments in (("status", "--config", "ENV"), ("--config", "ENV", "status")):
         done = _run(*arguments, environment=environment)
-        assert done.returncode == 0, done.stderr
+        assert (done.returncode, done.stderr) == (0, "")
         assert f"Store {account.store}" in done.stdout
 
 
