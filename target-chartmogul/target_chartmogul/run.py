@@ -13,7 +13,13 @@ import msgspec
 
 from target_chartmogul import exit_codes
 from target_chartmogul.apply.applying import apply_plan, remember
-from target_chartmogul.apply.catching_up import begin_anew, bring_up_to_date, created, remember_processed
+from target_chartmogul.apply.catching_up import (
+    begin_anew,
+    bring_up_to_date,
+    created,
+    remember_processed,
+    send_failed_again,
+)
 from target_chartmogul.apply.journal import RunJournal
 from target_chartmogul.apply.opening import DATA_SOURCE, claim, data_source_of, failure_of
 from target_chartmogul.billing.changes import Kind
@@ -172,7 +178,7 @@ class Run:
         self._report_unplaced()
         self._catch_up()
         with ChangeFile(Path(self._scratch.name) / "changes.sqlite") as file:
-            changed = changed_names(begun.store, self.settings.mapping)
+            changed = changed_names(begun.store, self.settings.mapping) if received.whole else frozenset()
             plan = self._decide(received, file, changed)
             self._guard(plan, file, changed)
             if self.settings.dry_run:
@@ -181,7 +187,10 @@ class Run:
             journal = self._journal()
             failure = self._apply(file, journal)
             unsent = remember(self._source, begun.store, file, journal, self.now)
-            self._remember_run(journal)
+            if failure is None and self._stop.reason() is None and self._data_source is not None:
+                failure = self._send_failed_again(journal)
+            done = received.whole and not unsent and failure is None and self._stop.reason() is None
+            self._remember_run(journal, every_account=done and not self.settings.mapping.only_contacts)
             self._report_account(plan, file)
         stopped = self._stop.reason()
         if failure is None and (unsent or isinstance(stopped, StoppedError)):
@@ -252,7 +261,8 @@ class Run:
         new = file.created_customers(preflight.SAMPLE)
         self._begun.look.elsewhere(self._data_source, new)
         found = accidents(plan, file, store, self._source, self.settings.max_delete_share, changed, self.now)
-        if self._data_source is not None and not store.holdings.counts().get("customer"):
+        is_ours = store.holdings.counts().get("customer") or store.records.has_forgotten
+        if self._data_source is not None and not is_ours:
             anyone = client.get("/customers", {"data_source_uuid": self._data_source.uuid, "per_page": 1})
             found += guards.foreign_prefix(
                 customers=len(anyone.get("entries") or ()), prefix=self.settings.external_id_prefix
@@ -293,9 +303,21 @@ class Run:
             self._intake.progress.end()
         return None
 
-    def _remember_run(self, journal: RunJournal) -> None:
+    def _send_failed_again(self, journal: RunJournal) -> TargetChartMogulError | None:
+        """What ChartMogul found invalid after it had taken it; what ended that early, if anything did."""
+        begun = self._begun
+        try:
+            send_failed_again(begun.store, begun.client, self._wire(), self._source, self._report, journal)
+        except errors.StoppedError:
+            return None
+        except errors.ChartMogulError as error:
+            return failure_of(error)
+        return None
+
+    def _remember_run(self, journal: RunJournal, *, every_account: bool) -> None:
+        """Settings that differ are in force once every account was decided with them: until then they still differ."""
         store = self._begun.store
-        if not self.settings.mapping.only_contacts:
+        if every_account:
             decided_with(store, self.settings.mapping)
         if self._data_source is not None:
             remember_processed(store, self._begun.client, self._data_source, self._report, journal)

@@ -21,12 +21,12 @@ from tests.bench.run_rows import run_rows
 from tests.bench.size_rows import growth_rows, memory_rows
 from tests.bench.start_rows import meltano_rows, start_rows
 from tests.bench.store_rows import store_rows
-from tests.bench.target_rows import intake_rows, planning_rows
+from tests.bench.target_rows import inbox_rows, planning_rows
 
 MEASURES: dict[str, Callable[[Path], list[Row]]] = {
     "ceiling": ceiling_rows,
     "store": store_rows,
-    "intake": intake_rows,
+    "inbox": inbox_rows,
     "planning": planning_rows,
     "writing": writing_rows,
     "first-load": first_load_rows,

@@ -257,6 +257,11 @@ class Records:
         """Whether every stream was read to its end once (rule 1.8): before, nothing may be decided."""
         return self._marks.active
 
+    @property
+    def has_forgotten(self) -> bool:
+        """Whether a person was erased: what ChartMogul has of them is not in the store any more."""
+        return bool(self._forgotten)
+
     def finish_first_read(self) -> None:
         """From now on what arrives marks its account; the caller marks all of them once."""
         self._marks.set_active(active=True)
