@@ -30,7 +30,7 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     """What came of an input."""
 
     whole: bool
-    """It was not cut off."""
+    """It was not cut off; without one, the last one was not."""
     came: bool = True
     """There was one."""
     ready: bool
@@ -149,8 +149,13 @@ class Receiver:
 
     def without_input(self) -> Received:
         """There is no input: what an earlier one touched before it was cut off goes on waiting (rule 1.8)."""
-        ready = self._store.records.first_read_done
-        return Received(whole=False, came=False, ready=ready, complete_reads=self._complete_reads())
+        records = self._store.records
+        return Received(
+            whole=not records.awaits_input,
+            came=False,
+            ready=records.first_read_done,
+            complete_reads=self._complete_reads(),
+        )
 
     def _complete_reads(self) -> dict[str, datetime]:
         """When complete reads began; kept with the store when it changes anyhow, so that a quiet run writes nothing."""

@@ -258,6 +258,11 @@ class Records:
         return self._marks.active
 
     @property
+    def awaits_input(self) -> bool:
+        """Whether the last input was cut off: the accounts that it touched wait for the next one (rule 1.8)."""
+        return self._marks.await_input
+
+    @property
     def has_forgotten(self) -> bool:
         """Whether a person was erased: what ChartMogul has of them is not in the store any more."""
         return bool(self._forgotten)

@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"billing", "failures", "exit_codes"},
     "chartmogul": {"billing", "failures"},
     "sources": {"billing", "failures"},
-    "settings": {"failures", "settings_schema", "sources"},
+    "settings": {"billing", "failures", "settings_schema", "sources"},
     "singer": {"billing", "failures", "progress", "sources", "store"},
     "plan": {"billing", "failures", "sources", "store"},
     "apply": {"billing", "chartmogul", "failures", "plan", "settings", "sources", "store"},
