@@ -88,6 +88,7 @@ class PageFeed:
     """
 
     def __init__(self, client: KeapClient, listing: Listing, reader: RowReader) -> None:
+        self._client = client
         self._stop = client.stop
         self._closed = False
         self._queue: Queue[Page | BaseException | None] = Queue(maxsize=PAGES_AHEAD)
@@ -105,6 +106,7 @@ class PageFeed:
             try:
                 item = self._queue.get(timeout=0.25)
             except Empty:
+                self._client.check_stuck()
                 continue
             if item is None:
                 return
