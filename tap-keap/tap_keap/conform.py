@@ -139,6 +139,8 @@ def fixers_of(schema: Schema, path: str = "") -> list[Callable[[Row], None]]:
             inner = fixers_of(part["items"], f"{place}[].")
             if inner:
                 fixers.append(_nested_fixer(name, inner, is_list=True))
+        elif types_of(part) - {"null"} == {"number"}:
+            fixers.append(_number_checker(name, place))
         elif python_type(part, "Part") is Any:
             fixers.append(_depth_checker(name, place))
     return fixers
@@ -147,6 +149,15 @@ def fixers_of(schema: Schema, path: str = "") -> list[Callable[[Row], None]]:
 def whole_row_checker(row: Row) -> None:
     """Check the depth of a row whose unknown fields are kept."""
     check_depth(row, "")
+
+
+def _number_checker(name: str, place: str) -> Callable[[Row], None]:
+    def check(row: Row) -> None:
+        value = row.get(name)
+        if value is not None and abs(value.adjusted()) > MOST_DIGITS:
+            raise RowError(f"field {place}: expected number")
+
+    return check
 
 
 def _depth_checker(name: str, place: str) -> Callable[[Row], None]:

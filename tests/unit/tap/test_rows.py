@@ -170,3 +170,10 @@ def test_amounts_are_exact(text: str) -> None:
     amount = page.rows[0]["amount"]
     assert isinstance(amount, Decimal)
     assert amount == Decimal(text)
+
+
+@pytest.mark.parametrize("text", ["1e999999999", "1e-999999999", '"1e999999999"'])
+def test_a_number_that_no_reader_could_spell_out(text: str) -> None:
+    page = reader("payments").read(f'{{"payments": [{{"id": "1", "amount": {text}}}, {{"id": "2"}}]}}'.encode())
+    assert page.rejected == [("1", "field amount: expected number")]
+    assert [row["id"] for row in page.rows] == ["2"]
