@@ -38,7 +38,7 @@ def test_about_names_every_setting_once() -> None:
 @pytest.mark.parametrize(
     ("settings", "code", "words"),
     [
-        ({"api_kee": "x"}, 2, ["unknown setting `api_kee`", "did you mean `api_key`"]),
+        ({"api_kee": "x"}, 2, ["Unknown setting `api_kee`", "did you mean `api_key`"]),
         ({"churn_fallback": "paid"}, 2, ["churn_fallback", "`paid_through`"]),
         ({"date_timezone": "Mars/Olympus"}, 2, ["date_timezone"]),
         ({"cancellation_overrides": {"5": "soon"}}, 2, ["cancellation_overrides.5"]),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import errno
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TextIO
 
 import msgspec
+
+from target_chartmogul.machine import OutputError
 
 MARKER: Final = "keap_read"
 """Key of STATE under which `tap-keap` says what it read: `selected`, `complete` and `start_date`."""
@@ -79,7 +82,11 @@ class StateKeeper:
         )
 
     def emit(self, value: Mapping[str, Any] | None = None, output: TextIO | None = None) -> None:
-        """Write a STATE as one line: the latest, or another one; the same one twice in a row is written once."""
+        """Write a STATE as one line: the latest, or another one; the same one twice in a row is written once.
+
+        Raises:
+            OutputError: nobody takes it.
+        """
         chosen = self._latest if value is None else value
         if chosen is None:
             return
@@ -87,8 +94,15 @@ class StateKeeper:
         if line == self._emitted:
             return
         stream = output or sys.stdout
-        stream.write(line.decode() + "\n")
-        stream.flush()
+        try:
+            stream.write(line.decode() + "\n")
+            stream.flush()
+        except BrokenPipeError:
+            raise OutputError("the reader of this target's STATE is gone; its own messages say why") from None
+        except (OSError, ValueError) as error:
+            full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+            why = "the disk is full" if full else type(error).__name__
+            raise OutputError(f"the STATE cannot be written to this target's output: {why}") from None
         self._emitted = line
 
 
