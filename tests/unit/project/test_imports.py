@@ -23,11 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "chartmogul": {"billing", "failures"},
     "sources": {"billing", "failures"},
     "settings": {"billing", "failures", "settings_schema", "sources"},
-<<<<<<< HEAD
-    "singer": {"billing", "failures", "progress", "sources", "store"},
-=======
     "singer": {"billing", "failures", "machine", "progress", "sources", "store"},
->>>>>>> 7f855541cf23fab2d96429d1d5ff0f2d6f9fbc75
     "plan": {"billing", "failures", "sources", "store"},
     "apply": {"billing", "chartmogul", "failures", "plan", "settings", "sources", "store"},
     "report": {"billing", "failures", "plan", "settings", "sources", "store"},

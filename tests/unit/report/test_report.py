@@ -15,11 +15,8 @@ from target_chartmogul.billing.decisions import Note, Reject
 from target_chartmogul.billing.objects import Customer
 from target_chartmogul.report.builder import ReportBuilder
 from target_chartmogul.report.lists import LISTS
-<<<<<<< HEAD
 from target_chartmogul.report.months import month_table
-=======
 from target_chartmogul.report.place import ReportPlace
->>>>>>> 7f855541cf23fab2d96429d1d5ff0f2d6f9fbc75
 from target_chartmogul.report.spool import without_addresses
 from tests.unit.sources.keap.churn_cases import NOW, order
 
@@ -97,24 +94,10 @@ def test_rule_7_1_rejects_say_what_to_do_and_count_once_unless_accepted(builder,
     assert not report.has_rejects
     for _ in range(2):
         report.reject(Reject(stream="orders", id="2", field="currency", reason="is missing"))
-<<<<<<< HEAD
     entry = {"stream": "orders", "record": "2", "field": "currency", "reason": "is missing", "rule": "1.5", "id": "x"}
     report.outstanding("rejects", entry, since="2026-01-01T00:00:00Z", new=False)
-    assert report.rejects_that_count == 1
-    found = document(report, tmp_path)
-=======
     assert report.rejects_in_words() == "1 rejected record"
-    refusal = Refusal(status=422, field="date", reason="Date is in the future")
-    for number, records, told in (
-        ("1", ["orders:3"], refusal),
-        ("2", ["orders:4", "orders:3"], refusal),
-        ("3", ["orders:9"], Refusal(status=None, field="", reason="no answer", uncertain=True)),
-    ):
-        made_of[:] = [records]
-        report.refused(create(invoice(number)), told)
     found = document(report, tmp_path)
-    assert report.rejects_in_words() == "1 rejected record and 2 objects that ChartMogul refused"
->>>>>>> 7f855541cf23fab2d96429d1d5ff0f2d6f9fbc75
     assert [(each["id"], each["accepted"]) for each in found["rejects"]] == [("1", True), ("2", False)]
     assert all("currency" in each["what_to_do"] for each in found["rejects"])
 
@@ -135,11 +118,8 @@ def test_rule_7_2_a_refusal_of_this_run_takes_its_day_from_the_store(builder, tm
         ("of an earlier run", "2026-01-01T00:00:00Z", False, True),
         (other.external_id, None, True, False),
     ]
-<<<<<<< HEAD
     assert found[0]["what_to_do"] != found[2]["what_to_do"]
-    assert report.rejects_that_count == 2
-=======
-    assert found["refusals"][0]["what_to_do"] != found["refusals"][2]["what_to_do"]
+    assert report.rejects_in_words() == "2 objects that ChartMogul refused"
 
 
 def test_rule_1_5_what_is_outstanding_says_since_when(builder, tmp_path):
@@ -161,7 +141,6 @@ def test_rule_1_5_what_is_outstanding_says_since_when(builder, tmp_path):
     ]
     assert [(each["id"], each["since"]) for each in found["rejects"]] == [("6", "2026-05-02T00:00:00Z")]
     assert [(each["id"], each["since"]) for each in found["refusals"]] == [("7", "2026-05-03T00:00:00Z")]
->>>>>>> 7f855541cf23fab2d96429d1d5ff0f2d6f9fbc75
 
 
 def test_rule_1_5_records_that_wait_are_no_rejects(builder, tmp_path):
