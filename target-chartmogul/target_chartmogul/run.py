@@ -178,7 +178,7 @@ class Run:
         self._report_unplaced()
         self._catch_up()
         with ChangeFile(Path(self._scratch.name) / "changes.sqlite") as file:
-            changed = changed_names(begun.store, self.settings.mapping)
+            changed = changed_names(begun.store, self.settings.mapping) if received.whole else frozenset()
             plan = self._decide(received, file, changed)
             self._guard(plan, file, changed)
             if self.settings.dry_run:
@@ -189,7 +189,8 @@ class Run:
             unsent = remember(self._source, begun.store, file, journal, self.now)
             if failure is None and self._stop.reason() is None and self._data_source is not None:
                 failure = self._send_failed_again(journal)
-            self._remember_run(journal)
+            done = received.whole and not unsent and failure is None and self._stop.reason() is None
+            self._remember_run(journal, every_account=done and not self.settings.mapping.only_contacts)
             self._report_account(plan, file)
         stopped = self._stop.reason()
         if failure is None and (unsent or isinstance(stopped, StoppedError)):
@@ -313,9 +314,10 @@ class Run:
             return failure_of(error)
         return None
 
-    def _remember_run(self, journal: RunJournal) -> None:
+    def _remember_run(self, journal: RunJournal, *, every_account: bool) -> None:
+        """Settings that differ are in force once every account was decided with them: until then they still differ."""
         store = self._begun.store
-        if not self.settings.mapping.only_contacts:
+        if every_account:
             decided_with(store, self.settings.mapping)
         if self._data_source is not None:
             remember_processed(store, self._begun.client, self._data_source, self._report, journal)

@@ -229,12 +229,14 @@ def _instant(name: str, value: str) -> datetime:
 
 
 def _currency(value: str) -> str:
-    from iso4217 import Currency  # noqa: PLC0415
+    from target_chartmogul.billing import money  # noqa: PLC0415 - a run without the setting starts sooner
 
+    code = value.strip().upper()
     try:
-        return Currency(value.upper()).code
-    except ValueError:
+        money.minor_units(code)
+    except money.UnknownCurrencyError:
         raise ConfigurationError("setting `currency` must be an ISO 4217 code like USD") from None
+    return code
 
 
 def changed_from_defaults(settings: MappingSettings) -> dict[str, Any]:
