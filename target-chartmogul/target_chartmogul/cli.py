@@ -12,6 +12,7 @@ from typing import Any, Final
 import click
 import msgspec
 
+from target_chartmogul.log_lines import one_line
 from target_chartmogul.settings import load
 from target_chartmogul.target import TargetChartMogul
 
@@ -83,7 +84,7 @@ def _show(found: Any, form: str, lines: Callable[[Any], Iterable[str]], output: 
     if form == "json":
         text = msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
     else:
-        text = "\n".join(lines(found))
+        text = "\n".join(one_line(line) for line in lines(found))
     if output is None:
         click.echo(text)
     else:
@@ -107,7 +108,7 @@ def _sync(config: Any) -> None:
     with _target(config, needs_key=True) as target:
         with reading(target.settings, decided=True) as opened:
             source = opened.source
-        _end(target.sync(source))
+        target.sync(source)
 
 
 @click.command("status", short_help="Show what the store holds, and what is due.")
@@ -140,7 +141,7 @@ def _explain(record: str, config: Any) -> None:
 
     with _target(config) as target, reading(target.settings) as opened:
         for line in explain(opened, record):
-            click.echo(line)
+            click.echo(one_line(line))
 
 
 @click.command("verify", short_help="Compare the store with ChartMogul.")
@@ -191,7 +192,7 @@ def _forget(contact: str, config: Any, *, yes: bool) -> None:
         if not yes:
             if not sys.stdin.isatty():
                 raise click.UsageError("this cannot be undone, and there is no terminal to ask on: add `--yes`")
-            files = "".join(f", and the file {path.name}" for path in files_with_people(settings))
+            files = "".join(f", and the file {name}" for name in files_with_people(settings))
             click.confirm(f"Erase {whom.record}, all records that name it{files}? This cannot be undone.", abort=True)
         erased = forget(settings, source, whom)
     total = sum(erased.records.values())

@@ -87,7 +87,7 @@ def _compared(sizes: Sizes, small: Iterator[Timed], large: Iterator[Timed]) -> l
 def _planning(source: Path) -> Iterator[Timed]:
     for _ in range(TIMES):
         found = told("tests.bench.target_planning", source)
-        yield "inbox", found["intake"]
+        yield "intake", found["intake"]
         yield "mapping and plan", found["planning"]
 
 

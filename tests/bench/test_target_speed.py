@@ -1,4 +1,4 @@
-"""The target from its input to its plan: records into the inbox, orders planned, memory, growth, start."""
+"""The target from its input to its plan: records into the store, orders planned, memory, growth, start."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def rehearsed(sandbox: Sandbox, folder: Path, source: Path) -> tuple[float, int]
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss // 1024
 
 
-def test_records_into_the_inbox_beside_the_sdks_default(folder: Path) -> None:
+def test_records_into_the_store_beside_the_sdks_default(folder: Path) -> None:
     source = singer(folder, SMALL)
     ours = max((told("tests.bench.target_intake", source) for _ in range(3)), key=lambda each: -each["cpu"])
     short = folder / "short.jsonl"

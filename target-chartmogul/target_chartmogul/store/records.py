@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from hashlib import blake2b
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -178,11 +178,11 @@ class Records:
                 self._links.add(links)
             self._marks.arrived(touched)
 
-    def commit(self, unfinished_reads: Iterable[int] = ()) -> None:
+    def commit(self, unfinished_reads: Collection[int] = ()) -> None:
         """Make all of it last, before a STATE goes out.
 
         Args:
-            unfinished_reads: streams whose versioned read that STATE calls unfinished.
+            unfinished_reads: versions that this STATE names.
         """
         self.flush()
         self._reads.keep(unfinished_reads)

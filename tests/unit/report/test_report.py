@@ -14,9 +14,9 @@ from target_chartmogul.billing.changes import Change, Refusal
 from target_chartmogul.billing.decisions import Note, Reject
 from target_chartmogul.billing.objects import Customer
 from target_chartmogul.report.builder import ReportBuilder
-from target_chartmogul.report.document import json_path
 from target_chartmogul.report.lists import LISTS
 from target_chartmogul.report.months import month_table
+from target_chartmogul.report.place import ReportPlace
 from target_chartmogul.report.spool import without_addresses
 from tests.unit.sources.keap.churn_cases import NOW, order
 
@@ -96,7 +96,7 @@ def test_rule_7_1_rejects_say_what_to_do_and_count_once_unless_accepted(builder,
         report.reject(Reject(stream="orders", id="2", field="currency", reason="is missing"))
     entry = {"stream": "orders", "record": "2", "field": "currency", "reason": "is missing", "rule": "1.5", "id": "x"}
     report.outstanding("rejects", entry, since="2026-01-01T00:00:00Z", new=False)
-    assert report.rejects_that_count == 1
+    assert report.rejects_in_words() == "1 rejected record"
     found = document(report, tmp_path)
     assert [(each["id"], each["accepted"]) for each in found["rejects"]] == [("1", True), ("2", False)]
     assert all("currency" in each["what_to_do"] for each in found["rejects"])
@@ -119,7 +119,28 @@ def test_rule_7_2_a_refusal_of_this_run_takes_its_day_from_the_store(builder, tm
         (other.external_id, None, True, False),
     ]
     assert found[0]["what_to_do"] != found[2]["what_to_do"]
-    assert report.rejects_that_count == 2
+    assert report.rejects_in_words() == "2 objects that ChartMogul refused"
+
+
+def test_rule_1_5_what_is_outstanding_says_since_when(builder, tmp_path):
+    """Of an earlier run too: rejects and refusals count for the exit code, what waits for its day does not."""
+    report = builder()
+    waiting = {"stream": "orders", "record": "5", "reason": "future", "rule": "1.5", "due": "2026-07-01T00:00:00Z"}
+    report.outstanding("waiting", {"id": "orders:5", **waiting}, since="2026-05-01T00:00:00Z", new=False)
+    assert not report.has_rejects
+    rejected = {"stream": "orders", "record": "6", "field": "total", "reason": "is missing", "rule": "1.5"}
+    report.outstanding("rejects", {"id": "orders:6:total", **rejected}, since="2026-05-02T00:00:00Z", new=False)
+    assert report.rejects_in_words() == "1 rejected record"
+    refused = {"kind": "invoice", "action": "create", "records": ["orders:7"], "status": 422, "field": "date"}
+    refused |= {"id": "invoice:7", "reason": "Date is in the future", "rule": "1.5"}
+    report.outstanding("refusals", refused, since="2026-05-03T00:00:00Z", new=False)
+    assert report.rejects_in_words() == "1 rejected record and 1 object that ChartMogul refused"
+    found = document(report, tmp_path)
+    assert [(each["id"], each["since"], each["new"]) for each in found["waiting"]] == [
+        ("5", "2026-05-01T00:00:00Z", False)
+    ]
+    assert [(each["id"], each["since"]) for each in found["rejects"]] == [("6", "2026-05-02T00:00:00Z")]
+    assert [(each["id"], each["since"]) for each in found["refusals"]] == [("7", "2026-05-03T00:00:00Z")]
 
 
 def test_rule_1_5_records_that_wait_are_no_rejects(builder, tmp_path):
@@ -222,11 +243,19 @@ def test_rule_7_1_the_file_is_whole_or_the_old_one(builder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("given", "json_file"),
-    [("out/report.html", "out/report.json"), ("r.HTM", "r.json"), ("r.json", "r.json"), ("r", "r")],
+    ("given", "json_name", "page_name"),
+    [
+        ("out/report.html", "report.json", "report.html"),
+        ("out/r.HTM", "r.json", "r.HTM"),
+        ("r.json", "r.json", "r.html"),
+        ("r", "r", "r.html"),
+        ("memory://bucket/r.json", "r.json", "r.html"),
+    ],
 )
-def test_rule_7_1_the_json_stands_beside_the_page(given, json_file):
-    assert json_path(given) == Path(json_file)
+def test_rule_7_1_the_json_and_the_page_are_beside_each_other(given, json_name, page_name):
+    place = ReportPlace(given)
+    assert (place.json_name, place.page_name) == (json_name, page_name)
+    assert place.where(page_name) == given.rpartition("/")[0] + ("/" if "/" in given else "") + page_name
 
 
 def test_rule_7_1_many_threads_lose_nothing(builder, tmp_path):
