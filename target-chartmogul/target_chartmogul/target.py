@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -44,6 +45,7 @@ class TargetChartMogul(ReceivingTarget):
     ]
 
     def __init__(self, *, needs_key: bool = True, **arguments: Any) -> None:
+        settings.check_environment(os.environ)
         # `settings` checks what the SDK would, with messages that never hold a value.
         super().__init__(**{**arguments, "validate_config": False})
         self.settings = settings.load(self.config, needs_key=needs_key)
