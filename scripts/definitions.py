@@ -201,10 +201,15 @@ def table(description: dict[str, Any]) -> str:
 
 
 def exit_codes(plugin: str) -> str:
-    """A Markdown table of the plugin's exit codes, from its enumeration."""
+    """A Markdown table of the plugin's exit codes, from the file that declares them."""
     module = importlib.import_module(f"{plugin.replace('-', '_')}.exit_codes")
-    rows = [f"| {code.value} | {code.meaning} |" for code in module.ExitCode]
-    return "\n".join(["| code | meaning |", "|---|---|", *rows]) + "\n"
+    if hasattr(module, "MEANINGS"):
+        head, rows = ["code", "meaning", "what to do"], [(code, *text) for code, text in module.MEANINGS.items()]
+    else:
+        head, rows = ["code", "meaning"], [(code.value, code.meaning) for code in module.ExitCode]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(map(str, row)) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
 
 
 def env_block(plugin: str, description: dict[str, Any]) -> str:

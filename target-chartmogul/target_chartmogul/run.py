@@ -41,7 +41,7 @@ from target_chartmogul.failures import (
 )
 from target_chartmogul.plan import guards
 from target_chartmogul.plan.change_file import ChangeFile
-from target_chartmogul.plan.deciding import Plan, accidents, changed_names, decide, decided_with, settings_note
+from target_chartmogul.plan.deciding import Plan, accidents, changed_names, decide, decided_with, settings_note, trying
 from target_chartmogul.report.builder import ReportBuilder
 from target_chartmogul.report.place import ReportPlace
 from target_chartmogul.report.saving import save_report
@@ -190,7 +190,9 @@ class Run:
         self._report_unplaced()
         self._catch_up()
         with ChangeFile(Path(self._scratch.name) / "changes.sqlite") as file:
-            changed = changed_names(begun.store, self.settings.mapping) if received.whole else frozenset()
+            differing = changed_names(begun.store, self.settings.mapping)
+            trying(begun.store, differing)
+            changed = differing if received.whole else frozenset()
             plan = self._decide(received, file, changed)
             self._guard(plan, file, changed)
             if self.settings.dry_run:

@@ -215,6 +215,10 @@ def _mapping(given: Mapping[str, Any]) -> MappingSettings:
     for name in _ID_LISTS:
         if name in values:
             values[name] = tuple(str(each) for each in values[name])
+    if not all(each.isdecimal() and each.isascii() for each in values.get("only_contacts", ())):
+        raise ConfigurationError(
+            "setting `only_contacts` must be a list of Keap's contact ids, which are whole numbers"
+        )
     if "plan_change_products" in values:
         values["plan_change_products"] = tuple(
             tuple(str(each) for each in group) for group in values["plan_change_products"]

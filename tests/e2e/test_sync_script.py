@@ -103,8 +103,8 @@ def test_a_lost_store_is_healed_by_a_second_run(checkout: Checkout) -> None:
     [
         ({"TARGET_CHARTMOGUL_API_KEY": "not-the-key"}, 3),
         ({"TAP_KEAP_API_KEY": "not-the-key"}, 3),
-        ({"TARGET_CHARTMOGUL_DRYRUN": "true"}, 2),
-        ({"TARGET_CHARTMOGUL_API_URL": "http://127.0.0.1:9/v1"}, 4),
+        pytest.param({"TARGET_CHARTMOGUL_DRYRUN": "true"}, 2, marks=pytest.mark.long),
+        pytest.param({"TARGET_CHARTMOGUL_API_URL": "http://127.0.0.1:9/v1"}, 4, marks=pytest.mark.long),
     ],
 )
 def test_it_ends_with_the_plugins_own_code(checkout: Checkout, settings: dict[str, str], code: int) -> None:

@@ -251,13 +251,13 @@ def test_drift_is_reported_and_stays_until_it_is_resent(bridge: Bridge) -> None:
 
 
 def test_holdings_are_listed_anew_when_they_are_old(bridge: Bridge) -> None:
-    """An edit changes no number: it is found by the listing after `relist_days`."""
+    """An edit changes no number: it is found by the listing after `relist_days`, and reported while it lasts."""
     rows = club_account(2)
     reporting(bridge)
     bridge.good(account_messages(rows))
     named = {"kind": "customer", "external_id": "2", "changes": {"name": "By hand"}}
     bridge.sandbox.control("POST", "chartmogul/edit", named)
-    for now, listed in (("2026-03-26T08:00:00Z", []), ("2026-03-28T08:00:00Z", ["2"]), ("2026-03-29T08:00:00Z", [])):
+    for now, listed in (("2026-03-26T08:00:00Z", []), ("2026-03-28T08:00:00Z", ["2"]), ("2026-03-29T08:00:00Z", ["2"])):
         bridge.clock(now)
         bridge.sandbox.clear_requests()
         bridge.good(quiet(rows))
@@ -288,7 +288,7 @@ def test_nothing_secret_or_personal_in_any_output(bridge: Bridge) -> None:
 def test_a_stream_map_that_fails_is_the_users_mistake(bridge: Bridge) -> None:
     done = bridge.run(account_messages(club_account(2)), stream_maps={"contacts": {"given_name": "int(given_name)"}})
     assert done.code == 2
-    assert "setting `stream_maps`: a record of contacts cannot be mapped (ValueError)" in done.stderr
+    assert "Setting `stream_maps`: a record of contacts cannot be mapped (ValueError)" in done.stderr
 
 
 def test_stream_maps_change_records_on_their_way(bridge: Bridge) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import errno
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, TextIO
 
 import msgspec
@@ -59,14 +59,19 @@ class StateKeeper:
         """Stream -> entry (JSON, sorted) of the state that the tap began with, where it spares some reading."""
         return dict(_entries(self._first or {}))
 
+    def forget(self, stream: str) -> None:
+        """Have the next run read this stream from the beginning."""
+        bookmarks = _bookmarks(self._latest or {})
+        if stream in bookmarks:
+            bookmarks[stream] = None
+
     def entries(self) -> dict[str, bytes]:
         """The same of the STATE to pass on."""
         return dict(_entries(self._latest or {}))
 
-    def unfinished_reads(self, streams: Iterable[str]) -> list[str]:
-        """Streams whose entry names a version: a read that a later run may resume."""
-        bookmarks = _bookmarks(self._latest or {})
-        return [each for each in streams if _names_a_version(bookmarks.get(each))]
+    def versions(self) -> frozenset[int]:
+        """Versions that the STATE to pass on names: of reads that a later run may resume, by whatever stream's name."""
+        return frozenset(_versions(_bookmarks(self._latest or {})))
 
     @property
     def tap_read(self) -> TapRead | None:
@@ -115,12 +120,13 @@ def _entries(value: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
             yield stream, _ENCODE(kept)
 
 
-def _names_a_version(entry: Any) -> bool:
+def _versions(entry: Any) -> Iterator[int]:
     if isinstance(entry, dict):
-        return any(
-            (key.endswith("version") and found is not None) or _names_a_version(found) for key, found in entry.items()
-        )
-    return False
+        for key, found in entry.items():
+            if key.endswith("version") and isinstance(found, int):
+                yield found
+            else:
+                yield from _versions(found)
 
 
 def _bookmarks(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""One form of an amount everywhere."""
+"""Amounts, in one form everywhere, and tables for the terminal."""
 
 from __future__ import annotations
 
 import pytest
 
-from target_chartmogul.report.text import money
+from target_chartmogul.report.text import money, table
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,16 @@ def test_sign_and_code_can_be_chosen() -> None:
     assert money(500, "USD", sign=True) == "+5.00 USD"
     assert money(0, "USD", sign=True) == "0.00 USD"
     assert money(500, "JPY", sign=True, code=False) == "+5"
+
+
+def test_a_table_aligns_words_left_and_numbers_right() -> None:
+    rows = [("orders", "1.00"), ("x", "1,000.00")]
+    assert list(table(("what", "sum"), rows)) == [
+        "  what         sum",
+        "  orders      1.00",
+        "  x       1,000.00",
+    ]
+
+
+def test_a_table_without_rows_is_its_head() -> None:
+    assert list(table(("a", "b"), [])) == ["  a  b"]
