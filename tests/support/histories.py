@@ -47,9 +47,7 @@ class History:
     def __init__(self, seed: int, *, forgets: bool) -> None:
         self.chance = random.Random(seed)
         self._forgets = forgets
-        rows = generate_account(
-            seed, contacts=self.chance.randint(2, 5), months=self.chance.randint(3, 9), now=BEGIN
-        )
+        rows = generate_account(seed, contacts=self.chance.randint(2, 5), months=self.chance.randint(3, 9), now=BEGIN)
         self.moments = [Moment(BEGIN, rows)]
         for step in range(self.chance.randint(1, 4)):
             self.moments.append(self._next(self.moments[-1], seed * 1000 + step))
@@ -71,7 +69,9 @@ class History:
         for moment in self.moments:
             lost = {row["id"]: row for row in moment.rows["subscriptions"]}
             there = {row["id"] for row in rows["subscriptions"]}
-            editor.removed |= {("subscriptions", key): copy.deepcopy(row) for key, row in lost.items() if key not in there}
+            editor.removed |= {
+                ("subscriptions", key): copy.deepcopy(row) for key, row in lost.items() if key not in there
+            }
         edits = tuple(editor.edit() for _ in range(self.chance.randint(0, 6)))
         for stream, field in CHANGED.items():
             for row in rows[stream]:
@@ -92,6 +92,4 @@ class History:
 
     def versions(self, stream: str, row_id: str) -> list[dict[str, Any] | None]:
         """A row as it was at each moment, None where it was not there."""
-        return [
-            next((row for row in moment.rows[stream] if row["id"] == row_id), None) for moment in self.moments
-        ]
+        return [next((row for row in moment.rows[stream] if row["id"] == row_id), None) for moment in self.moments]

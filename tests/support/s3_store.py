@@ -13,9 +13,7 @@ from moto.server import ThreadedMotoServer
 
 
 @contextmanager
-def s3_store(
-    monkeypatch: pytest.MonkeyPatch, bucket: str, wrap: Callable[[Any], Any] | None = None
-) -> Iterator[Any]:
+def s3_store(monkeypatch: pytest.MonkeyPatch, bucket: str, wrap: Callable[[Any], Any] | None = None) -> Iterator[Any]:
     """A client of a service with one empty bucket; the environment leads there.
 
     Args:

@@ -98,14 +98,13 @@ def _contacts_of(history: History, orders: set[str]) -> set[str]:
 
 
 def _subscriptions_of(history: History, orders: set[str]) -> set[str]:
-    named = {
+    return {
         item["subscription_id"]
         for moment in history.moments
         for row in moment.rows["orders"]
         if row["id"] in orders
         for item in row["order_items"]
     }
-    return named
 
 
 def _sharing_payments(history: History, orders: set[str]) -> set[str]:
