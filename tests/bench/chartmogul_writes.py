@@ -31,7 +31,7 @@ PEER_CUSTOMERS = 30
 
 def ours(sandbox: Sandbox, customers: int) -> dict[str, Any]:
     """Requests a second of apply: each customer with one invoice."""
-    with tempfile.TemporaryDirectory() as folder:  # as beside a ledger, where processes meet
+    with tempfile.TemporaryDirectory() as folder:  # as beside a store, where processes meet
         gate = RequestGate(Path(folder), "bench")
         client = ChartMogulClient(sandbox.chartmogul_api_key, sandbox.chartmogul_url, gate=gate)
         return _write(sandbox, client, customers)
