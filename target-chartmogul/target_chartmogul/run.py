@@ -94,6 +94,7 @@ class Run:
         self._intake = intake
         self._state = state
         self._stop = stop
+        self._report_place = ReportPlace(settings.report_path) if settings.report_path is not None else None
         self._place = StorePlace(
             settings.store_path,
             SourceNodes(source.links_of, source.owner_node, source.subject_node, source.contact_stream),
@@ -107,7 +108,6 @@ class Run:
             dry_run=settings.dry_run,
             accepted=settings.accepted_rejects,
         )
-        self._report_place = ReportPlace(settings.report_path) if settings.report_path is not None else None
         self._begin_result: _Begun | None = None
         self._data_source: DataSource | None = None
         self._known_drift: frozenset[tuple[Kind, str, bool]] = frozenset()

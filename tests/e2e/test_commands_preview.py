@@ -176,7 +176,7 @@ def test_rule_7_4_a_preview_writes_the_report_and_its_page(synced: Synced, tmp_p
 @pytest.mark.parametrize(
     ("assignment", "words"),
     [
-        ("interval=subscription", "unknown setting `interval`; did you mean `interval_source`?"),
+        ("interval=subscription", "Unknown setting `interval`; did you mean `interval_source`?"),
         ("interval_source", "NAME=VALUE"),
         ("interval_source=both", "one of `product`, `subscription`"),
         ("exclude_products=x", "must be a list as JSON"),

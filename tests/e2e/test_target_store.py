@@ -174,7 +174,7 @@ def test_a_full_disk(bridge: Bridge, kilobytes: int) -> None:
     done = run_fresh(bridge.folder, bridge.config(), messages, limit=leave_room)
     assert done.code == 4, done.stderr
     assert "Traceback" not in done.stderr
-    assert done.last_line.startswith("target-chartmogul: ")
+    assert " | ERROR " in done.last_line
     assert "store" in done.last_line or "disk" in done.last_line
     bridge.good(messages)
     content = bridge.content()
