@@ -27,8 +27,12 @@ MAX_TRIES = 8
 LONGEST_WAIT = 60.0
 LONGEST_ASKED_WAIT = 600.0
 """Seconds that Keap may ask to wait; for longer waits the run ends and says when to come back."""
-UNREACHABLE_AFTER = 8.0
+UNREACHABLE_AFTER = 7.0
 """Seconds after which a host that has never answered in this run counts as unreachable."""
+FIRST_WAITS = 1.5
+"""Longest wait between two tries while the host has never answered."""
+GRACE = 30.0
+"""Seconds behind `request_timeout` after which a request counts as stuck: time to resolve names and to connect."""
 SMALLEST_PAGE = 50
 T = TypeVar("T")
 
@@ -101,6 +105,7 @@ class KeapClient:
         self._user_agent = user_agent or f"tap-keap/{importlib.metadata.version('tap-keap')}"
         self._local = threading.local()
         self._answered = False
+        self._deadlines: dict[int, tuple[float, PageRequest]] = {}
 
     def fetch(self, page: PageRequest, read: Callable[[bytes], T]) -> T:
         """What `read` makes of one page, tried again while that can help.
@@ -125,11 +130,11 @@ class KeapClient:
             headers = {**self._authenticator.headers(), "User-Agent": self._user_agent, "Accept": "application/json"}
             wait, slow = next(waits), False
             try:
-                answer = get(self._session(), self._base + page.path + page.query(), headers, self._timeout)
+                answer = self._get(page, headers)
             except FAILURES as error:
                 trouble = str(error) if isinstance(error, UnusableAnswerError) else type(error).__name__
                 slow = is_slow(error)
-                self._check_reachable(error, started)
+                self._check_reachable(error, started, last=attempt + 1 == MAX_TRIES)
             else:
                 self._answered = True
                 self.budget.observe(answer.headers)
@@ -156,12 +161,33 @@ class KeapClient:
                 continue
             if attempt + 1 < MAX_TRIES:
                 pause = backoff.full_jitter(wait) if trouble != "429" else wait + backoff.full_jitter(1.0)
+                if not self._answered:
+                    pause = min(pause, FIRST_WAITS)
                 logger.warning("%s: %s; trying again in %.1f s (try %d)", page, trouble, pause, attempt + 2)
                 self.stop.sleep(pause)
         advice = " Set a smaller `page_size` or a longer `request_timeout`." if timeouts else ""
         raise ServiceError(f"{page} failed after {MAX_TRIES} tries, last with {trouble}.{advice}")
 
-    def _check_reachable(self, error: Exception, started: float) -> None:
+    def check_stuck(self) -> None:
+        """To be asked by whoever waits for a thread: an answer whose headers trickle holds it for ever.
+
+        Raises:
+            ServiceError: naming the request.
+        """
+        now = time.monotonic()
+        for deadline, page in list(self._deadlines.values()):
+            if now > deadline:
+                raise ServiceError(f"{page}: the answer began, but did not come to an end within `request_timeout`.")
+
+    def _get(self, page: PageRequest, headers: Mapping[str, str]) -> Answer:
+        thread = threading.get_ident()
+        self._deadlines[thread] = (time.monotonic() + self._timeout + GRACE, page)
+        try:
+            return get(self._session(), self._base + page.path + page.query(), headers, self._timeout)
+        finally:
+            del self._deadlines[thread]
+
+    def _check_reachable(self, error: Exception, started: float, *, last: bool) -> None:
         """End the run soon where the host has never answered, instead of after all tries.
 
         Raises:
@@ -169,7 +195,7 @@ class KeapClient:
         """
         if self._answered or is_slow(error) or not isinstance(error, requests.ConnectionError):
             return
-        if time.monotonic() - started >= UNREACHABLE_AFTER:
+        if last or time.monotonic() - started >= UNREACHABLE_AFTER:
             raise ServiceError(
                 f"{self._host} cannot be reached: {cause_of(error)}. Check `api_url` and the network."
             ) from None

@@ -38,7 +38,7 @@ def test_a_second_signal_ends_the_target_at_once(pipeline: Pipeline, signum: sig
     running.target.send_signal(signum)
     begun = time.monotonic()
     done = running.finish()
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 20, "not after `request_timeout`, a minute"
     assert done.target_code == CODES[signum], done
     pipeline.sandbox.faults("chartmogul")
     pipeline.run().assert_fine()

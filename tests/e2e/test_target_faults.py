@@ -28,7 +28,7 @@ def test_a_tenth_of_all_requests_fails(bridge: Bridge, seed: int) -> None:
     report = bridge.folder / "report.json"
     bridge.sandbox.faults("chartmogul", seed=seed, rate=0.1, kinds=KINDS)
     done = bridge.run(
-        account_messages(rows), environment={"LOGLEVEL": "DEBUG"}, report_path=str(report), request_timeout=2
+        account_messages(rows), environment={"LOGLEVEL": "DEBUG"}, report_path=str(report), request_timeout=3
     )
     assert done.code == 0, done.stderr[-3000:]
     bridge.sandbox.faults("chartmogul")

@@ -179,6 +179,12 @@ def _dated(event: SubscriptionEvent) -> SubscriptionEvent:
     return msgspec.structs.replace(event, event_date=event.effective_date)
 
 
+def names(rows: Rows, contacts: set[str]) -> bool:
+    """Whether an order or a subscription names one of these contacts."""
+    named = {row["contact"]["id"] for row in rows["orders"]} | {row["contact_id"] for row in rows["subscriptions"]}
+    return bool(named & contacts)
+
+
 def told_of(decision: Decision) -> list[Any]:
     return [note for note in decision.notes if note.kind in {"cancellations", "scheduled_cancellations"}]
 
@@ -220,12 +226,14 @@ def test_rules_1_1_and_1_2_any_history_ends_like_a_fresh_run(how: str, loses_sto
     found = store.decide(settings, now)
     gone = contacts - {contact["id"] for contact in editor.rows["contacts"]}
     fresh = fresh_of(store, settings, now, gone)
+    again = store.decide(settings, now)
+    assert (again.invoices, again.customers, again.events) == (found.invoices, found.customers, found.events)
+    assert again.memories == found.memories
+    if loses_store and settings.exclude_contact_tags and names(editor.rows, gone):
+        return  # of contacts that are gone, and whose record was lost, no tags are known: what is held is frozen (§8)
     assert_same_end(
         found,
         fresh,
         gone,
         plans_may_differ=any("plan" in edit or "item" in edit for edit in edits),
     )
-    again = store.decide(settings, now)
-    assert (again.invoices, again.customers, again.events) == (found.invoices, found.customers, found.events)
-    assert again.memories == found.memories

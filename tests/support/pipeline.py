@@ -282,16 +282,17 @@ def _last_state(path: Path) -> dict[str, Any] | None:
 def shuffled(messages: str, chance: random.Random) -> str:
     """The same messages in an order as Singer allows it: SCHEMA before its RECORDs, ACTIVATE_VERSION after them.
 
-    STATE messages say what came before them, so that only the last one is kept, at the end.
+    STATE messages say what came before them: only the one that a run begins with and the last one are kept.
     """
     lines = [(json.loads(line)["type"], line) for line in messages.splitlines()]
+    first = [line for kind, line in lines[:1] if kind == "STATE"]
     schemas = [line for kind, line in lines if kind == "SCHEMA"]
     records = [line for kind, line in lines if kind == "RECORD"]
     versions = [line for kind, line in lines if kind == "ACTIVATE_VERSION"]
     states = [line for kind, line in lines if kind == "STATE"][-1:]
     for some in (schemas, records, versions):
         chance.shuffle(some)
-    return "".join(f"{line}\n" for line in [*schemas, *records, *versions, *states])
+    return "".join(f"{line}\n" for line in [*first, *schemas, *records, *versions, *states])
 
 
 def differences(found: Mapping[str, Any], expected: Mapping[str, Any], sections: Iterable[str]) -> list[str]:

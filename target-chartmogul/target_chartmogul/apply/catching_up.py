@@ -1,4 +1,4 @@
-"""Before a plan: what the store must learn of ChartMogul first; after it: what ChartMogul has processed (1.6, 1.11)."""
+"""Before a plan: what the store must learn of ChartMogul first; after it: what became of it there (1.5, 1.6, 1.11)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import msgspec
 
 from target_chartmogul.apply.applying import IMPORTING, IMPORTS
 from target_chartmogul.apply.journal import RunJournal
+from target_chartmogul.apply.lanes import Applier
+from target_chartmogul.apply.late_validation import ask, ask_after_load, changes_again
 from target_chartmogul.apply.relisting import (
     KINDS,
     LISTED_AS,
@@ -22,6 +24,7 @@ from target_chartmogul.apply.relisting import (
 )
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.data_source import DataSource, processing
+from target_chartmogul.chartmogul.errors import ChartMogulError
 from target_chartmogul.chartmogul.json_imports import JsonImports
 from target_chartmogul.chartmogul.listing import Listing
 from target_chartmogul.chartmogul.wire import Wire
@@ -66,6 +69,7 @@ def bring_up_to_date(
         data_source=data_source.uuid,
         prefix=settings.external_id_prefix,
         resend=settings.mapping.resend,
+        only_some=bool(settings.mapping.only_contacts),
         processed=processing(client, data_source.uuid).total,
         now=now,
         days=settings.relist_days,
@@ -113,16 +117,45 @@ def created(store: Store, data_source: DataSource, settings: Settings, now: date
     store.meta.put(STALE, None)
 
 
+def send_failed_again(
+    store: Store, client: ChartMogulClient, wire: Wire, source: Source, report: Listener, journal: RunJournal
+) -> None:
+    """What ChartMogul found invalid after it had taken it is sent once more, and named; what it refuses is a refusal.
+
+    Raises:
+        ChartMogulError: what ended the work.
+    """
+    found = ask_after_load(client, wire) if journal.loads_in_bulk else ask(client, wire)
+    ours = [each for each in found.failed if source.is_ours(each.kind, each.external_id)]
+    again = list(changes_again(ours, store.holdings.get))
+    for failed, change in again:
+        logger.warning(
+            "ChartMogul took %s %s, but found it invalid later (%s); %s",
+            failed.kind,
+            failed.external_id,
+            "; ".join(f"{field}: {reason}" for field, reason in failed.reasons.items()),
+            "it is sent again" if change is not None else "delete it there, or set `resend`",
+        )
+    report.section("validation", {"processing": found.processing, "failed": ours})
+    if again:
+        lanes = enumerate([change] for _, change in again if change is not None)
+        Applier(client, wire, journal, source.root_of).apply_lanes(lanes)
+
+
 def remember_processed(
     store: Store, client: ChartMogulClient, data_source: DataSource, report: Listener, journal: RunJournal
 ) -> None:
     """After a run: how many records ChartMogul has processed, which the next run compares."""
-    if journal.adopted:
+    if journal.adopted > client.lost_and_found:
         # It had what this store did not know of: another copy has written since.
         store.meta.put(STALE, "1")
     if not journal.wrote:
         return
-    status = processing(client, data_source.uuid)
+    try:
+        status = processing(client, data_source.uuid)
+    except ChartMogulError:
+        store.meta.put(PROCESSED, None)
+        return
     report.section("processing", msgspec.to_builtins(status))
     if status.total is not None:
         store.meta.put(PROCESSED, str(status.total))

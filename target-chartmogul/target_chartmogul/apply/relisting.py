@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Final
 
 import msgspec
 
 from target_chartmogul.billing.changes import Kind
+from target_chartmogul.chartmogul.errors import NotUnderstoodError
 from target_chartmogul.chartmogul.listing import Listed, Listing
 from target_chartmogul.sources.protocol import Source
 from target_chartmogul.store.holdings import Listed as StoredListed
@@ -36,7 +38,15 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 def why_list(
-    store: Store, *, data_source: str, prefix: str, resend: bool, processed: int | None, now: datetime, days: float
+    store: Store,
+    *,
+    data_source: str,
+    prefix: str,
+    resend: bool,
+    only_some: bool,
+    processed: int | None,
+    now: datetime,
+    days: float,
 ) -> Reason | None:
     """Whether ChartMogul's content must be listed before anything is planned; None if the store knows it.
 
@@ -45,6 +55,7 @@ def why_list(
         data_source: uuid.
         prefix: `external_id_prefix`.
         resend: the setting.
+        only_some: `only_contacts` is set: of all others people's edits stay (rule 6.8).
         processed: how many records ChartMogul says that it has processed; None if it does not say.
         now: the clock of the run.
         days: `relist_days`.
@@ -55,7 +66,7 @@ def why_list(
     if store.unfinished or get(STALE) is not None:
         return Reason("an earlier run broke off", trusted=False)
     if resend:
-        return Reason("`resend` is set", trusted=False)
+        return Reason("`resend` is set", trusted=only_some)
     if len(store.holdings.intents()) > MOST_LOOKUPS:
         return Reason("an earlier run was killed", trusted=False)
     known = get(PROCESSED)
@@ -73,7 +84,7 @@ def list_everything(store: Store, listing: Listing, source: Source, reason: Reas
     A trusted listing that shows objects which this store does not know is not one of a store that knows all: another
     copy of it has written since. Then what ChartMogul says replaces what was sent.
     """
-    found = store.holdings.relist(KINDS, ours(listing.everything(), source), trusted=reason.trusted)
+    found = store.holdings.relist(KINDS, everything_of(store, listing, source), trusted=reason.trusted)
     logger.info("Listed ChartMogul's content, since %s: %d objects", reason.text, found.count)
     store.holdings.clear_intents()
     store.meta.put(LISTED_AT, now.isoformat())
@@ -95,14 +106,26 @@ def look_up_open(store: Store, listing: Listing) -> None:
         else:
             wanted[kind, external_id] = None
     for kind, external_id in wanted:
-        found = listing.find(kind, external_id)
+        try:
+            found = listing.find(kind, external_id)
+        except NotUnderstoodError as odd:
+            logger.warning("%s; the store keeps what it knows of it", odd)
+            continue
         store.holdings.found(kind, external_id, None if found is None else _stored(found))
     store.holdings.clear_intents()
 
 
-def ours(found: Iterator[Listed], source: Source) -> Iterator[StoredListed]:
-    """What this source formed the ids of (rule 1.4), as the store takes it."""
-    return (_stored(each) for each in found if source.is_ours(each.kind, each.content.external_id))
+def everything_of(store: Store, listing: Listing, source: Source) -> Iterator[StoredListed]:
+    """What ChartMogul lists of what this source formed the ids of (rule 1.4), as the store takes it."""
+    listed = (_stored(each) for each in listing.everything() if source.is_ours(each.kind, each.content.external_id))
+    return chain(listed, _unread(store, listing))
+
+
+def _unread(store: Store, listing: Listing) -> Iterator[StoredListed]:
+    """What is there, but could not be read, is as the store has it: neither missing nor different."""
+    for each in listing.odd:
+        if (known := store.holdings.get(each.kind, each.external_id)) is not None:
+            yield each.kind, known, {}, frozenset()
 
 
 def _stored(found: Listed) -> StoredListed:

@@ -12,7 +12,7 @@ import msgspec
 
 from target_chartmogul import exit_codes
 from target_chartmogul.apply.opening import DATA_SOURCE, data_source_of
-from target_chartmogul.apply.relisting import KINDS, ours
+from target_chartmogul.apply.relisting import KINDS, everything_of
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.listing import Listing
 from target_chartmogul.chartmogul.wire import Wire
@@ -43,7 +43,7 @@ def verify(
         opened: a copy of the store: it takes the listing.
         client: ChartMogul.
         check: raises if the work is to stop.
-        advance: counts objects and accounts.
+        advance: counts accounts.
 
     Raises:
         ConfigurationError: there is no data source to compare with, or another one than the store's.
@@ -63,7 +63,7 @@ def verify(
         own_tags=frozenset(mapping.customer_tags.values()),
         own_attributes=frozenset(mapping.customer_attributes.values()),
     )
-    store.holdings.relist(KINDS, ours(Listing(client, wire).everything(), opened.source), trusted=True)
+    store.holdings.relist(KINDS, everything_of(store, Listing(client, wire), opened.source), trusted=True)
     return Verified(
         as_of=opened.now,
         data_source_uuid=data_source.uuid,

@@ -30,9 +30,20 @@ def test_the_pipe_from_the_tap_holds_more_than_a_page() -> None:
         os.close(writing)
 
 
-def test_a_file_or_nothing_as_input_is_left_as_it_is(tmp_path: Path) -> None:
+READ = f"import sys; {WIDEN}; sys.stdout.write(sys.stdin.read() if sys.stdin else 'nothing')"
+
+
+def test_a_file_as_input_is_left_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "messages.jsonl"
     file.write_text("{}\n")
     with file.open("rb") as source:
-        subprocess.run([sys.executable, "-c", WIDEN], stdin=source, cwd=ROOT, check=True, timeout=30)
-    subprocess.run(["/bin/sh", "-c", '"$0" -c "$1" <&-', sys.executable, WIDEN], cwd=ROOT, check=True, timeout=30)
+        done = subprocess.run(
+            [sys.executable, "-c", READ], stdin=source, cwd=ROOT, capture_output=True, check=False, timeout=30
+        )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"{}\n", b"")
+
+
+def test_no_input_at_all() -> None:
+    closed = ["/bin/sh", "-c", '"$0" -c "$1" <&-', sys.executable, READ]
+    done = subprocess.run(closed, cwd=ROOT, capture_output=True, check=False, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"nothing", b"")

@@ -390,7 +390,8 @@ def test_rules_3_7_and_1_1_the_earliest_order_of_all_accounts_names_their_plan()
     for groups in ((march, february), (february, march)):
         plans = UsedPlans()
         for each in groups:
-            plans.add_all(each.plans, each.plans_since)
+            for external_id, plan in each.plans.items():
+                plans.add(plan, each.plans_since[external_id])
         assert plans.plans["40-7-1month"].name == "February (monthly)"
 
 

@@ -103,7 +103,9 @@ def test_rule_3_6_whence_the_plan_is_where_the_item_does_not_say(plan, record, w
     ("plan_before", "plan_now", "subscription_s", "words"),
     [
         pytest.param(PLAN, {"id": "7", "cycle_type": "YEARLY", "frequency": 1}, "7", "", id="another interval"),
-        pytest.param({"subscription_plan": None}, None, "8", "ChartMogul held", id="the subscription has another plan"),
+        pytest.param(
+            {"subscription_plan": None}, None, "8", "already in ChartMogul", id="the subscription has another plan"
+        ),
     ],
 )
 def test_rule_3_6_a_plan_that_stays_as_chartmogul_has_it(plan_before, plan_now, subscription_s, words):

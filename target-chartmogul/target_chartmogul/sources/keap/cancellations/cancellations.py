@@ -153,11 +153,8 @@ class EventDecider:
     def _vanished(self, subscription: str, facts: SubscriptionFacts, owner: str) -> None:
         churn = decide_gone(facts, self.zone)
         self._write(subscription, facts, None, owner, churn)
-        if not any(each.day == churn.day for each in self.earlier.get(subscription, ())):
-            detail = {"churn_date": churn.day.isoformat()}
-            self.out.decision.notes.append(
-                Note(kind="vanished_subscriptions", id=subscription, rule="6.7", detail=detail)
-            )
+        detail = {"churn_date": churn.day.isoformat()}
+        self.out.decision.notes.append(Note(kind="vanished_subscriptions", id=subscription, rule="6.7", detail=detail))
 
     def _is_gone(self, subscription: str) -> bool:
         """Rule 6.7: Keap had it once, or a complete read that is younger than its first order lacks it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from target_chartmogul.billing.calendar import Interval, interval_of
@@ -166,11 +165,6 @@ class UsedPlans:
         if known is None or since < known:
             self.plans[plan.external_id] = plan
             self.since[plan.external_id] = since
-
-    def add_all(self, plans: Mapping[str, Plan], since: Mapping[str, tuple[datetime, int]]) -> None:
-        """Take in what another one found."""
-        for external_id, plan in plans.items():
-            self.add(plan, since[external_id])
 
 
 def renamed(catalogue: Catalogue) -> dict[str, Plan]:

@@ -62,7 +62,6 @@ def post(account: OrderAccount, failed: Iterable[Movement]) -> Settlement:
         credit_lines={till.shell.external_id: tuple(till.credit_lines) for till in tills if till.credit_lines},
         written_off=account.written_off and bool(tills),
         excess_in_cents=account.in_cents(account.excess),
-        cash_in_cents=account.in_cents(account.cash),
         is_unpaid=_is_unpaid(account),
     )
 

@@ -55,8 +55,6 @@ class Settlement(msgspec.Struct, kw_only=True):
     """Write-offs alone settle what is left (rules 5.7, 9.9)."""
     excess_in_cents: int = 0
     """Paid above the total and not refunded yet (rules 5.3, 5.4)."""
-    cash_in_cents: int = 0
-    """Successful cash of the order before any cap, refunds not taken off."""
     is_unpaid: bool = False
     """Rule 9.6: neither cash nor credits that settle it, nor a `total_paid` beyond write-offs."""
 
