@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# One incremental load on a machine that keeps nothing between runs: state, tokens and ledger live on S3 (or any
+# One incremental load on a machine that keeps nothing between runs: state, tokens and store live on S3 (or any
 # address that Meltano and fsspec know). GitHub Actions, GitLab, cron and Kubernetes all call this same script.
 #
 #   STORE      s3://bucket/prefix      where everything that must survive is kept (required)
-#   ACCOUNT    a name, one per Keap account (default: main); each has its own state, tokens, ledger and lock
+#   ACCOUNT    a name, one per Keap account (default: main); each has its own state, tokens, store and lock
 #   TAP_KEAP_… , TARGET_CHARTMOGUL_…   keys and settings, see the READMEs of the two plugins
 set -euo pipefail
 cd "$(dirname "$0")/.."

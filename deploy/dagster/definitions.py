@@ -38,7 +38,7 @@ def environment(account: str) -> dict[str, str]:
     op_tags={"dagster/concurrency_key": "keap"},
 )
 def chartmogul_data_source(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-    """One incremental load of one account. A killed run is retried and goes on where the ledger says."""
+    """One incremental load of one account. A killed run is retried and goes on where the store says."""
     process = subprocess.Popen([SYNC], env=environment(context.partition_key), start_new_session=True)
     try:
         code = process.wait()

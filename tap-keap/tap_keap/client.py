@@ -31,6 +31,8 @@ UNREACHABLE_AFTER = 7.0
 """Seconds after which a host that has never answered in this run counts as unreachable."""
 FIRST_WAITS = 1.5
 """Longest wait between two tries while the host has never answered."""
+GRACE = 30.0
+"""Seconds behind `request_timeout` after which a request counts as stuck: time to resolve names and to connect."""
 SMALLEST_PAGE = 50
 T = TypeVar("T")
 
@@ -103,6 +105,7 @@ class KeapClient:
         self._user_agent = user_agent or f"tap-keap/{importlib.metadata.version('tap-keap')}"
         self._local = threading.local()
         self._answered = False
+        self._deadlines: dict[int, tuple[float, PageRequest]] = {}
 
     def fetch(self, page: PageRequest, read: Callable[[bytes], T]) -> T:
         """What `read` makes of one page, tried again while that can help.
@@ -127,7 +130,7 @@ class KeapClient:
             headers = {**self._authenticator.headers(), "User-Agent": self._user_agent, "Accept": "application/json"}
             wait, slow = next(waits), False
             try:
-                answer = get(self._session(), self._base + page.path + page.query(), headers, self._timeout)
+                answer = self._get(page, headers)
             except FAILURES as error:
                 trouble = str(error) if isinstance(error, UnusableAnswerError) else type(error).__name__
                 slow = is_slow(error)
@@ -164,6 +167,25 @@ class KeapClient:
                 self.stop.sleep(pause)
         advice = " Set a smaller `page_size` or a longer `request_timeout`." if timeouts else ""
         raise ServiceError(f"{page} failed after {MAX_TRIES} tries, last with {trouble}.{advice}")
+
+    def check_stuck(self) -> None:
+        """To be asked by whoever waits for a thread: an answer whose headers trickle holds it for ever.
+
+        Raises:
+            ServiceError: naming the request.
+        """
+        now = time.monotonic()
+        for deadline, page in list(self._deadlines.values()):
+            if now > deadline:
+                raise ServiceError(f"{page}: the answer began, but did not come to an end within `request_timeout`.")
+
+    def _get(self, page: PageRequest, headers: Mapping[str, str]) -> Answer:
+        thread = threading.get_ident()
+        self._deadlines[thread] = (time.monotonic() + self._timeout + GRACE, page)
+        try:
+            return get(self._session(), self._base + page.path + page.query(), headers, self._timeout)
+        finally:
+            del self._deadlines[thread]
 
     def _check_reachable(self, error: Exception, started: float, *, last: bool) -> None:
         """End the run soon where the host has never answered, instead of after all tries.

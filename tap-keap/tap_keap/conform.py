@@ -14,6 +14,8 @@ from tap_keap.instants import format_instant, parse_instant
 Row = dict[str, Any]
 Schema = dict[str, Any]
 
+MOST_DIGITS = 40
+"""Of a whole number; 1e999999999 is short to write and never ends to spell out."""
 DEEPEST = 100
 """Levels of a value that a schema leaves open; no field of Keap has more than a few."""
 
@@ -64,8 +66,8 @@ def conform(value: Any, schema: Schema, path: str, *, keep_unknown: bool) -> Any
     if value is None or len(kinds - {"null"}) != 1:
         return value
     kind = (kinds - {"null"}).pop()
-    if value == "" and kind != "string":
-        return None  # some editions write an empty text where nothing is set
+    if kind != "string" and (value == "" or (value in ("0", 0) and kind in {"object", "array"})):
+        return None  # some editions write an empty text, or 0, where nothing is set
     if kind == "object":
         if not isinstance(value, dict):
             raise RowError(f"field {path or 'row'}: expected an object")
@@ -92,8 +94,8 @@ def _scalar(value: Any, kind: str, path: str) -> Any:
     if kind == "boolean":
         if isinstance(value, bool):
             return value
-        if value in {"true", "false"}:
-            return value == "true"
+        if isinstance(value, (str, int)) and str(value) in {"true", "false", "1", "0"}:
+            return str(value) in {"true", "1"}
     elif isinstance(value, (str, int, Decimal)) and not isinstance(value, bool):
         try:
             number = Decimal(value)
@@ -102,7 +104,7 @@ def _scalar(value: Any, kind: str, path: str) -> Any:
         if number.is_finite():
             if kind == "number":
                 return number
-            if number == number.to_integral_value():
+            if number.adjusted() <= MOST_DIGITS and number == number.to_integral_value():
                 return int(number)
     raise RowError(f"field {path}: expected {kind}")
 
@@ -137,6 +139,8 @@ def fixers_of(schema: Schema, path: str = "") -> list[Callable[[Row], None]]:
             inner = fixers_of(part["items"], f"{place}[].")
             if inner:
                 fixers.append(_nested_fixer(name, inner, is_list=True))
+        elif types_of(part) - {"null"} == {"number"}:
+            fixers.append(_number_checker(name, place))
         elif python_type(part, "Part") is Any:
             fixers.append(_depth_checker(name, place))
     return fixers
@@ -145,6 +149,15 @@ def fixers_of(schema: Schema, path: str = "") -> list[Callable[[Row], None]]:
 def whole_row_checker(row: Row) -> None:
     """Check the depth of a row whose unknown fields are kept."""
     check_depth(row, "")
+
+
+def _number_checker(name: str, place: str) -> Callable[[Row], None]:
+    def check(row: Row) -> None:
+        value = row.get(name)
+        if value is not None and abs(value.adjusted()) > MOST_DIGITS:
+            raise RowError(f"field {place}: expected number")
+
+    return check
 
 
 def _depth_checker(name: str, place: str) -> Callable[[Row], None]:
@@ -163,7 +176,7 @@ def _moment_fixer(name: str, form: str, place: str) -> Callable[[Row], None]:
             return
         if form == "date" and len(value) == 10:
             return
-        if value == "":
+        if value in {"", "0"}:
             row[name] = None
             return
         try:

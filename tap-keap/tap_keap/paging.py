@@ -13,6 +13,8 @@ from tap_keap.errors import RefusedRequestError, ServiceError
 from tap_keap.rows import Page, RowReader
 
 PAGES_AHEAD = 2
+SMALL_PAGE = 100
+"""Rows of a page that every account accepts: what Keap gives where nothing is asked for."""
 EMPTY_PAGES = 100
 """So many pages without a row, each with the token of another, are not a listing."""
 
@@ -64,21 +66,54 @@ def pages(client: KeapClient, listing: Listing, reader: RowReader) -> Iterator[P
 
 
 def _first(client: KeapClient, request: PageRequest, reader: RowReader) -> Page:
-    """The first page; without the list of `fields` where the account does not accept it."""
+    """The first page; without the list of `fields`, or with fewer rows, where the account does not accept it (400)."""
     try:
         return client.fetch(request, reader.read)
     except RefusedRequestError as error:
-        wanted = request.params.pop("fields", None)
-        if error.status != 400 or wanted is None:
+        if error.status != 400:
             raise
-    page = client.fetch(request, reader.read)
-    missing = [name for name in wanted.split(",") if not any(name in row for row in page.rows)]
-    logger.warning(
-        "This Keap account refuses the list of fields of %s; reading it without. Missing in its first page: %s.",
-        request.stream,
-        ", ".join(missing) or "none",
-    )
-    return page
+        refusal = error
+    asked = request.params
+    for params in _simpler(asked):
+        request.params = params
+        try:
+            page = client.fetch(request, reader.read)
+        except RefusedRequestError as error:
+            if error.status != 400:
+                raise
+            continue
+        _say_what_was_refused(request, asked, page)
+        return page
+    raise refusal
+
+
+def _simpler(params: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The same query without what an account may refuse."""
+    without_fields = {name: value for name, value in params.items() if name != "fields"}
+    small = {"page_size": str(SMALL_PAGE)} if int(params.get("page_size", 0)) > SMALL_PAGE else {}
+    if "fields" in params:
+        yield without_fields
+    if small:
+        yield {**params, **small}
+    if "fields" in params and small:
+        yield {**without_fields, **small}
+
+
+def _say_what_was_refused(request: PageRequest, asked: Mapping[str, str], page: Page) -> None:
+    if "fields" in asked and "fields" not in request.params:
+        missing = [name for name in asked["fields"].split(",") if not any(name in row for row in page.rows)]
+        logger.warning(
+            "This Keap account refuses the list of fields of %s; reading it without. Missing in its first page: %s.",
+            request.stream,
+            ", ".join(missing) or "none",
+        )
+    if asked.get("page_size") != request.params.get("page_size"):
+        logger.warning(
+            "This Keap account refuses pages of %s rows of %s; reading pages of %d. Set a smaller `page_size`.",
+            asked["page_size"],
+            request.stream,
+            SMALL_PAGE,
+        )
 
 
 class PageFeed:
@@ -88,6 +123,7 @@ class PageFeed:
     """
 
     def __init__(self, client: KeapClient, listing: Listing, reader: RowReader) -> None:
+        self._client = client
         self._stop = client.stop
         self._closed = False
         self._queue: Queue[Page | BaseException | None] = Queue(maxsize=PAGES_AHEAD)
@@ -105,6 +141,7 @@ class PageFeed:
             try:
                 item = self._queue.get(timeout=0.25)
             except Empty:
+                self._client.check_stuck()
                 continue
             if item is None:
                 return

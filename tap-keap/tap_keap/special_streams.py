@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from tap_keap.client import PageRequest
-from tap_keap.conform import Row, load_schema
+from tap_keap.conform import MOST_DIGITS, Row, load_schema
 from tap_keap.errors import RefusedRequestError
 from tap_keap.instants import format_instant, parse_instant
 from tap_keap.paging import Listing, PageFeed
@@ -245,6 +245,11 @@ class OrderPaymentStream(KeapStream):
         super().end()
 
 
+def _spelt(amount: Decimal) -> str:
+    """One spelling of an amount, whatever its zeros; one that no money has is not spelt out."""
+    return f"{amount.normalize():f}" if abs(amount.adjusted()) <= MOST_DIGITS else str(amount)
+
+
 def transaction_key(row: Row) -> str:
     """Digest over payment, method, instant, reference and amount, whatever their spelling."""
     moment, amount = row.get("transaction_time"), row.get("amount")
@@ -253,7 +258,7 @@ def transaction_key(row: Row) -> str:
         row.get("transaction_method"),
         format_instant(parse_instant(moment)) if moment else None,
         row.get("external_reference_id"),
-        None if amount is None else f"{Decimal(amount).normalize():f}",
+        None if amount is None else _spelt(Decimal(amount)),
     )
     return hashlib.sha256("|".join(str(part or "") for part in parts).encode()).hexdigest()[:32]
 

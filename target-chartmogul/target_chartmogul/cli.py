@@ -12,6 +12,7 @@ from typing import Any, Final
 import click
 import msgspec
 
+from target_chartmogul.log_lines import one_line
 from target_chartmogul.settings import load
 from target_chartmogul.target import TargetChartMogul
 
@@ -67,13 +68,15 @@ def _target(given: Any, *, needs_key: bool = False) -> Iterator[TargetChartMogul
 @contextmanager
 def _quiet() -> Iterator[None]:
     """The SDK logs how it takes the settings, and that a key is missing, be it needed or not."""
-    logger = logging.getLogger(TargetChartMogul.name)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in (TargetChartMogul.name, "singer_sdk")]
+    levels = [each.level for each in loggers]
+    for each in loggers:
+        each.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for each, level in zip(loggers, levels, strict=True):
+            each.setLevel(level)
 
 
 def _show(found: Any, form: str, lines: Callable[[Any], Iterable[str]], output: str | None = None) -> None:
@@ -81,7 +84,7 @@ def _show(found: Any, form: str, lines: Callable[[Any], Iterable[str]], output: 
     if form == "json":
         text = msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
     else:
-        text = "\n".join(lines(found))
+        text = "\n".join(one_line(line) for line in lines(found))
     if output is None:
         click.echo(text)
     else:
@@ -93,7 +96,7 @@ def _end(code: int) -> None:
         sys.exit(code)
 
 
-@click.command("sync")
+@click.command("sync", short_help="Run without input: what is due or was refused.")
 @_CONFIG
 def _sync(config: Any) -> None:
     """Run without input: what is due, was refused, or follows from changed settings.
@@ -105,10 +108,10 @@ def _sync(config: Any) -> None:
     with _target(config, needs_key=True) as target:
         with reading(target.settings, decided=True) as opened:
             source = opened.source
-        _end(target.sync(source))
+        target.sync(source)
 
 
-@click.command("status")
+@click.command("status", short_help="Show what the store holds, and what is due.")
 @_CONFIG
 @_FORMAT
 def _status(config: Any, form: str) -> None:
@@ -124,7 +127,7 @@ def _status(config: Any, form: str) -> None:
         _show(status(opened), form, status_lines)
 
 
-@click.command("explain")
+@click.command("explain", short_help="Explain a record, such as order:9071.")
 @click.argument("record")
 @_CONFIG
 def _explain(record: str, config: Any) -> None:
@@ -138,10 +141,10 @@ def _explain(record: str, config: Any) -> None:
 
     with _target(config) as target, reading(target.settings) as opened:
         for line in explain(opened, record):
-            click.echo(line)
+            click.echo(one_line(line))
 
 
-@click.command("verify")
+@click.command("verify", short_help="Compare the store with ChartMogul.")
 @_CONFIG
 @_FORMAT
 @click.option("--all", "everything", is_flag=True, help="Show what is the same, too.")
@@ -159,13 +162,17 @@ def _verify(config: Any, form: str, output: str | None, *, everything: bool) -> 
     from target_chartmogul.report.verify_text import verify_lines  # noqa: PLC0415
 
     with _target(config, needs_key=True) as target:
-        with copied(target.settings) as opened, connected(target.settings, target.stop) as client:
-            found = verify(opened, client, check=target.stop.check, advance=lambda: None)
+        stop = target.stop
+        with copied(target.settings) as opened, connected(target.settings, stop.event, stop.reason) as client:
+            progress = target.intake.progress
+            progress.begin("compared", "accounts")
+            found = verify(opened, client, check=stop.check, advance=progress.advance)
+            progress.end()
         _show(found, form, partial(verify_lines, everything=everything), output)
         _end(found.exit_code)
 
 
-@click.command("forget")
+@click.command("forget", short_help="Erase a person, such as contact:1207.")
 @click.argument("contact")
 @_CONFIG
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -185,7 +192,7 @@ def _forget(contact: str, config: Any, *, yes: bool) -> None:
         if not yes:
             if not sys.stdin.isatty():
                 raise click.UsageError("this cannot be undone, and there is no terminal to ask on: add `--yes`")
-            files = "".join(f", and the file {path.name}" for path in files_with_people(settings))
+            files = "".join(f", and the file {name}" for name in files_with_people(settings))
             click.confirm(f"Erase {whom.record}, all records that name it{files}? This cannot be undone.", abort=True)
         erased = forget(settings, source, whom)
     total = sum(erased.records.values())
@@ -200,7 +207,7 @@ def _forget(contact: str, config: Any, *, yes: bool) -> None:
         )
 
 
-@click.command("preview")
+@click.command("preview", short_help="Show what other settings would change.")
 @_CONFIG
 @click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="A setting to try; as often as needed.")
 @_FORMAT

@@ -9,6 +9,8 @@ class TargetChartMogulError(Exception):
     """Ends the run with one line on stderr and `exit_code`."""
 
     exit_code: int = exit_codes.UNEXPECTED
+    report: str | None = None
+    """Where the report of the run is, as a sentence; None for what ends before a run begins."""
 
 
 class ConfigurationError(TargetChartMogulError):
@@ -33,6 +35,12 @@ class UnfinishedError(TargetChartMogulError):
     """The input was cut off, or `max_run_minutes` is over; the next run continues."""
 
     exit_code = exit_codes.UNFINISHED
+
+
+class RejectsError(TargetChartMogulError):
+    """The run is complete, but records are rejected, or objects refused."""
+
+    exit_code = exit_codes.REJECTS
 
 
 class RefusedError(TargetChartMogulError):

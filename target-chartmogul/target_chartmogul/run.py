@@ -34,14 +34,17 @@ from target_chartmogul.checks import preflight
 from target_chartmogul.checks.first_look import FirstLook
 from target_chartmogul.failures import (
     RefusedError,
+    RejectsError,
     StoppedError,
     TargetChartMogulError,
     UnfinishedError,
 )
 from target_chartmogul.plan import guards
 from target_chartmogul.plan.change_file import ChangeFile
-from target_chartmogul.plan.deciding import Plan, accidents, changed_names, decide, decided_with, settings_note
+from target_chartmogul.plan.deciding import Plan, accidents, changed_names, decide, decided_with, settings_note, trying
 from target_chartmogul.report.builder import ReportBuilder
+from target_chartmogul.report.place import ReportPlace
+from target_chartmogul.report.saving import save_report
 from target_chartmogul.report.whole_account import report_account
 from target_chartmogul.settings import Settings, changed_from_defaults
 from target_chartmogul.singer.intake import Intake
@@ -56,6 +59,9 @@ from target_chartmogul.store.store import Store
 
 logger = logging.getLogger("target-chartmogul")
 T = TypeVar("T")
+
+REHEARSAL = "REHEARSAL (`dry_run`): nothing will be written, neither to ChartMogul nor to the store."
+REAL_RUN = "REAL RUN: what follows from the records will be written to ChartMogul."
 
 
 class _Begun(msgspec.Struct, frozen=True):
@@ -101,6 +107,7 @@ class Run:
             dry_run=settings.dry_run,
             accepted=settings.accepted_rejects,
         )
+        self._report_place = ReportPlace(settings.report_path) if settings.report_path is not None else None
         self._begin_result: _Begun | None = None
         self._data_source: DataSource | None = None
         self._known_drift: frozenset[tuple[Kind, str, bool]] = frozenset()
@@ -113,36 +120,40 @@ class Run:
         Raises:
             TargetChartMogulError: each kind with its exit code.
         """
+        if self._report_place is not None:
+            self._report_place.check()
         self._reported(self._begin)
 
-    def finish(self) -> int:
+    def finish(self) -> None:
         """Make ChartMogul hold what the records ask for.
 
-        Returns:
-            The exit code: 0, or that of a run with rejects, or of one whose input was cut off.
-
         Raises:
-            TargetChartMogulError: each kind with its exit code.
+            TargetChartMogulError: each kind with its exit code, also where the run is complete but for some records.
         """
-        code = self._reported(lambda: self._finish(self._begun.receiver.finish))
-        self._write_report("finished", code)
-        return code
+        self._end(self._begun.receiver.finish)
 
-    def sync(self) -> int:
+    def sync(self) -> None:
         """Make ChartMogul hold what follows from the store alone: what is due, refused, or of changed settings (7.4).
 
-        Returns:
-            The exit code: 0, or that of a run with rejects.
-
         Raises:
-            TargetChartMogulError: each kind with its exit code.
+            TargetChartMogulError: each kind with its exit code, also where the run is complete but for some records.
         """
-        code = self._reported(lambda: self._finish(self._begun.receiver.without_input))
-        self._write_report("finished", code)
-        return code
+        self._end(self._begun.receiver.without_input)
+
+    def _end(self, receive: Callable[[], Received]) -> None:
+        ending = self._reported(lambda: self._finish(receive))
+        where = self._write_report("finished", ending.exit_code if ending else exit_codes.OK)
+        for line in self._report.mrr_now():
+            logger.info("%s", line)
+        if ending is not None:
+            ending.report = where
+            raise ending
+        logger.info("%s", where)
+        logger.info("Done: %s.", self._report.totals())
 
     def _begin(self) -> None:
         settings = self.settings
+        logger.info("%s", REHEARSAL if settings.dry_run else REAL_RUN)
         store = self._opened()
         self._intake.open(store)
         meeting = self._place.folder
@@ -166,7 +177,8 @@ class Run:
         self._refuse(guards.other_data_source(known=store.meta.get(DATA_SOURCE), found=found))
         self._begin_result.look.at_account(self._data_source)
 
-    def _finish(self, receive: Callable[[], Received]) -> int:
+    def _finish(self, receive: Callable[[], Received]) -> TargetChartMogulError | None:
+        """Everything from the end of the input to the end of the run; what is left to be said of a complete one."""
         self._stop.check()
         begun = self._begun
         received = receive()
@@ -178,12 +190,14 @@ class Run:
         self._report_unplaced()
         self._catch_up()
         with ChangeFile(Path(self._scratch.name) / "changes.sqlite") as file:
-            changed = changed_names(begun.store, self.settings.mapping) if received.whole else frozenset()
+            differing = changed_names(begun.store, self.settings.mapping)
+            trying(begun.store, differing)
+            changed = differing if received.whole else frozenset()
             plan = self._decide(received, file, changed)
             self._guard(plan, file, changed)
             if self.settings.dry_run:
                 self._report_account(plan, file)
-                return self._code(received)
+                return self._left(received)
             journal = self._journal()
             failure = self._apply(file, journal)
             unsent = remember(self._source, begun.store, file, journal, self.now)
@@ -197,7 +211,7 @@ class Run:
             failure = stopped
         if failure is not None:
             raise failure
-        return self._code(received)
+        return self._left(received)
 
     def _report_unplaced(self) -> None:
         """Invalid rows that no account's notes name: those without an id, and those of the catalogue (rule 1.5)."""
@@ -385,11 +399,15 @@ class Run:
         advice = "Nothing was written. Set `force: true` to carry out this plan anyway"
         raise RefusedError(f"stopped before the first write: {text}. {advice}")
 
-    def _code(self, received: Received) -> int:
+    def _left(self, received: Received) -> TargetChartMogulError | None:
         if received.came and not received.whole:
-            logger.warning("The input was cut off: the accounts that it touched wait for the next run.")
-            return exit_codes.UNFINISHED
-        return exit_codes.REJECTS if self._report.has_rejects else exit_codes.OK
+            return UnfinishedError("the input was cut off: the accounts that it touched wait for the next run")
+        if self._report.has_rejects:
+            return RejectsError(
+                f"complete but for {self._report.rejects_in_words()}: correct them at their source, or name those that "
+                "may stay in `accepted_rejects`"
+            )
+        return None
 
     def _reported(self, step: Callable[[], T]) -> T:
         """Run a step; what ends it becomes a failure with an exit code, and is in the report."""
@@ -401,7 +419,7 @@ class Run:
                 outcome = "stopped"
             elif isinstance(failure, RefusedError):
                 outcome = "refused"
-            self._write_report(outcome, failure.exit_code)
+            failure.report = self._write_report(outcome, failure.exit_code)
             raise
 
     def _translated(self, step: Callable[[], T]) -> T:
@@ -423,8 +441,8 @@ class Run:
                 raise stopped from None
             raise
 
-    def _write_report(self, outcome: str, exit_code: int) -> None:
-        """The summary in the log and, where a path is set, the report (rule 7.1)."""
+    def _write_report(self, outcome: str, exit_code: int) -> str:
+        """The summary in the log and, where a path is set, the report (rule 7.1); where it is, as a sentence."""
         self._report.list_refusals()
         for line in self._report.summary():
             logger.info("%s", line)
@@ -433,4 +451,4 @@ class Run:
         self._report.section("settings", changed_from_defaults(self.settings.mapping))
         if self._data_source is not None:
             self._report.section("data_source", {"uuid": self._data_source.uuid, "name": self._data_source.name})
-        self._report.save(self.settings.report_path, outcome=outcome, exit_code=exit_code)
+        return save_report(self._report, self._report_place, outcome=outcome, exit_code=exit_code)

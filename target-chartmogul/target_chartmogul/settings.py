@@ -23,6 +23,7 @@ from target_chartmogul.sources.keap.settings import MappingSettings
 API_URL = "https://api.chartmogul.com/v1"
 
 SDK_SETTINGS = frozenset({"stream_maps", "stream_map_config", "faker_config", "validate_records"})
+_ENVIRONMENT = "TARGET_CHARTMOGUL_"
 _ID_LISTS = (
     "exclude_contact_tags",
     "include_contact_tags",
@@ -99,6 +100,31 @@ def load(config: Mapping[str, Any], *, needs_key: bool = True) -> Settings:
     own["accepted_rejects"] = frozenset(str(each) for each in own.get("accepted_rejects", ()))
     own["api_url"] = str(own.get("api_url", API_URL)).rstrip("/")
     return Settings(**own, mapping=_mapping(given))
+
+
+def check_environment(environment: Mapping[str, str]) -> None:
+    """Refuse environment variables that look like settings and are none, such as `TARGET_CHARTMOGUL_DRYRUN`.
+
+    Nobody reads them, neither this target nor Meltano: a rehearsal would be a real run. What Meltano sets beside the
+    settings passes: its own extras (`TARGET_CHARTMOGUL__DIALECT`), an object's values one by one
+    (`TARGET_CHARTMOGUL_CUSTOMER_TAGS_12`), and all of it again for a plugin that inherits
+    (`TARGET_CHARTMOGUL_EU_API_KEY`).
+
+    Raises:
+        ConfigurationError: naming the variable, and the setting that was probably meant.
+    """
+    names = [name.upper() for name in [*PROPERTIES, *SDK_SETTINGS, "loglevel"]]
+    objects = [name.upper() for name, each in PROPERTIES.items() if each["type"] == "object"]
+    nested = tuple(f"{name}_" for name in [*objects, "STREAM_MAPS", "STREAM_MAP_CONFIG", "FAKER_CONFIG"])
+    for variable in sorted(environment):
+        rest = variable.removeprefix(_ENVIRONMENT)
+        if rest == variable or rest in names or "__" in f"_{rest}" or rest.startswith(nested):
+            continue
+        if rest.endswith(tuple(f"_{name}" for name in names)) or any(f"_{name}" in rest for name in nested):
+            continue
+        near = difflib.get_close_matches(rest, names, n=1)
+        hint = f"; did you mean `{_ENVIRONMENT}{near[0]}`?" if near else "; see `target-chartmogul --about`"
+        raise ConfigurationError(f"the environment variable `{variable[:100]}` is not a setting{hint}")
 
 
 def _refuse_unknown(given: Mapping[str, Any]) -> None:
@@ -189,6 +215,10 @@ def _mapping(given: Mapping[str, Any]) -> MappingSettings:
     for name in _ID_LISTS:
         if name in values:
             values[name] = tuple(str(each) for each in values[name])
+    if not all(each.isdecimal() and each.isascii() for each in values.get("only_contacts", ())):
+        raise ConfigurationError(
+            "setting `only_contacts` must be a list of Keap's contact ids, which are whole numbers"
+        )
     if "plan_change_products" in values:
         values["plan_change_products"] = tuple(
             tuple(str(each) for each in group) for group in values["plan_change_products"]

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
+from singer_sdk.exceptions import InvalidJSONSchema
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TargetCapabilities
 from singer_sdk.sinks import Sink
 from typing_extensions import override
 
-from target_chartmogul import exit_codes, settings
+from target_chartmogul import exit_code_file, settings
 from target_chartmogul.failures import ConfigurationError
 from target_chartmogul.settings_schema import CONFIG_SCHEMA, PROPERTIES
 from target_chartmogul.singer.intake import Intake
+from target_chartmogul.singer.pipes import check_standard_streams
 from target_chartmogul.singer.sdk_overrides import MessageReader
 from target_chartmogul.singer.sinks import IgnoredSink, ReceivingTarget, RecordSink
 from target_chartmogul.singer.state import StateKeeper
@@ -43,15 +45,15 @@ class TargetChartMogul(ReceivingTarget):
     ]
 
     def __init__(self, *, needs_key: bool = True, **arguments: Any) -> None:
+        settings.check_environment(os.environ)
         # `settings` checks what the SDK would, with messages that never hold a value.
         super().__init__(**{**arguments, "validate_config": False})
         self.settings = settings.load(self.config, needs_key=needs_key)
         self.intake = Intake()
         self.tap_state = StateKeeper()
-        self.stop = StopSwitch(self.settings.max_run_minutes)
+        self.stop = StopSwitch(self.settings.max_run_minutes, exit_code_file.note)
         self._taken: dict[str, Source] = {}
         self._run: Run | None = None
-        self.exit_code = exit_codes.OK
         reader = self.message_reader
         if isinstance(reader, MessageReader):
             reader.on_bad_line = self.intake.reject_line
@@ -91,20 +93,18 @@ class TargetChartMogul(ReceivingTarget):
         """Run the command line; the process ends with the run's exit code.
 
         Raises:
-            SystemExit: the run ended with rejects, or its input was cut off.
-            TargetChartMogulError: each kind with its exit code.
+            TargetChartMogulError: each kind with its exit code, also where the run is complete but for some records.
         """
         if arguments.get("about") or arguments.get("about_format"):
             super().invoke(about=True, about_format=arguments.get("about_format"))
             return
-        given = arguments["config"]
+        given, file = arguments["config"], arguments.get("file_input")
+        check_standard_streams(reads_input=file is None)
         target = cls(config=given.config, parse_env_config=given.parse_env)
         try:
-            target.listen(arguments.get("file_input"))
+            target.listen(file)
         finally:
             target.close()
-        if target.exit_code:
-            sys.exit(target.exit_code)
 
     @override
     def process_endofpipe(self) -> None:
@@ -112,7 +112,7 @@ class TargetChartMogul(ReceivingTarget):
         try:
             self.intake.report_ignored()
             if self._run is not None:
-                self.exit_code = self._run.finish()
+                self._run.finish()
             elif self.intake.rejects:
                 raise ConfigurationError(
                     f"none of the input could be read: {len(self.intake.rejects)} invalid lines, "
@@ -123,11 +123,14 @@ class TargetChartMogul(ReceivingTarget):
         finally:
             self.close()
 
-    def sync(self, source: Source) -> int:
-        """A run without input (rule 7.4); its exit code.
+    def sync(self, source: Source) -> None:
+        """A run without input (rule 7.4).
 
         Args:
             source: whose records the store holds.
+
+        Raises:
+            TargetChartMogulError: each kind with its exit code, also where the run is complete but for some records.
         """
         from target_chartmogul.run import Run  # noqa: PLC0415
 
@@ -135,7 +138,7 @@ class TargetChartMogul(ReceivingTarget):
         self._run = Run(self.settings, source, self.intake, self.tap_state, self.stop)
         try:
             self._run.begin()
-            return self._run.sync()
+            self._run.sync()
         finally:
             self.close()
 
@@ -179,9 +182,8 @@ class TargetChartMogul(ReceivingTarget):
 
     def _assert_announced(self, stream: str) -> None:
         if stream not in self.mapper.stream_maps:
-            raise ConfigurationError(
-                f"line {self._line}: a RECORD of stream '{stream}' came before its SCHEMA: is the input from a tap?"
-            )
+            about = f"line {self._line}: a RECORD of stream '{stream[:64]}'"
+            raise ConfigurationError(f"{about} came before its SCHEMA: is the input from a Singer tap?")
 
     @property
     def _line(self) -> int:
@@ -197,8 +199,25 @@ class TargetChartMogul(ReceivingTarget):
         super()._process_record_message(message_dict)
 
     @override
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        stream, schema, keys = (message_dict.get(name) for name in ("stream", "schema", "key_properties"))
+        if not isinstance(stream, str) or not stream:
+            raise ConfigurationError(f"line {self._line}: a SCHEMA message names no stream")
+        about = f"line {self._line}: the SCHEMA of stream '{stream[:64]}'"
+        properties = schema.get("properties") if isinstance(schema, dict) else None
+        if not isinstance(properties, dict) or not all(isinstance(each, dict | bool) for each in properties.values()):
+            raise ConfigurationError(f"{about} is not a JSON schema of an object with `properties`")
+        if keys is not None and not (isinstance(keys, list) and all(isinstance(each, str) for each in keys)):
+            raise ConfigurationError(f"{about} has `key_properties` that are not a list of names")
+        try:
+            super()._process_schema_message(message_dict)
+        except InvalidJSONSchema:
+            raise ConfigurationError(f"{about} is not a valid JSON schema") from None
+
+    @override
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
-        self._assert_line_requires(message_dict, requires={"value"})
+        if "value" not in message_dict:
+            raise ConfigurationError(f"line {self._line}: a STATE message without `value`")
         if isinstance(message_dict["value"], dict):
             self.tap_state.take(message_dict["value"])
             if self._run is not None:

@@ -269,7 +269,7 @@ print(client.traffic.throttled)
 
 
 def test_three_processes_together_stay_within_the_limits(sandbox, tmp_path):
-    """Issue: never more than 40 requests in any second nor 20 connections, when they share a ledger folder."""
+    """Issue: never more than 40 requests in any second nor 20 connections, when they share a store's folder."""
     sandbox.faults("chartmogul", latency_ms=150)
     arguments = [sandbox.chartmogul_url, sandbox.chartmogul_api_key, str(tmp_path)]
     running = [

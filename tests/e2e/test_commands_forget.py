@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import Synced, case_of
+from tests.support import native_rows
+from tests.support.commands import Synced, case_of, run_command
 from tests.support.sandbox_process import ROOT, Sandbox
 from tests.support.singer_messages import account_messages
-from tests.support.target_process import SOURCE, run_target
+from tests.support.target_process import SOURCE, run_target, target_config
 
 WHO = "1207"
 
@@ -119,3 +120,26 @@ def test_mistakes_of_forget(synced: Synced, subject: str, words: str) -> None:
     assert (done.code, done.stdout) == (2, "")
     assert words in done.last_line
     assert synced.store.read_bytes() == before
+
+
+def test_rule_7_4_native_customers_are_forgotten_too(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.no_limits()
+    config = target_config(
+        sandbox, store_path=str(tmp_path / "s.sqlite"), external_id_prefix="shop-", data_source_name="Shop"
+    )
+    rows = native_rows.shop()
+    assert run_target(tmp_path, config, native_rows.messages(1, **rows)).code == 0
+    whom = rows["customers"][0]
+    words = [str(whom[name]).encode() for name in ("name", "email") if whom.get(name)]
+    assert words
+    assert "s.sqlite" in holding(tmp_path, words)
+    shown = run_command(tmp_path, config, "preview", "--set", "hard_delete=true")
+    assert (shown.code, "Nothing in ChartMogul would change" in shown.stdout) == (0, True)
+    done = run_command(tmp_path, config, "forget", f"customer:{whom['external_id']}", "--yes")
+    assert done.code == 0, done.stderr
+    assert f"ChartMogul still has customer shop-{whom['external_id']}: delete it there." in done.stdout
+    assert holding(tmp_path, words) == set()
+    sandbox.clear_requests()
+    again = run_target(tmp_path, {**config, "relist_days": 0}, native_rows.messages(2, **rows))
+    assert (again.code, sandbox.writes()) == (0, []), again.stderr
+    assert holding(tmp_path, words) == set()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+
+from filelock import FileLock
 
 from tests.support.commands import Synced, case_of
 from tests.support.sandbox_process import ROOT, Sandbox
@@ -71,7 +74,7 @@ def test_settings_of_a_command_come_from_the_environment_too(sandbox: Sandbox, t
     }
     for arguments in (("status", "--config", "ENV"), ("--config", "ENV", "status")):
         done = _run(*arguments, environment=environment)
-        assert done.returncode == 0, done.stderr
+        assert (done.returncode, done.stderr) == (0, "")
         assert f"Store {account.store}" in done.stdout
 
 
@@ -91,3 +94,27 @@ def _run(*arguments: str, environment: dict[str, str] | None = None) -> subproce
         stdin=subprocess.DEVNULL,
         env={**os.environ, **(environment or {})},
     )
+
+
+def test_rule_7_4_commands_that_only_read_work_beside_a_run_and_the_others_wait(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """A run holds the lock, and is in the middle of a transaction."""
+    sandbox.no_limits()
+    case = case_of("01-monthly")
+    account = Synced(sandbox, tmp_path, case.runs[-1].now.isoformat())
+    account.sync(case.runs[-1].keap)
+    writing = sqlite3.connect(account.store, isolation_level=None)
+    with FileLock(f"{account.store}.lock", mode=0o600):
+        writing.execute("BEGIN IMMEDIATE")
+        writing.execute("DELETE FROM note")
+        for arguments in (("status",), ("preview", "--set", "trial_source=none"), ("explain", "contact:1207")):
+            done = account.command(*arguments)
+            assert done.code == 0, (arguments, done.stderr)
+        assert account.command("verify").code == 0
+        writing.execute("ROLLBACK")
+        for arguments in (("sync",), ("forget", "contact:1207", "--yes")):
+            done = account.command(*arguments)
+            assert (done.code, done.last_line.count("another run holds the store")) == (9, 1), arguments
+    writing.close()
+    assert account.command("sync").code == 0

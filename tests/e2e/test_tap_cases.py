@@ -214,6 +214,17 @@ def test_fields_that_are_refused(keap: Sandbox, tmp_path: Path) -> None:
     assert again.bookmark("contacts") == run.bookmark("contacts")
 
 
+def test_large_pages_that_are_refused(keap: Sandbox, tmp_path: Path) -> None:
+    keap.behaviour(largest_page=200, fields_parameter="refused")
+    run = run_tap(tmp_path, key_config(keap), streams=("contacts", "orders"))
+    assert run.code == 0, run.stderr
+    for stream in ("contacts", "orders"):
+        assert set(run.ids(stream)) == {row["id"] for row in keap.account()[stream]}
+        said = f"refuses pages of 1000 rows of {stream}; reading pages of 100. Set a smaller `page_size`"
+        assert run.stderr.count(said) == 1
+    assert "refuses the list of fields of contacts" in run.stderr
+
+
 def test_the_reported_answer_to_fields(tmp_path: Path) -> None:
     def answer(path: str) -> Reply:
         if "fields=" in path:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
 import signal
+import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -149,6 +152,29 @@ def test_a_host_whose_name_is_unknown(tmp_path: Path) -> None:
     assert time.monotonic() - started < 15
     assert run.code == 4
     assert "keap.invalid cannot be reached: its name cannot be resolved." in run.last_line
+
+
+def trickling_headers(listener: socket.socket) -> None:
+    """Answer with a header that never ends, a byte at a time."""
+    connection, _ = listener.accept()
+    with connection, contextlib.suppress(OSError):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        while True:
+            connection.sendall(b"a")
+            time.sleep(0.3)
+
+
+@pytest.mark.timeout(120)
+def test_headers_that_trickle(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=trickling_headers, args=(listener,), daemon=True)
+        thread.start()
+        config = {"api_key": "KeapAK-0000", "request_timeout": 1, "requests_per_minute": 100_000,
+                  "api_url": f"http://127.0.0.1:{listener.getsockname()[1]}/crm/rest"}  # fmt: skip
+        run = run_tap(tmp_path, config, streams=("tags",), timeout=80)
+        thread.join(timeout=10)
+    assert run.code == 4
+    assert "the answer began, but did not come to an end within `request_timeout`." in run.last_line
 
 
 def test_a_host_that_does_not_speak_tls(keap: Sandbox, tmp_path: Path) -> None:

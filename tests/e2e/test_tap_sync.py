@@ -144,7 +144,7 @@ def test_a_stream_map_that_fails_is_the_users_mistake(calm: Sandbox, tmp_path: P
     assert "Setting stream_maps: a record of contacts cannot be mapped (ValueError)." in run.stderr
 
 
-@pytest.mark.parametrize("style", ["null", "omitted", "empty"])
+@pytest.mark.parametrize("style", ["null", "omitted", "empty", "zero"])
 def test_every_style_of_absence(calm: Sandbox, tmp_path: Path, style: str) -> None:
     calm.behaviour(null_style=style)
     run = run_tap(tmp_path, key_config(calm))

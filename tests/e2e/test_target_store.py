@@ -129,6 +129,7 @@ def test_it_belongs_to_one_prefix(bridge: Bridge) -> None:
 
 def test_it_belongs_to_one_kind_of_source(bridge: Bridge) -> None:
     """Keap's records, or ChartMogul's objects."""
+    bridge.settings["external_id_prefix"] = "shop-"
     bridge.good(account_messages(club_account(1)))
     customer = {"external_id": "c-1", "name": "One"}
     properties = {"external_id": {"type": "string"}, "name": {"type": "string"}}

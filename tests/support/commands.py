@@ -68,7 +68,8 @@ class Synced:
     def sync(self, keap: Mapping[str, Any], **more: Any) -> TargetRun:
         """A run with all rows of an account; it must not fail."""
         self.sandbox.clock(self.now)
-        done = run_target(self.folder, self.config(**more), account_messages(keap))
+        cloud = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+        done = run_target(self.folder, self.config(**more), account_messages(keap), environment=cloud)
         assert done.code in {0, 7}, done.stderr
         return done
 
@@ -94,7 +95,7 @@ def run_command(folder: Path, settings: Mapping[str, Any], *arguments: str) -> T
         stdin=Path(os.devnull),
         stdout=place / "out",
         stderr=place / "err",
-        environment={},
+        environment={name: value for name, value in os.environ.items() if name.startswith("AWS_")},
     )
     code = process.wait(120)
     return TargetRun(code, (place / "out").read_text(), (place / "err").read_text())

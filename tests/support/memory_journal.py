@@ -1,4 +1,4 @@
-"""A journal in memory: what apply tells the ledger, for tests of apply alone."""
+"""A journal in memory: what apply tells the store, for tests of apply alone."""
 
 from __future__ import annotations
 

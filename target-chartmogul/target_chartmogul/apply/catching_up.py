@@ -24,6 +24,7 @@ from target_chartmogul.apply.relisting import (
 )
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.data_source import DataSource, processing
+from target_chartmogul.chartmogul.errors import ChartMogulError
 from target_chartmogul.chartmogul.json_imports import JsonImports
 from target_chartmogul.chartmogul.listing import Listing
 from target_chartmogul.chartmogul.wire import Wire
@@ -68,6 +69,7 @@ def bring_up_to_date(
         data_source=data_source.uuid,
         prefix=settings.external_id_prefix,
         resend=settings.mapping.resend,
+        only_some=bool(settings.mapping.only_contacts),
         processed=processing(client, data_source.uuid).total,
         now=now,
         days=settings.relist_days,
@@ -144,12 +146,16 @@ def remember_processed(
     store: Store, client: ChartMogulClient, data_source: DataSource, report: Listener, journal: RunJournal
 ) -> None:
     """After a run: how many records ChartMogul has processed, which the next run compares."""
-    if journal.adopted:
+    if journal.adopted > client.lost_and_found:
         # It had what this store did not know of: another copy has written since.
         store.meta.put(STALE, "1")
     if not journal.wrote:
         return
-    status = processing(client, data_source.uuid)
+    try:
+        status = processing(client, data_source.uuid)
+    except ChartMogulError:
+        store.meta.put(PROCESSED, None)
+        return
     report.section("processing", msgspec.to_builtins(status))
     if status.total is not None:
         store.meta.put(PROCESSED, str(status.total))

@@ -17,7 +17,13 @@ from target_chartmogul.apply.sender import Connection, CustomerSender, EventSend
 from target_chartmogul.billing.changes import Change, Journal, Kind, Refusal
 from target_chartmogul.billing.objects import Invoice, SubscriptionEvent
 from target_chartmogul.chartmogul.client import ChartMogulClient
-from target_chartmogul.chartmogul.errors import ClosedForLongError, RefusedError, StoppedError, UnreachableError
+from target_chartmogul.chartmogul.errors import (
+    ClosedForLongError,
+    NoMoreFilesError,
+    RefusedError,
+    StoppedError,
+    UnreachableError,
+)
 from target_chartmogul.chartmogul.listing import Listing
 from target_chartmogul.chartmogul.wire import Wire
 from target_chartmogul.plan.sequence import invoice_of, ordered
@@ -166,7 +172,7 @@ class Applier:
             self._answered()
             answer = Refusal(status=refusal.status, field=refusal.field, reason=refusal.reason)
             self._refuse(change, answer, refused)
-        except ClosedForLongError:
+        except (ClosedForLongError, NoMoreFilesError):
             raise
         except UnreachableError as trouble:
             self._refuse(change, Refusal(status=None, field="", reason=str(trouble), uncertain=True), refused)

@@ -38,7 +38,15 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 def why_list(
-    store: Store, *, data_source: str, prefix: str, resend: bool, processed: int | None, now: datetime, days: float
+    store: Store,
+    *,
+    data_source: str,
+    prefix: str,
+    resend: bool,
+    only_some: bool,
+    processed: int | None,
+    now: datetime,
+    days: float,
 ) -> Reason | None:
     """Whether ChartMogul's content must be listed before anything is planned; None if the store knows it.
 
@@ -47,6 +55,7 @@ def why_list(
         data_source: uuid.
         prefix: `external_id_prefix`.
         resend: the setting.
+        only_some: `only_contacts` is set: of all others people's edits stay (rule 6.8).
         processed: how many records ChartMogul says that it has processed; None if it does not say.
         now: the clock of the run.
         days: `relist_days`.
@@ -57,7 +66,7 @@ def why_list(
     if store.unfinished or get(STALE) is not None:
         return Reason("an earlier run broke off", trusted=False)
     if resend:
-        return Reason("`resend` is set", trusted=False)
+        return Reason("`resend` is set", trusted=only_some)
     if len(store.holdings.intents()) > MOST_LOOKUPS:
         return Reason("an earlier run was killed", trusted=False)
     known = get(PROCESSED)

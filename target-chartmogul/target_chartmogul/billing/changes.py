@@ -55,7 +55,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Journal(Protocol):
-    """What apply tells the ledger, and asks of it. All methods may be called from several threads."""
+    """What apply tells the store, and asks of it. All methods may be called from several threads."""
 
     def uuid(self, kind: Kind, external_id: str) -> str | None:
         """ChartMogul's uuid of an object (for events: its integer id as text), None if not known."""
@@ -66,7 +66,7 @@ class Journal(Protocol):
         ...
 
     def acknowledged(self, change: Change, uuids: dict[tuple[Kind, str], str]) -> None:
-        """ChartMogul has it: from now on the ledger holds `change.desired`.
+        """ChartMogul has it: from now on the store holds `change.desired`.
 
         `uuids` by kind and external id, of its lines and transactions too.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import io
 import socket
@@ -13,7 +14,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NameResolutionError, ReadTimeoutError
 
-from target_chartmogul.chartmogul.errors import ChartMogulError, UnansweredError, UnreachableError
+from target_chartmogul.chartmogul.errors import ChartMogulError, NoMoreFilesError, UnansweredError, UnreachableError
 
 
 class BoundedAdapter(HTTPAdapter):
@@ -100,6 +101,8 @@ def trouble(error: requests.RequestException, host: str) -> ChartMogulError:
         return UnansweredError("no complete answer in time", handled=None)
     if any(isinstance(cause, (NameResolutionError, socket.gaierror)) for cause in causes):
         return UnansweredError("the host name is not known", handled=False)
+    if any(isinstance(cause, OSError) and cause.errno in {errno.EMFILE, errno.ENFILE} for cause in causes):
+        return NoMoreFilesError("this machine allows this program no more open files: raise the limit (`ulimit -n`)")
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         return UnansweredError("the connection was refused", handled=False)
     return UnansweredError("the connection broke", handled=None)

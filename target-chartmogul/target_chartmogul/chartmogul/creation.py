@@ -53,6 +53,7 @@ def create(
                 raise
             return None, found
         if (found := _look(client, find, _AFTER_LOST_ANSWER)) is not None:
+            client.lost_and_found += 1
             return None, found
     raise UnreachableError(f"{client.host}: the answer was lost {POSTS} times ({trouble})")
 

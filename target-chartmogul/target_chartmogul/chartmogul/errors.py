@@ -43,6 +43,10 @@ class ClosedForLongError(UnreachableError):
     """ChartMogul asks for a longer pause than a run should wait for (`Retry-After`); the text says until when."""
 
 
+class NoMoreFilesError(UnreachableError):
+    """This machine opens no more connections for this program: no object's fault, so it ends the run."""
+
+
 class StoppedError(ChartMogulError):
     """The run was asked to stop while a request waited for its next try."""
 

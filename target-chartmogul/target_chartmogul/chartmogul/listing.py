@@ -1,6 +1,6 @@
 """Everything that a data source holds, page by page of 200, as objects with their uuids and marks.
 
-It is what a lost ledger is rebuilt from (rule 1.6). Nothing is kept in memory but the page and the ids of plans.
+It is what a lost store is filled from (rule 1.6). Nothing is kept in memory but the page and the ids of plans.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ from target_chartmogul.billing.nodes import node, stream_of
 from target_chartmogul.checks.explain import kinds_of, node_of
 from target_chartmogul.checks.from_store import Opened, nodes_of
 from target_chartmogul.failures import ConfigurationError
-from target_chartmogul.report.document import json_path
+from target_chartmogul.report.history import files_of
+from target_chartmogul.report.place import ReportPlace
 from target_chartmogul.settings import Settings
 from target_chartmogul.sources.protocol import Source
 from target_chartmogul.store.errors import store_errors
@@ -61,16 +62,18 @@ def person(opened: Opened, subject: str) -> Person:
     )
 
 
-def files_with_people(settings: Settings) -> list[Path]:
-    """What lies beside the store and cannot be cleaned, only deleted: reports, and damaged stores set aside."""
-    found: list[Path] = []
-    if settings.report_path is not None:
-        found += [json_path(settings.report_path), Path(settings.report_path)]
+def files_with_people(settings: Settings) -> list[str]:
+    """What cannot be cleaned, only deleted: reports, those of earlier runs too, and damaged stores set aside."""
+    reports = ReportPlace(settings.report_path) if settings.report_path is not None else None
+    return [*(files_of(reports) if reports else ()), *(path.name for path in _damaged_stores(settings))]
+
+
+def _damaged_stores(settings: Settings) -> list[Path]:
     location = settings.store_path
-    if location is not None and "://" not in location:
-        home = Path(location).expanduser()
-        found += sorted(home.parent.glob(f"{home.name}.damaged-*"))
-    return [path for path in dict.fromkeys(found) if path.is_file()]
+    if location is None or "://" in location:
+        return []
+    home = Path(location).expanduser()
+    return sorted(home.parent.glob(f"{home.name}.damaged-*"))
 
 
 def forget(settings: Settings, source: Source, whom: Person) -> Erased:
@@ -91,6 +94,10 @@ def forget(settings: Settings, source: Source, whom: Person) -> Erased:
     finally:
         place.close()
     files = files_with_people(settings)
-    for path in files:
+    if settings.report_path is not None:
+        reports = ReportPlace(settings.report_path)
+        for name in files_of(reports):
+            reports.folder.remove(name)
+    for path in _damaged_stores(settings):
         path.unlink()
-    return Erased(records=dict(records), files=[path.name for path in files])
+    return Erased(records=dict(records), files=files)

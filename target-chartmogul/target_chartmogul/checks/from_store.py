@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,13 +14,12 @@ from target_chartmogul.apply.opening import KIND, PREFIX, failure_of
 from target_chartmogul.chartmogul import errors
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.gate import RequestGate
-from target_chartmogul.failures import ConfigurationError, UnfinishedError
+from target_chartmogul.failures import ConfigurationError, TargetChartMogulError, UnfinishedError
 from target_chartmogul.settings import Settings
 from target_chartmogul.singer.receiving import complete_reads
 from target_chartmogul.sources.keap.source import KeapSource
 from target_chartmogul.sources.protocol import Context, Source
 from target_chartmogul.sources.registry import source_named
-from target_chartmogul.stopping import StopSwitch
 from target_chartmogul.store.errors import StoreDamagedError, store_errors
 from target_chartmogul.store.nodes import SourceNodes
 from target_chartmogul.store.place import StorePlace
@@ -110,8 +110,15 @@ def copied(settings: Settings) -> Iterator[Opened]:
 
 
 @contextmanager
-def connected(settings: Settings, stop: StopSwitch) -> Iterator[ChartMogulClient]:
+def connected(
+    settings: Settings, stop: threading.Event, why: Callable[[], TargetChartMogulError | None]
+) -> Iterator[ChartMogulClient]:
     """ChartMogul, at the pace that this command shares with a run beside it; its errors get their exit codes.
+
+    Args:
+        settings: with the key.
+        stop: set when the command is to end.
+        why: what ended it early, if anything did.
 
     Raises:
         CredentialsError, ServiceError, StoppedError: see `failures`.
@@ -122,13 +129,13 @@ def connected(settings: Settings, stop: StopSwitch) -> Iterator[ChartMogulClient
         settings.api_key,
         settings.api_url,
         gate=RequestGate(folder, f"{settings.api_url} {settings.api_key}"),
-        stop=stop.event,
+        stop=stop,
         read_timeout=settings.request_timeout,
     )
     try:
         yield client
     except errors.ChartMogulError as error:
-        stopped = stop.reason() if isinstance(error, errors.StoppedError) else None
+        stopped = why() if isinstance(error, errors.StoppedError) else None
         raise stopped or failure_of(error) from None
     finally:
         client.close()

@@ -18,6 +18,8 @@ from target_chartmogul.plan.change_file import PLANS_LANE, ChangeFile, Outcome
 from target_chartmogul.plan.deciding import accidents, changed_names, decide, settings_before, settings_note
 from target_chartmogul.report.builder import Counts, ReportBuilder
 from target_chartmogul.report.months import Months
+from target_chartmogul.report.place import ReportPlace
+from target_chartmogul.report.saving import save_report as save
 from target_chartmogul.report.whole_account import report_account
 from target_chartmogul.settings import changed_from_defaults
 from target_chartmogul.store.instants import instant
@@ -122,7 +124,9 @@ def rehearsal_report(opened: Opened) -> ReportBuilder:
 
 def save_report(report: ReportBuilder, path: str) -> None:
     """The report of a preview, as JSON or as a page with its JSON beside it."""
-    report.save(path, outcome="finished", exit_code=exit_codes.OK)
+    place = ReportPlace(path)
+    place.check()
+    save(report, place, outcome="finished", exit_code=exit_codes.OK, kept=False)
 
 
 def _differing(before: dict[str, Any], after: dict[str, Any], names: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -43,7 +43,7 @@ def verify(
         opened: a copy of the store: it takes the listing.
         client: ChartMogul.
         check: raises if the work is to stop.
-        advance: counts objects and accounts.
+        advance: counts accounts.
 
     Raises:
         ConfigurationError: there is no data source to compare with, or another one than the store's.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -24,6 +24,8 @@ RULES: Final = "1"
 """Raised whenever the same records, settings and holdings can have another result: then everything is decided again."""
 _SETTINGS: Final = "settings"
 _RULES: Final = "rules"
+_TRIED: Final = "settings tried"
+"""Names of settings that some accounts were decided with, though not all of them: they still differ."""
 _NOT_OF_THE_RESULT: Final = ("only_contacts", "resend")
 """Settings that say what one run looks at."""
 
@@ -40,9 +42,16 @@ def changed_names(store: Store, settings: Any) -> frozenset[str]:
         return frozenset()
     before, now = msgspec.json.decode(known), msgspec.json.decode(fingerprint(settings))
     names = {name for name in {**before, **now} if before.get(name) != now.get(name)}
+    names |= set(msgspec.json.decode(store.meta.get(_TRIED) or "[]"))
     if store.meta.get(_RULES) != RULES:
         names.add(_RULES)
     return frozenset(names)
+
+
+def trying(store: Store, names: frozenset[str]) -> None:
+    """Accounts are about to be decided with settings that differ: until all were, they differ, be they taken back."""
+    if names:
+        store.meta.put(_TRIED, msgspec.json.encode(sorted(names)).decode())
 
 
 def settings_before(store: Store) -> dict[str, Any]:
@@ -63,6 +72,7 @@ def decided_with(store: Store, settings: Any) -> None:
     """Every account that had to be was decided, or is marked, with these settings and rules."""
     store.meta.put(_SETTINGS, fingerprint(settings))
     store.meta.put(_RULES, RULES)
+    store.meta.put(_TRIED, None)
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +107,7 @@ def decide(
     *,
     cut: bool,
     resend: bool,
-    only: Iterable[str],
+    only: Collection[str],
     counts_figures: bool,
     check: Callable[[], None],
     advance: Callable[[], None],
@@ -117,14 +127,16 @@ def decide(
         check: raises if the run is to stop.
         advance: counts progress.
     """
-    if context.settings_changed or resend:
+    if context.settings_changed or (resend and not only):
         store.accounts.mark_all("settings")
     if context.settings_changed:
         for each in list(store.records.invalid()):
             _put_again(source, store, each)
-    planner = Planner(source, store, file, listener, context, counts_figures=counts_figures)
-    wanted = [node(source.contact_stream, int(each)) for each in only if each.isdecimal()]
-    accounts = store.accounts.only(wanted) if wanted else store.accounts.due(context.now, cut=cut)
+    planner = Planner(
+        source, store, file, listener, context, counts_figures=counts_figures, believes_listing=bool(resend and only)
+    )
+    wanted = [node(source.contact_stream, int(each)) for each in only]
+    accounts = store.accounts.only(wanted, cut=cut) if wanted else store.accounts.due(context.now, cut=cut)
     with store.outcomes.together():
         for _ in planner.plan(accounts):
             check()

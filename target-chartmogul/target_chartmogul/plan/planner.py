@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -22,6 +22,7 @@ from target_chartmogul.plan.figures import account_figures, notes_with_mrr
 from target_chartmogul.plan.removals import removed_invoices
 from target_chartmogul.sources.protocol import Context, Source
 from target_chartmogul.store.accounts import Account
+from target_chartmogul.store.held import Holdings
 from target_chartmogul.store.outcomes import Figure, Memory
 from target_chartmogul.store.outcomes import Note as StoredNote
 from target_chartmogul.store.store import Store
@@ -57,6 +58,7 @@ class Planner:
         listener: hears what is of this run alone.
         context: of the run.
         counts_figures: fill `moved_figures`, for changed settings and rehearsals (rules 1.7, 1.10, 7.3).
+        believes_listing: what people changed in ChartMogul is written again (`resend` with `only_contacts`, 1.11).
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Planner:
         context: Context,
         *,
         counts_figures: bool = False,
+        believes_listing: bool = False,
     ) -> None:
         self._source = source
         self._store = store
@@ -75,6 +78,7 @@ class Planner:
         self._listener = listener
         self._context = context
         self._counts_figures = counts_figures
+        self._believes_listing = believes_listing
         self._held_plans: dict[str, Plan] = {plan.external_id: plan for plan in store.holdings.objects("plan")}
         self._lane = PLANS_LANE
         self._plans: dict[str, Plan] = {}
@@ -94,6 +98,8 @@ class Planner:
         self._file.add(PLANS_LANE, plan_changes(wanted, self._held_plans))
 
     def _plan_account(self, account: Account) -> None:
+        if self._believes_listing:
+            account = _as_listed(account)
         try:
             decision = decide_account(self._source, account, self.catalogue, self._context)
         except TargetChartMogulError:
@@ -267,3 +273,18 @@ def _named_apart(rows: list[tuple[int, str, str, str, bytes]]) -> list[tuple[int
             key = (row[1], f"{row[2]}\x1f{count}")
         found[key] = (row[0], *key, *row[3:])
     return list(found.values())
+
+
+def _as_listed(account: Account) -> Account:
+    """What ChartMogul listed in place of what was sent, where they differ."""
+    holdings, listed = account.holdings, account.listed
+
+    def there(kind: str, sent: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
+        return {key: theirs.get(key, mine) for key, mine in sent.items() if (kind, key) not in account.missing}
+
+    found = Holdings(
+        customers=there("customer", holdings.customers, listed.customers),
+        invoices=there("invoice", holdings.invoices, listed.invoices),
+        events=there("event", holdings.events, listed.events),
+    )
+    return msgspec.structs.replace(account, holdings=found, missing=frozenset())

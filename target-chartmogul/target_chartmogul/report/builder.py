@@ -20,7 +20,7 @@ import msgspec
 from target_chartmogul.billing.changes import Action, Change, Kind, Refusal
 from target_chartmogul.billing.decisions import Note, Reject
 from target_chartmogul.billing.objects import Invoice
-from target_chartmogul.report.document import TOP_LISTS, json_path, write_document
+from target_chartmogul.report.document import TOP_LISTS, write_document
 from target_chartmogul.report.lists import (
     REFUSED_ADVICE,
     UNANSWERED_ADVICE,
@@ -29,6 +29,7 @@ from target_chartmogul.report.lists import (
 )
 from target_chartmogul.report.months import Months
 from target_chartmogul.report.spool import Spool
+from target_chartmogul.report.text import money
 
 logger = logging.getLogger("target-chartmogul")
 
@@ -97,8 +98,8 @@ class ReportBuilder:
         self._known_rejects: set[tuple[str, str, str, str]] = set()
         self.guards: list[str] = []
         """Sentences of the guards of rule 1.7 that stopped the run, or would have without `force`."""
-        self.rejects_that_count = 0
-        """Invalid and refused ones that `accepted_rejects` does not name (rule 1.5)."""
+        self._not_accepted: Counter[str] = Counter()
+        """By list: invalid and refused ones that `accepted_rejects` does not name (rule 1.5)."""
 
     # planning
 
@@ -120,7 +121,7 @@ class ReportBuilder:
         if key in self._known_rejects:
             return
         self._known_rejects.add(key)
-        accepted = self._is_accepted(f"{entry['stream']}:{entry['id']}")
+        accepted = self._is_accepted("rejects", f"{entry['stream']}:{entry['id']}")
         advice = reject_advice(entry["stream"], entry["field"])
         kept = {name: entry[name] for name in ("stream", "id", "field", "reason")}
         self._spool.add("rejects", {**kept, "what_to_do": advice, "accepted": accepted, **known})
@@ -202,7 +203,7 @@ class ReportBuilder:
         self._refused.clear()
 
     def _add_refusal(self, entry: dict[str, Any], known: dict[str, Any], *, uncertain: bool) -> None:
-        accepted = self._is_accepted(*entry["records"])
+        accepted = self._is_accepted("refusals", *entry["records"])
         advice = UNANSWERED_ADVICE if uncertain else REFUSED_ADVICE
         self._spool.add("refusals", {**entry, "what_to_do": advice, "accepted": accepted, **known})
 
@@ -219,7 +220,7 @@ class ReportBuilder:
     @property
     def has_rejects(self) -> bool:
         """Whether the run ends with the exit code of rejects (rule 1.5)."""
-        return self.rejects_that_count > 0
+        return any(self._not_accepted.values())
 
     def listed(self, name: str) -> int:
         """How many entries a list has."""
@@ -305,6 +306,35 @@ class ReportBuilder:
         lines += [f"{words(name).title}: {count}" for name, count in listed.items() if words(name).warns]
         return lines
 
+    def rejects_in_words(self) -> str:
+        """How many records and objects the run could not take, for its last line; accepted ones do not count."""
+        counted = (
+            (self._not_accepted["rejects"], "rejected record", "rejected records"),
+            (self._not_accepted["refusals"], "object that ChartMogul refused", "objects that ChartMogul refused"),
+        )
+        return " and ".join(f"{number:,} {one if number == 1 else many}" for number, one, many in counted if number)
+
+    def totals(self) -> str:
+        """What was done in all, for the last line of a good run."""
+        would = "would be " if self.dry_run else ""
+        counts = self.counts().values()
+        parts = [
+            f"{total:,} {would}{word}"
+            for word in ("created", "updated", "deleted", "moved")
+            if (total := sum(getattr(each, word) for each in counts))
+        ]
+        return ", ".join(parts) or f"nothing {would}changed"
+
+    def mrr_now(self) -> list[str]:
+        """MRR of the running month by currency, for the log."""
+        months = self.months_before_and_after()[1]
+        if not months:
+            return []
+        return [
+            f"MRR now: {money(each['mrr'], currency)} from {each['customers']:,} customers"
+            for currency, each in months[max(months)].items()
+        ]
+
     def write(self, path: Path, *, outcome: str, exit_code: int) -> None:
         """Write the document, whole or not at all.
 
@@ -335,29 +365,15 @@ class ReportBuilder:
         }
         write_document(path, head, self._spool, TOP_LISTS if self.dry_run else TOP_LISTS[:-1])
 
-    def save(self, report_path: str | None, *, outcome: str, exit_code: int) -> None:
-        """Write the report, and the page beside it where that is asked for."""
-        if report_path is None:
-            return
-        try:
-            written = json_path(report_path)
-            self.write(written, outcome=outcome, exit_code=exit_code)
-            if written != Path(report_path):
-                from target_chartmogul.report.page import write_page  # noqa: PLC0415 - only runs with a page need it
-
-                write_page(written, Path(report_path))
-        except OSError as error:
-            logger.error("The report cannot be written: %s", error.strerror)  # noqa: TRY400
-
     def close(self) -> None:
         """Forget everything."""
         self._spool.close()
 
-    def _is_accepted(self, *records: str) -> bool:
+    def _is_accepted(self, kind: str, *records: str) -> bool:
         accepted = bool(records) and all(each in self._accepted for each in records)
         if not accepted:
             with self._lock:
-                self.rejects_that_count += 1
+                self._not_accepted[kind] += 1
         return accepted
 
     def _count(self, change: Change) -> None:

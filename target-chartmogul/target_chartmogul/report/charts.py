@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from html import escape
 from typing import Any
 
 import pygal
@@ -38,7 +39,7 @@ def _style(colours: Sequence[str]) -> Style:
 def _rendered(chart: Any, name: str, description: str) -> str:
     chart.uuid = name
     svg: str = _COMMENT_OR_SCRIPT.sub("", chart.render(is_unicode=True))
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{description}" focusable="false" ', 1)
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(description)}" focusable="false" ', 1)
 
 
 def _chart(kind: type, colours: Sequence[str], months: Sequence[str], **options: Any) -> Any:

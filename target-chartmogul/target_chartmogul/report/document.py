@@ -40,12 +40,6 @@ def write_document(path: Path, head: Mapping[str, Any], spool: Spool, top_lists:
         raise
 
 
-def json_path(report_path: str) -> Path:
-    """Where the JSON goes: `report_path` itself, or beside it where that is the HTML page."""
-    path = Path(report_path)
-    return path.with_suffix(".json") if path.suffix.lower() in {".html", ".htm"} else path
-
-
 def _write(stream: IO[bytes], head: Mapping[str, Any], spool: Spool, top_lists: Sequence[str]) -> None:
     text = msgspec.json.encode(without_addresses(msgspec.to_builtins(head)))
     stream.write(msgspec.json.format(text, indent=1).removesuffix(b"\n}"))

@@ -45,13 +45,21 @@ def _mrr(before: Months, after: Months, most: int) -> Iterator[str]:
             rows.append((month, old, new))
         changed = [row for row in rows if row[1] != row[2]]
         if not changed:
-            yield f"MRR in {currency}: no month changes ({money(rows[-1][1])} now)."
+            yield f"MRR in {currency}: no month changes ({money(rows[-1][1], currency)} now)."
             continue
         cut = f", the last {most} are shown" if len(changed) > most else ""
         yield f"MRR in {currency} at the end of the month; {len(changed)} of {len(rows)} months change{cut}:"
         yield from table(
             ("month", "before", "after", "change"),
-            [(month, money(old), money(new), money(new - old, sign=True)) for month, old, new in changed[-most:]],
+            [
+                (
+                    month,
+                    money(old, currency, code=False),
+                    money(new, currency, code=False),
+                    money(new - old, currency, sign=True, code=False),
+                )
+                for month, old, new in changed[-most:]
+            ],
         )
         yield ""
 
@@ -77,7 +85,7 @@ def _accounts(accounts: list[Any]) -> Iterator[str]:
     rows = [
         (
             each.account,
-            ", ".join(f"{money(delta, sign=True)} {currency}" for currency, delta in each.mrr.items()) or "–",
+            ", ".join(money(delta, currency, sign=True) for currency, delta in each.mrr.items()) or "–",
             ", ".join(f"{number} {kind.replace('_', ' ')}" for kind, number in sorted(each.changes.items())),
         )
         for each in accounts[:ACCOUNTS_SHOWN]

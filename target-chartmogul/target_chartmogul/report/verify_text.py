@@ -45,7 +45,7 @@ def verify_lines(verified: Any, *, everything: bool) -> Iterator[str]:
     for each in found[:DIFFERENCES_SHOWN]:
         yield (
             f"  {each.what} {each.id} ({', '.join(each.records)}), {each.month}: store"
-            f" {_shown(each, each.store)} {each.currency}, ChartMogul {_shown(each, each.chartmogul)} {each.currency}"
+            f" {_shown(each, each.store)}{_unit(each)}, ChartMogul {_shown(each, each.chartmogul)}{_unit(each)}"
         )
         for reason in each.because:
             yield f"    {reason['rule']}  {reason['text']}"
@@ -56,10 +56,18 @@ def verify_lines(verified: Any, *, everything: bool) -> Iterator[str]:
 
 
 def _shown(row: Any, number: int) -> str:
-    return f"{number:,}" if row.what == CANCELLATIONS else money(number)
+    return f"{number:,}" if row.what == CANCELLATIONS else money(number, row.currency, code=False)
+
+
+def _unit(row: Any) -> str:
+    return f" {row.currency}" if row.currency else ""
 
 
 def _diff(row: Any) -> str:
     if not row.difference:
         return "–"
-    return f"{row.difference:+,}" if row.what == CANCELLATIONS else money(row.difference, sign=True)
+    return (
+        f"{row.difference:+,}"
+        if row.what == CANCELLATIONS
+        else money(row.difference, row.currency, sign=True, code=False)
+    )

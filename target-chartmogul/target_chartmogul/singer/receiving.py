@@ -20,6 +20,7 @@ from target_chartmogul.store.store import Store
 logger = logging.getLogger("target-chartmogul")
 
 _COMPLETE: Final = "complete read "
+_FIELDS: Final = "fields of "
 _BETWEEN_STATES: Final = 60.0
 """Seconds between two STATE messages while records arrive."""
 _BETWEEN_UPLOADS: Final = 600.0
@@ -30,7 +31,7 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     """What came of an input."""
 
     whole: bool
-    """It was not cut off."""
+    """It was not cut off; without one, the last one was not."""
     came: bool = True
     """There was one."""
     ready: bool
@@ -143,14 +144,36 @@ class Receiver:
             ready = True
         if whole:
             store.records.input_complete()
+        self._read_longer_lists(whole=whole)
         received = Received(whole=whole, ready=ready, complete_reads=self._complete_reads())
         self._pass_state()
         return received
 
     def without_input(self) -> Received:
         """There is no input: what an earlier one touched before it was cut off goes on waiting (rule 1.8)."""
-        ready = self._store.records.first_read_done
-        return Received(whole=False, came=False, ready=ready, complete_reads=self._complete_reads())
+        records = self._store.records
+        return Received(
+            whole=not records.awaits_input,
+            came=False,
+            ready=records.first_read_done,
+            complete_reads=self._complete_reads(),
+        )
+
+    def _read_longer_lists(self, *, whole: bool) -> None:
+        """A longer allow-list of custom fields: the stream that has them is to be read whole once (rule 1.10)."""
+        meta, source = self._store.meta, self._intake.source
+        began = self._state.began_with()
+        for stream, wanted in source.allow_lists.items() if source else ():
+            known = set(msgspec.json.decode(meta.get(_FIELDS + stream) or "[]"))
+            if wanted <= known:
+                continue
+            if stream not in began and whole:
+                meta.put(_FIELDS + stream, msgspec.json.encode(sorted(wanted | known)).decode())
+                continue
+            self._state.forget(stream)
+            logger.warning(
+                "New custom fields are wanted of `%s`: the next run reads that stream from the beginning.", stream
+            )
 
     def _complete_reads(self) -> dict[str, datetime]:
         """When complete reads began; kept with the store when it changes anyhow, so that a quiet run writes nothing."""
@@ -168,9 +191,8 @@ class Receiver:
             return
         for stream, entry in self._state.entries().items():
             self._store.meta.told(stream, entry)
-        numbers = [self._intake.stream_number(each) for each in self._state.unfinished_reads(self._intake.streams())]
-        self._store.commit([each for each in numbers if each is not None])
-        self._place.save(unfinished=self._store.accounts.count_due(self._now) > 0)
+        self._store.commit(self._state.versions())
+        self._place.save()
         self._state.emit()
 
     def _refuse_start_date(self) -> None:

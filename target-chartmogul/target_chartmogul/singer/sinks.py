@@ -13,6 +13,7 @@ from singer_sdk.sinks.core import BaseJSONSchemaValidator
 from singer_sdk.target_base import Target
 from typing_extensions import override
 
+from target_chartmogul.singer.bad_lines import DEEPEST, TOO_DEEP, is_deep
 from target_chartmogul.singer.intake import Intake
 
 LONGEST_TEXT: Final = 100_000
@@ -40,8 +41,11 @@ class RustValidator(BaseJSONSchemaValidator):
 
     def complaint(self, record: dict[str, Any]) -> tuple[str, str] | None:
         """Field and reason of the first thing that does not fit, None if all fits."""
-        if self._validator.is_valid(record):
-            return None
+        try:
+            if self._validator.is_valid(record):
+                return None
+        except (ValueError, RecursionError):  # deeper than it goes
+            return "", TOO_DEEP
         for error in self._validator.iter_errors(record):
             path = ".".join(str(part) for part in error.instance_path)
             where = list(error.schema_path)
@@ -99,7 +103,7 @@ class RecordSink(Sink):
         except (msgspec.DecodeError, UnicodeDecodeError):
             complaint = "", "is not JSON"
         except RecursionError:
-            complaint = "", "is nested too deeply"
+            complaint = "", TOO_DEEP
         else:
             complaint = self._complaint(raw, record)
         if complaint is None:
@@ -110,6 +114,8 @@ class RecordSink(Sink):
     def _complaint(self, raw: bytes, record: Any) -> tuple[str, str] | None:
         if not isinstance(record, dict):
             return "", "is not an object"
+        if raw.count(b"{") + raw.count(b"[") > DEEPEST and is_deep(record):
+            return "", TOO_DEEP
         complaint = None
         if self._rust is not None and not (b'"_sdc_deleted_at"' in raw and record.get("_sdc_deleted_at")):
             complaint = self._rust.complaint(record)

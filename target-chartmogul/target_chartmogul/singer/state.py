@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import errno
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, TextIO
 
 import msgspec
+
+from target_chartmogul.machine import OutputError
 
 MARKER: Final = "keap_read"
 """Key of STATE under which `tap-keap` says what it read: `selected`, `complete` and `start_date`."""
@@ -56,14 +59,19 @@ class StateKeeper:
         """Stream -> entry (JSON, sorted) of the state that the tap began with, where it spares some reading."""
         return dict(_entries(self._first or {}))
 
+    def forget(self, stream: str) -> None:
+        """Have the next run read this stream from the beginning."""
+        bookmarks = _bookmarks(self._latest or {})
+        if stream in bookmarks:
+            bookmarks[stream] = None
+
     def entries(self) -> dict[str, bytes]:
         """The same of the STATE to pass on."""
         return dict(_entries(self._latest or {}))
 
-    def unfinished_reads(self, streams: Iterable[str]) -> list[str]:
-        """Streams whose entry names a version: a read that a later run may resume."""
-        bookmarks = _bookmarks(self._latest or {})
-        return [each for each in streams if _names_a_version(bookmarks.get(each))]
+    def versions(self) -> frozenset[int]:
+        """Versions that the STATE to pass on names: of reads that a later run may resume, by whatever stream's name."""
+        return frozenset(_versions(_bookmarks(self._latest or {})))
 
     @property
     def tap_read(self) -> TapRead | None:
@@ -79,7 +87,11 @@ class StateKeeper:
         )
 
     def emit(self, value: Mapping[str, Any] | None = None, output: TextIO | None = None) -> None:
-        """Write a STATE as one line: the latest, or another one; the same one twice in a row is written once."""
+        """Write a STATE as one line: the latest, or another one; the same one twice in a row is written once.
+
+        Raises:
+            OutputError: nobody takes it.
+        """
         chosen = self._latest if value is None else value
         if chosen is None:
             return
@@ -87,8 +99,15 @@ class StateKeeper:
         if line == self._emitted:
             return
         stream = output or sys.stdout
-        stream.write(line.decode() + "\n")
-        stream.flush()
+        try:
+            stream.write(line.decode() + "\n")
+            stream.flush()
+        except BrokenPipeError:
+            raise OutputError("the reader of this target's STATE is gone; its own messages say why") from None
+        except (OSError, ValueError) as error:
+            full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+            why = "the disk is full" if full else type(error).__name__
+            raise OutputError(f"the STATE cannot be written to this target's output: {why}") from None
         self._emitted = line
 
 
@@ -101,12 +120,13 @@ def _entries(value: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
             yield stream, _ENCODE(kept)
 
 
-def _names_a_version(entry: Any) -> bool:
+def _versions(entry: Any) -> Iterator[int]:
     if isinstance(entry, dict):
-        return any(
-            (key.endswith("version") and found is not None) or _names_a_version(found) for key, found in entry.items()
-        )
-    return False
+        for key, found in entry.items():
+            if key.endswith("version") and isinstance(found, int):
+                yield found
+            else:
+                yield from _versions(found)
 
 
 def _bookmarks(value: Mapping[str, Any]) -> dict[str, Any]:

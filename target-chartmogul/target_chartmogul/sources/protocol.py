@@ -91,6 +91,8 @@ class Source(Protocol):
     streams: Sequence[str]
     """By stream number; an empty text where a number is not used. Those below 3 are the catalogue."""
     contact_stream: int
+    allow_lists: Mapping[str, frozenset[str]]
+    """Stream -> ids of fields that its records are reduced to by a setting: a longer list needs a new read (1.10)."""
     subscription_stream: int
     holds_to_schema: bool
     """Rows are held against their stream's SCHEMA; else each field that is used is checked by itself."""

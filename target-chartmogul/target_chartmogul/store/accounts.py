@@ -96,10 +96,12 @@ class Accounts:
         self._records.flush()
         return map(self._account, self._components(self._each(_ROOTS, {"first": FIRST_NODE})))
 
-    def only(self, nodes: Iterable[int]) -> Iterator[Account]:
-        """The accounts of these nodes, each once, due or not."""
+    def only(self, wanted: Iterable[int], *, cut: bool = False) -> Iterator[Account]:
+        """The accounts of these nodes, each once, due or not; `cut` as for `due`."""
         self._records.flush()
-        return map(self._account, self._components(nodes))
+        for nodes in self._components(wanted):
+            if not cut or self._file.row(_TOUCHED, (as_json(nodes), ARRIVED)) is None:
+                yield self._account(nodes)
 
     def mark_all(self, why: str) -> None:
         """Every account is to be decided."""

@@ -55,8 +55,13 @@ class Marks:
             accounts,
         )
 
+    @property
+    def await_input(self) -> bool:
+        """Whether accounts wait for the next input, since one that touched them was cut off (rule 1.8)."""
+        return self._file.row("SELECT 1 FROM mark WHERE why = ? LIMIT 1", (ARRIVED,)) is not None
+
     def input_complete(self) -> None:
         """What the input touched need not wait for the next one."""
-        if self._file.row("SELECT 1 FROM mark WHERE why = ? LIMIT 1", (ARRIVED,)):
+        if self.await_input:
             self._file.begin_loading()
             self._file.database.execute("UPDATE mark SET why = '' WHERE why = ?", (ARRIVED,))

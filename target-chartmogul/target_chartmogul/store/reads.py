@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from target_chartmogul.billing.nodes import node
@@ -63,15 +63,14 @@ class Reads:
             last_looked = batch[-1][0]
         self._forget(stream)
 
-    def keep(self, unfinished: Iterable[int]) -> None:
-        """A STATE goes out that calls the versioned reads of these streams unfinished: a later run may continue them.
+    def keep(self, unfinished: Collection[int]) -> None:
+        """A STATE goes out that names these versions: a later run may continue the reads that carry them.
 
         Versions activated are kept along with anything else that changed only, so that a run with nothing new writes
         nothing: a tap that could send the same version again would have it in its STATE.
         """
-        for stream in unfinished:
-            version = self._versions.get(stream)
-            if version is not None and stream not in self._mixed:
+        for stream, version in self._versions.items():
+            if version in unfinished and stream not in self._mixed and self._activated.get(stream) != version:
                 self._file.begin_loading()
                 self._file.database.execute("INSERT OR REPLACE INTO read VALUES (?, ?)", (stream, version))
                 self._file.database.executemany(

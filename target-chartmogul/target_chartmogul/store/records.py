@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from hashlib import blake2b
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -178,11 +178,11 @@ class Records:
                 self._links.add(links)
             self._marks.arrived(touched)
 
-    def commit(self, unfinished_reads: Iterable[int] = ()) -> None:
+    def commit(self, unfinished_reads: Collection[int] = ()) -> None:
         """Make all of it last, before a STATE goes out.
 
         Args:
-            unfinished_reads: streams whose versioned read that STATE calls unfinished.
+            unfinished_reads: versions that this STATE names.
         """
         self.flush()
         self._reads.keep(unfinished_reads)
@@ -256,6 +256,11 @@ class Records:
     def first_read_done(self) -> bool:
         """Whether every stream was read to its end once (rule 1.8): before, nothing may be decided."""
         return self._marks.active
+
+    @property
+    def awaits_input(self) -> bool:
+        """Whether the last input was cut off: the accounts that it touched wait for the next one (rule 1.8)."""
+        return self._marks.await_input
 
     @property
     def has_forgotten(self) -> bool:

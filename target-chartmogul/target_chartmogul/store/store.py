@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
@@ -75,11 +75,11 @@ class Store:
         """Several writes as one, or none of them on any error; one within another is part of that."""
         return self._file.transaction()
 
-    def commit(self, unfinished_reads: Iterable[int] = ()) -> None:
+    def commit(self, unfinished_reads: Collection[int] = ()) -> None:
         """Make records and what was told last: before a STATE goes out.
 
         Args:
-            unfinished_reads: streams whose versioned read that STATE calls unfinished.
+            unfinished_reads: versions that this STATE names.
         """
         self.records.commit(unfinished_reads)
 

@@ -82,10 +82,10 @@ def test_other_messages_are_whole() -> None:
         ),
         (
             '{"type":"RECORD","stream":"contacts","record":{"id":"7","given_name":"\\ud800"}}',
-            ("contacts", "7", "", "is no valid Unicode text"),
+            ("contacts", "7", "", "is not valid Unicode text"),
         ),
         ('{"type":"RECORD","stream":"orders","rec', ("", None, "", "is not JSON")),
-        ("[1]", ("", None, "", "is not JSON")),
+        ("[1]", ("", None, "", "is not an object")),
     ],
 )
 def test_a_bad_line_costs_itself_alone(line: str, found: tuple[Any, ...]) -> None:

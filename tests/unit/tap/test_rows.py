@@ -116,6 +116,10 @@ def test_a_token_that_is_a_number() -> None:
         ({"id": "7", "order_items": ""}, "order_items", None),
         ({"id": "7", "allow_payment": "true"}, "allow_payment", True),
         ({"id": "7", "order_time": ""}, "order_time", None),
+        ({"id": "7", "order_time": "0"}, "order_time", None),
+        ({"id": "7", "total": "0"}, "total", None),
+        ({"id": "7", "order_items": 0}, "order_items", None),
+        ({"id": "7", "allow_payment": "0"}, "allow_payment", False),
         ({"id": "7", "order_time": "2024-11-20T18:34:12.000+0000"}, "order_time", "2024-11-20T18:34:12.000Z"),
         ({"id": "7", "order_time": "2019-03-27T12:36:11.000-04:00"}, "order_time", "2019-03-27T16:36:11.000Z"),
         ({"id": "7", "order_time": "2024-05-21T14:30:00Z"}, "order_time", "2024-05-21T14:30:00Z"),
@@ -136,6 +140,10 @@ def test_conversions_that_lose_nothing(row: dict[str, Any], field: str, value: A
         ({"id": "7", "order_items": [{"quantity": "two"}]}, "field order_items[].quantity: expected integer"),
         ({"id": "7", "order_time": "soon"}, "field order_time: expected a date-time"),
         ({"id": "7", "allow_payment": "perhaps"}, "field allow_payment: expected boolean"),
+        ({"id": "7", "allow_payment": ["true"]}, "field allow_payment: expected boolean"),
+        ({"id": "7", "title": {"text": "x"}}, "field title: expected string"),
+        ({"id": "7", "total": {"amount": []}}, "field total.amount: expected integer"),
+        ({"id": "7", "total": {"amount": "1e999999999"}}, "field total.amount: expected integer"),
     ],
 )
 def test_a_row_that_does_not_fit_is_named_without_its_value(row: dict[str, Any], reason: str) -> None:
@@ -162,3 +170,10 @@ def test_amounts_are_exact(text: str) -> None:
     amount = page.rows[0]["amount"]
     assert isinstance(amount, Decimal)
     assert amount == Decimal(text)
+
+
+@pytest.mark.parametrize("text", ["1e999999999", "1e-999999999", '"1e999999999"'])
+def test_a_number_that_no_reader_could_spell_out(text: str) -> None:
+    page = reader("payments").read(f'{{"payments": [{{"id": "1", "amount": {text}}}, {{"id": "2"}}]}}'.encode())
+    assert page.rejected == [("1", "field amount: expected number")]
+    assert [row["id"] for row in page.rows] == ["2"]

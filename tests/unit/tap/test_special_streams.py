@@ -47,3 +47,8 @@ def test_one_attempt_has_one_key(change: dict[str, Any]) -> None:
 )
 def test_another_attempt_has_another(change: dict[str, Any]) -> None:
     assert transaction_key({**ATTEMPT, **change}) != transaction_key(ATTEMPT)
+
+
+def test_an_amount_that_no_money_has_ends() -> None:
+    key = transaction_key({**ATTEMPT, "amount": Decimal("1e999999999")})
+    assert key != transaction_key(ATTEMPT)

@@ -45,6 +45,7 @@ class KeapSource:
 
     def __init__(self, custom_fields: Iterable[str] = ()) -> None:
         self._custom_fields = frozenset(custom_fields)
+        self.allow_lists: Mapping[str, frozenset[str]] = {"contacts": self._custom_fields}
 
     def check_settings(self, settings: Any) -> None:
         """All settings of the mapping are Keap's."""

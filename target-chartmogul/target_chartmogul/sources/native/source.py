@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -49,6 +50,7 @@ class NativeSource:
     name = "native"
     streams: Sequence[str] = STREAMS
     contact_stream = STREAMS.index(CUSTOMERS)
+    allow_lists: Mapping[str, frozenset[str]] = MappingProxyType({})
     subscription_stream = STREAMS.index(CANCELLATIONS)
     holds_to_schema = False
     """A stream map can only guess types: a list is a text to it."""
