@@ -19,7 +19,14 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 GROUPS = {
     "Start": ["index.md", "moving-in.md"],
-    "Use": ["tap-keap.md", "target-chartmogul.md", "report.md", "chartmogul-streams.md", "other-targets.md", "plugins.md"],
+    "Use": [
+        "tap-keap.md",
+        "target-chartmogul.md",
+        "report.md",
+        "chartmogul-streams.md",
+        "other-targets.md",
+        "plugins.md",
+    ],
     "Understand": ["mapping.md", "architecture.md", "unknowns.md"],
     "Operate": ["operate.md", "ci.md", "schedulers.md", "troubleshooting.md", "performance.md"],
     "Develop": ["contributing.md", "sandbox.md", "sandbox-chartmogul.md", "accounts.md", "security.md", "changelog.md"],

@@ -53,7 +53,9 @@ PROPERTIES: Final[dict[str, dict[str, Any]]] = {
         "string",
         "Write the exit code into this local file when the run ends, since `meltano run` replaces it by its own.",
     ),
-    "report_path": _setting("string", "File for the report of the run, as JSON (rule 7.1)."),
+    "report_path": _setting(
+        "string", "Path or URL of the report of the run, as JSON; the same as a page lies beside it (rule 7.1)."
+    ),
     "dry_run": _setting(
         "boolean",
         "Report what would be written, and write nothing, not even the store (rules 1.9, 7.3).",
