@@ -1,7 +1,7 @@
 """Build the documentation site with Sphinx: the pages of `docs/`, and the READMEs as pages of their own.
 
-Every text has one place. Links between the files are turned to the pages that stand for them, links to other files of the
-repository become plain text. A warning of Sphinx's, such as a link or an anchor that does not exist, is an error.
+Every text has one place. Links between the files are turned to the pages that stand for them; links to other files of
+the repository become plain text. A warning of Sphinx's, such as a link or an anchor that does not exist, is an error.
 
     python scripts/docs_site.py [FOLDER]        # default: site/
 """
@@ -96,8 +96,8 @@ def assemble(folder: Path) -> None:
     for picture in (*DOCS.glob("*.png"), *DOCS.glob("*.svg")):
         shutil.copy(picture, folder)
     (folder / "_static").mkdir()
-    shutil.copy(DOCS / "site" / "site.css", folder / "_static")
-    shutil.copy(DOCS / "site" / "conf.py", folder)
+    shutil.copy(DOCS / "sphinx" / "site.css", folder / "_static")
+    shutil.copy(DOCS / "sphinx" / "conf.py", folder)
 
 
 def main(site: Path) -> int:
