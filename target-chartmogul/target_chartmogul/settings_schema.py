@@ -38,9 +38,9 @@ PROPERTIES: Final[dict[str, dict[str, Any]]] = {
     ),
     "store_path": _setting(
         "string",
-        "Where the store is kept between runs: a local path or a URL such as s3://bucket/store.sqlite. It holds what "
-        "Keap has told and what ChartMogul has of it, with names and e-mail addresses. Without it no state is emitted "
-        "and every run reads Keap whole (rule 1.6).",
+        "Where the store is kept between runs: a local path or a URL such as s3://bucket/store.sqlite. It holds "
+        "the records of Keap and what ChartMogul has of them, with names and e-mail addresses. Without it no state is "
+        "emitted and every run reads Keap whole (rule 1.6).",
     ),
     "relist_days": _setting(
         "number",

@@ -96,6 +96,28 @@ def test_the_files_of_the_repository_pass_their_linters(name: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_make_clean_keeps_what_cannot_be_made_again(tmp_path: Path) -> None:
+    kept = [
+        ".env",
+        ".meltano/meltano.db",
+        "output/prod/store.sqlite",
+        "output/prod/report.html",
+        "output/main/report.json",
+    ]
+    gone = [
+        ".venv/bin/python",
+        ".meltano/loaders/target-chartmogul/x",
+        "output/sandbox/store.sqlite",
+        "site/index.html",
+    ]
+    for name in (*kept, *gone):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    subprocess.run(["make", "--quiet", "-f", ROOT / "Makefile", "clean"], cwd=tmp_path, check=True)
+    assert [name for name in kept if not (tmp_path / name).exists()] == []
+    assert [name for name in gone if (tmp_path / name).exists()] == []
+
+
 def _code(text: str) -> list[str]:
     """Fenced blocks and code in the text."""
     fenced = re.findall(r"^```.*?\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
