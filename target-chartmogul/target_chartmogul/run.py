@@ -307,7 +307,7 @@ class Run:
                 journal,
                 load_method=self.settings.load_method,
                 scratch=Path(self._scratch.name),
-                save=lambda: self._place.save(unfinished=True),
+                save=self._place.begin_writing,
             )
         except errors.StoppedError:
             return None

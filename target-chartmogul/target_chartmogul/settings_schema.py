@@ -38,9 +38,9 @@ PROPERTIES: Final[dict[str, dict[str, Any]]] = {
     ),
     "store_path": _setting(
         "string",
-        "Where the store is kept between runs: a local path or a URL such as s3://bucket/store.sqlite. It holds what "
-        "Keap has told and what ChartMogul has of it, with names and e-mail addresses. Without it no state is emitted "
-        "and every run reads Keap whole (rule 1.6).",
+        "Where the store is kept between runs: a local path or a URL such as s3://bucket/store.sqlite. It holds "
+        "the records of Keap and what ChartMogul has of them, with names and e-mail addresses. Without it no state is "
+        "emitted and every run reads Keap whole (rule 1.6).",
     ),
     "relist_days": _setting(
         "number",
@@ -53,7 +53,9 @@ PROPERTIES: Final[dict[str, dict[str, Any]]] = {
         "string",
         "Write the exit code into this local file when the run ends, since `meltano run` replaces it by its own.",
     ),
-    "report_path": _setting("string", "File for the report of the run, as JSON (rule 7.1)."),
+    "report_path": _setting(
+        "string", "Path or URL of the report of the run, as JSON; the same as a page lies beside it (rule 7.1)."
+    ),
     "dry_run": _setting(
         "boolean",
         "Report what would be written, and write nothing, not even the store (rules 1.9, 7.3).",

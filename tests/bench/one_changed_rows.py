@@ -78,7 +78,7 @@ def _each_run(sandbox: Sandbox, bridge: Bridge) -> Iterator[tuple[float, int]]:
     order = next(each for each in orders if each["status"] == "PAID" and each["total"]["amount"])
     bridge.run()
     for number in range(1, TIMES + 1):
-        moment = f"2026-11-2{number}T10:00:00Z"
+        moment = f"2026-11-{18 + number}T10:00:00Z"
         sandbox.put("orders", order | {"order_time": moment, "modification_time": moment})
         bridge.read(messages)
         sandbox.clear_requests("chartmogul")

@@ -64,6 +64,7 @@ def unlike(found: dict[str, Any], fresh: dict[str, Any], history: History, past:
     contacts = gone["contacts"] | _contacts_of(history, orders)
     subscriptions = _subscriptions_of(history, orders)
     sharing = _sharing_payments(history, orders)
+    altered = _altered_subscriptions(history)
     _keep_plans(found, fresh, past)
     for content in (found, fresh):
         content["invoices"] = {
@@ -79,6 +80,12 @@ def unlike(found: dict[str, Any], fresh: dict[str, Any], history: History, past:
             content[section] = {
                 name: each for name, each in content[section].items() if each["subscription"] not in subscriptions
             }
+    for section in ("cancellations", "scheduled"):
+        found[section] = {
+            name: each
+            for name, each in found[section].items()
+            if name in fresh[section] or name not in past.events or each["subscription"] not in altered
+        }
     return differences(found, fresh, SECTIONS)
 
 
@@ -98,14 +105,30 @@ def _contacts_of(history: History, orders: set[str]) -> set[str]:
 
 
 def _subscriptions_of(history: History, orders: set[str]) -> set[str]:
-    named = {
+    return {
         item["subscription_id"]
         for moment in history.moments
         for row in moment.rows["orders"]
         if row["id"] in orders
         for item in row["order_items"]
     }
-    return named
+
+
+def _altered_subscriptions(history: History) -> set[str]:
+    """Those whose end Keap showed otherwise at an earlier moment: what was written of it may stay (rule 6.5)."""
+    return {
+        row["id"]
+        for moment in history.moments
+        for row in moment.rows["subscriptions"]
+        if (not row["active"] or row["end_date"])
+        and len(set(map(_end, history.versions("subscriptions", row["id"])))) > 1
+    }
+
+
+def _end(row: dict[str, Any] | None) -> tuple[Any, ...]:
+    return (
+        () if row is None else tuple(row[name] for name in ("active", "end_date", "next_bill_date", "last_bill_date"))
+    )
 
 
 def _sharing_payments(history: History, orders: set[str]) -> set[str]:

@@ -42,7 +42,7 @@ class LocalCopies:
             (self._folder / name).write_bytes(content)
 
     def _files(self) -> list[Path]:
-        return [path for path in self._folder.glob("store.sqlite*") if path.suffix != ".lock"]
+        return [path for path in self._folder.glob("store.sqlite*") if path.suffix not in {".lock", ".writer"}]
 
 
 class BucketCopies:

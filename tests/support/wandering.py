@@ -1,4 +1,4 @@
-"""A data source that follows a history by every way that runs can go: cut, killed, faulty, with any copy of its store."""
+"""A data source that follows a history by every way that runs can go, with any copy of its store."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SETTINGS: dict[str, tuple[Any, ...]] = {
     "customer_scope": ("billed", "all"),
     "date_timezone": ("UTC", "America/New_York"),
     "unpaid_orders": ("include", "skip"),
-    "full_refund": ("keep_history", "remove_mrr"),
+    "full_refund": ("cash_only", "remove_mrr"),
     "hard_delete": (False, True),
 }
 ENDED_EARLY = {6, 10}

@@ -17,6 +17,8 @@ _TOLD: Final = "told "
 _STREAMS_READ: Final = "streams read"
 STALE: Final = "stale"
 """Fact of a store that another copy of it has outrun: what ChartMogul has is to be listed, and believed."""
+WRITER: Final = "writer"
+"""Fact of a store: the run that wrote to ChartMogul last."""
 
 
 class Meta:

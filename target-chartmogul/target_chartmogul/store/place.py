@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import tempfile
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from filelock import FileLock, Timeout
 
@@ -21,9 +24,13 @@ from target_chartmogul.store.errors import (
     store_errors,
 )
 from target_chartmogul.store.file import check_whose
+from target_chartmogul.store.meta import STALE, WRITER
 from target_chartmogul.store.nodes import SourceNodes
 from target_chartmogul.store.remote import RemoteFile
 from target_chartmogul.store.store import Store
+
+_WRITER: Final = ".writer"
+"""Ending of what lies beside a store and names the run that wrote to ChartMogul last."""
 
 
 class StorePlace:
@@ -76,7 +83,16 @@ class StorePlace:
         except BaseException:
             self.close()
             raise
+        if not self._read_only:
+            self._compare_writers(self.store)
         return self.store
+
+    def _compare_writers(self, store: Store) -> None:
+        """A copy from before the run that wrote last does not know what that run made of ChartMogul (rule 1.2)."""
+        known = self._last_writer()
+        if known is not None and known != store.meta.get(WRITER):
+            store.meta.put(STALE, "1")
+            store.meta.put(WRITER, known)
 
     def set_aside(self) -> str:
         """Move a damaged store out of the way, so that `open` begins a new one; its new name."""
@@ -121,6 +137,24 @@ class StorePlace:
         self._remote.upload(self.store.path)
         self.store.as_saved()
 
+    def begin_writing(self) -> None:
+        """Bring home the store, and say beside it that this run wrote to ChartMogul last, before it does.
+
+        Raises:
+            LockLostError: another run has taken the lock; nothing was written.
+            StoreError: it could not be written.
+        """
+        if self.store is None or self._dry_run or self._read_only:
+            return
+        token = uuid.uuid4().hex
+        self.store.meta.put(WRITER, token)
+        self.save(unfinished=True)
+        if self._remote is not None:
+            self._remote.write_beside(_WRITER, token.encode())
+        elif self._home is not None:
+            with store_errors(), open(self._writer_path(self._home), "wb", opener=_for_its_owner) as file:
+                file.write(token.encode())
+
     def still_mine(self) -> bool:
         """Whether this run holds the lock: to be asked before each write to ChartMogul."""
         return self._remote is None or not self._locked or self._remote.still_mine()
@@ -145,6 +179,20 @@ class StorePlace:
         if self._scratch is not None:
             self._scratch.cleanup()
             self._scratch = None
+
+    def _last_writer(self) -> str | None:
+        """The run that wrote to ChartMogul last, from whatever copy of this store; None if nothing says so."""
+        found = None
+        if self._remote is not None:
+            found = self._remote.read_beside(_WRITER)
+        elif self._home is not None:
+            with contextlib.suppress(FileNotFoundError):
+                found = self._writer_path(self._home).read_bytes()
+        return found.decode("ascii", "replace") if found else None
+
+    @staticmethod
+    def _writer_path(home: Path) -> Path:
+        return home.with_name(home.name + _WRITER)
 
     def _local_path(self) -> Path:
         """The file to open, locked, or fetched where it has to be."""
@@ -190,3 +238,7 @@ class StorePlace:
             self._scratch.cleanup()
         self._scratch = tempfile.TemporaryDirectory(prefix="target-chartmogul-")
         return Path(self._scratch.name) / "store.sqlite"
+
+
+def _for_its_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -154,6 +154,29 @@ class RemoteFile:
         finally:
             packed.unlink(missing_ok=True)
 
+    def read_beside(self, ending: str) -> bytes | None:
+        """A small object beside the store, None if there is none.
+
+        Raises:
+            StoreError: the service does not answer.
+        """
+        with _service_errors("read"):
+            self._files.invalidate_cache()
+            try:
+                found: bytes = self._files.cat_file(self._path + ending)
+            except FileNotFoundError:
+                return None
+        return found
+
+    def write_beside(self, ending: str, content: bytes) -> None:
+        """Replace a small object beside the store.
+
+        Raises:
+            StoreError: the service does not take it.
+        """
+        with _service_errors("written"):
+            self._files.pipe_file(self._path + ending, content)
+
     def set_aside(self) -> str:
         """Move a damaged store out of the way; its new name."""
         aside = f"{self._path}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
