@@ -102,9 +102,14 @@ PROPERTIES: Final[dict[str, dict[str, Any]]] = {
     ),
     "keap_timezone": _setting(
         "string",
-        "IANA time zone of the Keap account, for the day of a first order (rule 3.5). Default: `date_timezone`.",
+        "IANA time zone of the Keap account, for the day of a first order (rule 3.5). Default: that of the tap's "
+        "stream `account`, else `date_timezone`.",
     ),
-    "currency": _setting("string", "ISO 4217 currency of orders whose total names none (rule 4.1)."),
+    "currency": _setting(
+        "string",
+        "ISO 4217 currency of orders whose total names none (rule 4.1). Default: the one that its "
+        "items are priced in, else that of the tap's stream `account`.",
+    ),
     "trial_source": _choice(
         "Where the start of the free trial comes from (§0 b, rule 3.5).", "contact_created", "subscription", "none"
     ),
@@ -165,7 +170,8 @@ PROPERTIES: Final[dict[str, dict[str, Any]]] = {
     "non_cash_payment_types": {
         "type": "array",
         "items": {"type": "string"},
-        "description": "Keap's payment types that are not money (rule 5.1).",
+        "description": "Keap's payment types that are not money (rule 5.1). Keap's own list of an account's types "
+        "does not say which these are.",
         "default": ["Credit", "Adjustment", "Write Off"],
     },
     "full_refund": _choice(

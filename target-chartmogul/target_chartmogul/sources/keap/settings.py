@@ -9,15 +9,29 @@ import msgspec
 NON_CASH_PAYMENT_TYPES = ("Credit", "Adjustment", "Write Off")
 
 
+def is_zone(name: str) -> bool:
+    """Whether it is an IANA time zone."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        return False
+    return True
+
+
 class MappingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Defaults are the contract's. Ids in lists are Keap's, as texts."""
 
     date_timezone: str = "UTC"
     """IANA zone whose midnight a calendar date means (§0 d, rule 6.2)."""
     keap_timezone: str | None = None
-    """IANA zone of the Keap account, for the day of a first order (rule 3.5); None: `date_timezone`."""
+    """IANA zone of the Keap account, for the day of a first order (rule 3.5), filled from `account`.
+
+    None: `date_timezone`.
+    """
     currency: str | None = None
     """For orders whose total names none (rule 4.1)."""
+    account_currency: str | None = None
+    """Keap's own, from `account`; not a user's: counts last, for orders whose items name none either (rule 4.1)."""
     trial_source: str = "contact_created"
     """`contact_created`, `subscription` or `none` (§0 b, rule 3.5)."""
     interval_source: str = "product"
