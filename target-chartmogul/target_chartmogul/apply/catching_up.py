@@ -148,7 +148,7 @@ def remember_processed(
     store: Store, client: ChartMogulClient, data_source: DataSource, report: Listener, journal: RunJournal
 ) -> None:
     """After a run: how many records ChartMogul has processed, which the next run compares."""
-    if journal.adopted > client.lost_and_found:
+    if journal.adopted:
         # It had what this store did not know of: another copy has written since.
         store.meta.put(STALE, "1")
     if not journal.wrote:
