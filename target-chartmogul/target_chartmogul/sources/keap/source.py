@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -22,9 +21,6 @@ from target_chartmogul.sources.keap.records import STREAMS, id_of
 from target_chartmogul.sources.keap.stored import ACCOUNT, CONTACTS, FREE_TRIALS, ORDERS, PLANS, PRODUCTS, SUBSCRIPTIONS
 from target_chartmogul.sources.protocol import Context, Filled, ReadRecord, StoredMemory, StoredRecord
 
-_LINE: Final = re.compile(r"(?P<order>\d+)(?:-c\d+)?-(?:\d+|adjustment|credit-\d+)\Z")
-_ATTEMPT: Final = re.compile(r"(?P<order>\d+)(?:-c\d+)?-(?:failed|refund)-[0-9a-f]{12}\Z")
-_PAYMENT: Final = re.compile(r"\d+-(?P<order>\d+)(?:-c\d+)?\Z")
 _SOURCE, _EMAIL, _SEEN = "cancellation_source", "refused_email", "first_seen"
 _COUNT_WHEN_GONE: Final = frozenset({"contacts", "subscriptions", "orders"})
 _encode: Final = msgspec.json.Encoder().encode
@@ -147,7 +143,7 @@ class KeapSource:
         """Whether this target forms such ids of Keap's (§2)."""
         match kind:
             case "customer":
-                return external_id.isdecimal()
+                return ids.is_keap_id(external_id)
             case "plan":
                 return ids.parse_plan_id(external_id) is not None
             case "event":
@@ -168,11 +164,9 @@ class KeapSource:
                 event = ids.parse_event_id(external_id)
                 return event[0] if event else ""
             case "line_item":
-                line = _LINE.match(external_id)
-                return line["order"] if line else ""
+                return ids.order_of_line(external_id)
             case "transaction":
-                row = _ATTEMPT.match(external_id) or _PAYMENT.match(external_id)
-                return row["order"] if row else ""
+                return ids.order_of_transaction(external_id)
             case _:
                 return external_id
 
@@ -231,7 +225,7 @@ def account_of(
 
 
 def _node(stream: int, record_id: str) -> int | None:
-    return node(stream, int(record_id)) if record_id.isdecimal() else None
+    return node(stream, int(record_id)) if ids.is_keap_id(record_id) else None
 
 
 def _memories_of(rows: Iterable[StoredMemory]) -> Memories:
