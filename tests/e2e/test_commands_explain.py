@@ -145,7 +145,7 @@ def test_rule_6_8_explain_says_what_a_person_did_in_chartmogul(sandbox: Sandbox,
 @pytest.mark.parametrize(
     ("subject", "words"),
     [
-        ("order:999999", "the store knows nothing of orders:999999"),
+        ("order:999999", "The store knows nothing of orders:999999"),
         ("invoice:1", "`order:<id>`"),
         ("order:x", "is not a Keap id"),
         ("order", "`order:<id>`"),

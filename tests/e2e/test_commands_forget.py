@@ -109,8 +109,8 @@ def _on_a_terminal(command: list[str], answer: bytes) -> tuple[int, bytes]:
 @pytest.mark.parametrize(
     ("subject", "words"),
     [
-        ("order:9071", "forget whom? Name a person by id: `contact:<id>`"),
-        ("contact:77777", "the store knows nothing of contact:77777"),
+        ("order:9071", "Forget whom? Name a person by id: `contact:<id>`"),
+        ("contact:77777", "The store knows nothing of contact:77777"),
         ("contact:x", "is not a Keap id"),
     ],
 )

@@ -154,7 +154,7 @@ def test_one_run_at_a_time(bridge: Bridge) -> None:
         bridge.wait_for_writes(1)
         second = bridge.run(messages)
         assert second.code == 9
-        assert "another run" in second.last_line
+        assert "Another run" in second.last_line
     finally:
         bridge.sandbox.faults("chartmogul")
         first.process.send_signal(signal.SIGTERM)

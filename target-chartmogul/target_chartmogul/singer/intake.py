@@ -71,7 +71,7 @@ class Intake:
         try:
             found = source.read(stream, raw)
         except InvalidRecordError as error:
-            self._refuse(stream, raw, record, version, error.field, error.reason, error.record_id or _named(record))
+            self._refuse(stream, raw, record, version, error.field, error.reason, error.record_id)
             return
         if found.gone:
             store.records.saw(number, version, found.number)
@@ -84,7 +84,8 @@ class Intake:
         """A row that does not fit its stream's schema, or is not JSON."""
         self.progress.advance()
         self.arrived[stream] += 1
-        self._refuse(stream, raw, record, version, field, reason, _named(record))
+        name = (record.get("id") or record.get("external_id")) if isinstance(record, dict) else None
+        self._refuse(stream, raw, record, version, field, reason, name)
 
     def _refuse(
         self, stream: str, raw: bytes, record: Any, version: int | None, field: str, reason: str, name: Any
@@ -132,8 +133,3 @@ class Intake:
     def stream_number(self, stream: str) -> int | None:
         """The number of a stream that this target uses."""
         return self._numbers.get(stream)
-
-
-def _named(record: Any) -> Any:
-    """What a row that cannot be read says its id is."""
-    return (record.get("id") or record.get("external_id")) if isinstance(record, dict) else None

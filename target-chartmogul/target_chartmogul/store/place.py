@@ -14,7 +14,15 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from target_chartmogul.failures import ConfigurationError
-from target_chartmogul.store.errors import LockLostError, StoreDamagedError, StoreError, StoreInUseError, store_errors
+from target_chartmogul.store.errors import (
+    NO_LOCKS,
+    WITHOUT_LOCKS,
+    LockLostError,
+    StoreDamagedError,
+    StoreError,
+    StoreInUseError,
+    store_errors,
+)
 from target_chartmogul.store.file import check_whose
 from target_chartmogul.store.meta import STALE, WRITER
 from target_chartmogul.store.nodes import SourceNodes
@@ -212,11 +220,17 @@ class StorePlace:
         if self._lock is not None:
             return
         home.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(f"{home}.lock", mode=0o600)
+        lock = FileLock(f"{home}.lock", mode=0o600, fallback_to_soft=False)
         try:
             lock.acquire(timeout=0)
         except Timeout:
             raise StoreInUseError(f"another run holds the store ({home.name}); wait for its end") from None
+        except NotImplementedError:  # filelock's word for a file system without locks
+            raise StoreError(NO_LOCKS) from None
+        except OSError as error:
+            if error.errno not in WITHOUT_LOCKS:
+                raise
+            raise StoreError(NO_LOCKS) from None
         self._lock = lock
 
     def _scratch_file(self) -> Path:

@@ -9,7 +9,7 @@ import pytest
 
 from target_chartmogul import settings as config
 from target_chartmogul.failures import ConfigurationError
-from target_chartmogul.settings_schema import PROPERTIES
+from target_chartmogul.settings import PROPERTIES
 from target_chartmogul.sources.keap.settings import MappingSettings
 
 OWN = set(config.Settings.__struct_fields__) - {"mapping"}
