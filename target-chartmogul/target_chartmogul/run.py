@@ -24,7 +24,7 @@ from target_chartmogul.apply.journal import RunJournal
 from target_chartmogul.apply.opening import DATA_SOURCE, claim, data_source_of, failure_of
 from target_chartmogul.billing.changes import Kind
 from target_chartmogul.billing.decisions import Reject
-from target_chartmogul.billing.nodes import CATALOGUE_END
+from target_chartmogul.billing.nodes import is_of_accounts
 from target_chartmogul.chartmogul import errors
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.data_source import DataSource, create_data_source
@@ -42,6 +42,7 @@ from target_chartmogul.failures import (
 from target_chartmogul.plan import guards
 from target_chartmogul.plan.change_file import ChangeFile
 from target_chartmogul.plan.deciding import Plan, accidents, changed_names, decide, decided_with, settings_note, trying
+from target_chartmogul.plan.settings_in_force import put_in_force
 from target_chartmogul.report.builder import ReportBuilder
 from target_chartmogul.report.place import ReportPlace
 from target_chartmogul.report.saving import save_report
@@ -187,6 +188,8 @@ class Run:
                 "the first read is not complete yet: its records are kept, and nothing was decided or written; "
                 "the next run continues"
             )
+        mapping = put_in_force(self._source, begun.store, self.settings.mapping, self._report)
+        self.settings = msgspec.structs.replace(self.settings, mapping=mapping)
         self._report_unplaced()
         self._catch_up()
         with ChangeFile(Path(self._scratch.name) / "changes.sqlite") as file:
@@ -214,11 +217,11 @@ class Run:
         return self._left(received)
 
     def _report_unplaced(self) -> None:
-        """Invalid rows that no account's notes name: those without an id, and those of the catalogue (rule 1.5)."""
+        """Invalid rows that no account's notes name: those without an id, and those of no account (rule 1.5)."""
         for each in self._intake.rejects:
             self._report.reject(each)
         for record in self._begun.store.records.invalid():
-            if record.stream < CATALOGUE_END and record.invalid is not None:
+            if record.invalid is not None and not is_of_accounts(record.stream):
                 about = msgspec.json.decode(record.invalid)
                 name = record.id_text or str(record.number)
                 stream = self._source.streams[record.stream]

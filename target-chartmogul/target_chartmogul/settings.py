@@ -12,13 +12,12 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from target_chartmogul.failures import ConfigurationError
 from target_chartmogul.settings_schema import About, properties_of
-from target_chartmogul.sources.keap.settings import MappingSettings
+from target_chartmogul.sources.keap.settings import MappingSettings, is_zone
 
 API_URL = "https://api.chartmogul.com/v1"
 
@@ -308,10 +307,8 @@ def _mapping(given: Mapping[str, Any]) -> MappingSettings:
 
 
 def _check_zone(name: str, value: str) -> None:
-    try:
-        ZoneInfo(value)
-    except (ValueError, OSError, LookupError):
-        raise ConfigurationError(f"setting `{name}`: no such time zone; e.g. `Europe/Berlin`, `UTC`") from None
+    if not is_zone(value):
+        raise ConfigurationError(f"setting `{name}`: no such time zone; e.g. `Europe/Berlin`, `UTC`")
 
 
 def _day(name: str, value: str) -> None:

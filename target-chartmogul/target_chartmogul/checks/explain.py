@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from target_chartmogul.billing.decisions import Decision, Note
-from target_chartmogul.billing.nodes import NUMBERS, node
+from target_chartmogul.billing.nodes import ACCOUNTS_END, NUMBERS, node
 from target_chartmogul.billing.objects import Plan
 from target_chartmogul.billing.said import Said, as_text
 from target_chartmogul.checks.from_store import Opened
@@ -32,6 +32,7 @@ _SINGULAR: Final = {"subscription_cancellations": "cancellation"}
 
 def kinds_of(streams: Sequence[str]) -> dict[str, str]:
     """What a record is called on the command line -> its stream: `order` and `orders` alike."""
+    streams = streams[:ACCOUNTS_END]
     found = {_SINGULAR.get(stream, stream.removesuffix("s")): stream for stream in streams if stream}
     return found | {stream: stream for stream in streams if stream}
 

@@ -71,6 +71,16 @@ class StoredMemory(NamedTuple):
     value: bytes
 
 
+class Filled(msgspec.Struct, frozen=True):
+    """Settings of the mapping, where they are not set filled from what the source says of itself."""
+
+    settings: Any
+    taken: Mapping[str, str] = {}
+    """Name of a setting -> its value, of those that were filled."""
+    ignored: Mapping[str, str] = {}
+    """Name of a setting that is left as it is -> the value that does not fit it."""
+
+
 class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What holds for a whole run."""
 
@@ -94,11 +104,17 @@ class Source(Protocol):
     allow_lists: Mapping[str, frozenset[str]]
     """Stream -> ids of fields that its records are reduced to by a setting: a longer list needs a new read (1.10)."""
     subscription_stream: int
+    settings_node: int | None
+    """The record that `filled` reads; None if the source has none. It is of no account."""
     holds_to_schema: bool
     """Rows are held against their stream's SCHEMA; else each field that is used is checked by itself."""
 
     def check_settings(self, settings: Any) -> None:
         """Whether a run of this source can have these settings of the mapping. Raises ConfigurationError."""
+        ...
+
+    def filled(self, settings: Any, payload: bytes) -> Filled:
+        """The mapping's settings as the record at `settings_node` completes them. Pure."""
         ...
 
     def takes(self, stream: str, schema: Mapping[str, Any]) -> bool:

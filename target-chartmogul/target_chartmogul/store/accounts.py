@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from target_chartmogul.billing.nodes import FIRST_NODE, as_json, stream_of
+from target_chartmogul.billing.nodes import END_NODE, FIRST_NODE, as_json, stream_of
 from target_chartmogul.store.components import component
 from target_chartmogul.store.file import StoreFile
 from target_chartmogul.store.held import Holdings
@@ -29,7 +29,7 @@ _HOLDINGS: Final = "SELECT kind, holding.id, marks, sent, listed " + _OF.format(
 _MEMORIES: Final = "SELECT node, memory.kind, memory.key, memory.value " + _OF.format("memory", "node")
 _ROOTS: Final = (
     # Of every account the lowest node has no lower neighbour; some have several such nodes.
-    "SELECT node FROM record WHERE node >= :first"
+    "SELECT node FROM record WHERE node >= :first AND node < :end"
     " AND NOT EXISTS (SELECT 1 FROM link WHERE a = node AND b < node AND b >= :first)"
     " UNION SELECT DISTINCT a FROM link AS l WHERE back = 1 AND a >= :first"
     " AND NOT EXISTS (SELECT 1 FROM record WHERE node = l.a)"
@@ -94,7 +94,7 @@ class Accounts:
     def all(self) -> Iterator[Account]:
         """Every account, once."""
         self._records.flush()
-        return map(self._account, self._components(self._each(_ROOTS, {"first": FIRST_NODE})))
+        return map(self._account, self._components(self._each(_ROOTS, {"first": FIRST_NODE, "end": END_NODE})))
 
     def only(self, wanted: Iterable[int], *, cut: bool = False) -> Iterator[Account]:
         """The accounts of these nodes, each once, due or not; `cut` as for `due`."""
@@ -107,7 +107,7 @@ class Accounts:
         """Every account is to be decided."""
         self._records.flush()
         with self._file.transaction():
-            self._file.database.execute(_MARK_ALL, {"first": FIRST_NODE, "why": why})
+            self._file.database.execute(_MARK_ALL, {"first": FIRST_NODE, "end": END_NODE, "why": why})
 
     def _components(self, wanted: Iterable[int]) -> Iterator[list[int]]:
         todo = NodeSet()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 import msgspec
 
+from target_chartmogul.sources.keap.filled_settings import KeapAccount
 from target_chartmogul.sources.protocol import InvalidRecordError
 
 if TYPE_CHECKING:
@@ -343,7 +344,7 @@ class OrderPayment(_Record):
     pay_status: str | None = None
 
 
-STREAMS: dict[str, type[_Record]] = {
+STREAMS: dict[str, type[msgspec.Struct]] = {
     "products": Product,
     "subscription_plans": SubscriptionPlan,
     "free_trial_discounts": FreeTrialDiscount,
@@ -353,6 +354,7 @@ STREAMS: dict[str, type[_Record]] = {
     "payments": Payment,
     "transactions": PaymentTransaction,
     "order_payments": OrderPayment,
+    "account": KeapAccount,
 }
 """The Singer streams that the mapping knows, by the tap's names; their order is their numbers (`billing.nodes`)."""
 

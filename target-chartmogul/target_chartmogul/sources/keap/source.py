@@ -16,10 +16,11 @@ from target_chartmogul.billing.objects import Customer, Invoice, Plan, Subscript
 from target_chartmogul.sources.keap import ids, stored
 from target_chartmogul.sources.keap.account import Account, Catalogue, Memories
 from target_chartmogul.sources.keap.decide import decide
+from target_chartmogul.sources.keap.filled_settings import filled
 from target_chartmogul.sources.keap.orders.plans import renamed
 from target_chartmogul.sources.keap.records import STREAMS, id_of
-from target_chartmogul.sources.keap.stored import CONTACTS, FREE_TRIALS, ORDERS, PLANS, PRODUCTS, SUBSCRIPTIONS
-from target_chartmogul.sources.protocol import Context, ReadRecord, StoredMemory, StoredRecord
+from target_chartmogul.sources.keap.stored import ACCOUNT, CONTACTS, FREE_TRIALS, ORDERS, PLANS, PRODUCTS, SUBSCRIPTIONS
+from target_chartmogul.sources.protocol import Context, Filled, ReadRecord, StoredMemory, StoredRecord
 
 _LINE: Final = re.compile(r"(?P<order>\d+)(?:-c\d+)?-(?:\d+|adjustment|credit-\d+)\Z")
 _ATTEMPT: Final = re.compile(r"(?P<order>\d+)(?:-c\d+)?-(?:failed|refund)-[0-9a-f]{12}\Z")
@@ -41,6 +42,7 @@ class KeapSource:
     streams: Sequence[str] = tuple(STREAMS)
     contact_stream = CONTACTS
     subscription_stream = SUBSCRIPTIONS
+    settings_node: int | None = node(ACCOUNT, stored.THE_ACCOUNT[0])
     holds_to_schema = True
 
     def __init__(self, custom_fields: Iterable[str] = ()) -> None:
@@ -51,9 +53,16 @@ class KeapSource:
         """All settings of the mapping are Keap's."""
 
     def takes(self, stream: str, schema: Mapping[str, Any]) -> bool:
-        """Whether a Singer stream is one of Keap's; `transactions` that name an invoice are ChartMogul's."""
+        """Whether a Singer stream is one of Keap's.
+
+        `transactions` that name an invoice are ChartMogul's; an `account` without currency and time zone may be of any
+        tap, and has nothing to say.
+        """
         properties = schema.get("properties")
-        return stream in STREAMS and not (isinstance(properties, dict) and "invoice_external_id" in properties)
+        names = properties.keys() if isinstance(properties, dict) else frozenset[str]()
+        if stream == "account":
+            return not names.isdisjoint({"currency_code", "time_zone"})
+        return stream in STREAMS and "invoice_external_id" not in names
 
     def read(self, stream: str, raw: bytes) -> ReadRecord:
         """A row.
@@ -65,6 +74,8 @@ class KeapSource:
 
     def id_of(self, stream: str, record: Mapping[str, Any]) -> tuple[int, str | None] | None:
         """Number of a row that `read` cannot take; None for transactions, which have no id, and for other ids."""
+        if stream == "account":
+            return stored.THE_ACCOUNT
         found = None if stream == "transactions" else id_of(record)
         return None if found is None else (found, None)
 
@@ -92,6 +103,10 @@ class KeapSource:
                 return _node(SUBSCRIPTIONS, thing.subscription_external_id)
             case _:
                 return None
+
+    def filled(self, settings: Any, payload: bytes) -> Filled:
+        """`currency` and `keap_timezone` from Keap's account, where they are not set (rules 3.5, 4.1)."""
+        return filled(settings, stored.decode_stored(ACCOUNT, payload))
 
     def catalogue(self, records: Iterable[StoredRecord], plans_held: Mapping[str, Plan]) -> Catalogue:
         """Products, plans and free trials, those too that are gone (rule 1.8)."""

@@ -29,6 +29,7 @@ from target_chartmogul.sources.native.streams import (
 )
 from target_chartmogul.sources.protocol import (
     Context,
+    Filled,
     InvalidRecordError,
     ReadRecord,
     StoredMemory,
@@ -52,6 +53,7 @@ class NativeSource:
     contact_stream = STREAMS.index(CUSTOMERS)
     allow_lists: Mapping[str, frozenset[str]] = MappingProxyType({})
     subscription_stream = STREAMS.index(CANCELLATIONS)
+    settings_node: int | None = None
     holds_to_schema = False
     """A stream map can only guess types: a list is a text to it."""
 
@@ -65,6 +67,10 @@ class NativeSource:
             ConfigurationError: naming the setting.
         """
         streams.check_settings(self._prefix, settings.only_contacts)
+
+    def filled(self, settings: Any, payload: bytes) -> Filled:  # noqa: ARG002
+        """No record has settings."""
+        return Filled(settings)
 
     @staticmethod
     def takes(stream: str, schema: Mapping[str, Any]) -> bool:
