@@ -44,7 +44,7 @@ def named(record: ReadRecord) -> set[tuple[str, int]]:
 def test_rule_1_6_streams_have_numbers_and_the_catalogue_comes_first() -> None:
     assert SOURCE.streams == (
         *("products", "subscription_plans", "free_trial_discounts", "contacts", "subscriptions"),
-        *("orders", "payments", "transactions", "order_payments"),
+        *("orders", "payments", "transactions", "order_payments", "account"),
     )
     assert SOURCE.streams.index("contacts") == SOURCE.contact_stream == CATALOGUE_END
 
@@ -56,6 +56,8 @@ def test_rule_1_6_streams_have_numbers_and_the_catalogue_comes_first() -> None:
         ("transactions", {"payment_id": {}}, True),
         ("transactions", {"invoice_external_id": {}}, False),
         ("customers", {}, False),
+        ("account", {"id": {}, "time_zone": {}}, True),
+        ("account", {"id": {}, "name": {}}, False),
     ],
 )
 def test_takes(stream: str, properties: Row, is_keaps: bool) -> None:
