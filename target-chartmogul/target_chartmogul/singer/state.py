@@ -18,7 +18,7 @@ HEALING: Final[dict[str, Any]] = {"bookmarks": {}}
 """The STATE with which the next run reads everything from the beginning."""
 _ABOUT_NOTHING_READ: Final = frozenset({"version", "replication_key", "last_replication_method"})
 _NO_STREAMS: Final = frozenset({MARKER, "currently_syncing"})
-_NOTHING: Final = (None, {}, [], "")
+_NOTHING: Final[tuple[Any, ...]] = (None, {}, [], "")
 _ENCODE: Final = msgspec.json.Encoder(order="sorted").encode
 
 
