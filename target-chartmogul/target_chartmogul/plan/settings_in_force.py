@@ -42,7 +42,7 @@ def _filled(source: Source, store: Store, settings: Any) -> Filled:
     return Filled(settings) if payload is None else source.filled(settings, payload)
 
 
-def put_in_force(source: Source, store: Store, settings: Any, report: Listener) -> Any:
+def fill_from_account(source: Source, store: Store, settings: Any, report: Listener) -> Any:
     """The same for a run: what is taken or ignored is in the report, and logged when it is another than before."""
     found = _filled(source, store, settings)
     said = {"taken": dict(found.taken), "ignored": dict(found.ignored)}

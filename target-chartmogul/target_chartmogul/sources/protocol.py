@@ -88,7 +88,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """Those of the mapping."""
     now: datetime
     settings_changed: frozenset[str] = frozenset()
-    """Mapping settings that differ from the last run's (rule 1.10)."""
+    """Mapping settings that changed since the account was decided last (rule 1.10)."""
     complete_reads: Mapping[str, datetime] = {}
     """Stream -> when its last complete read began, of those that were ever read completely (rule 6.7)."""
 

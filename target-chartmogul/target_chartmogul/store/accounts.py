@@ -35,8 +35,9 @@ _ROOTS: Final = (
     " AND NOT EXISTS (SELECT 1 FROM record WHERE node = l.a)"
     " UNION SELECT DISTINCT owner FROM holding WHERE owner IS NOT NULL"
 )
-_MARK_ALL: Final = f"INSERT OR IGNORE INTO mark SELECT node, '', :why FROM ({_ROOTS})"  # noqa: S608  both are fixed
+_MARK_ALL: Final = f"INSERT OR IGNORE INTO mark SELECT node, :at, :why FROM ({_ROOTS})"  # noqa: S608  both are fixed
 _TOUCHED: Final = f"SELECT 1 {_OF.format('mark', 'node')} WHERE why = ?"
+_REASONS: Final = f"SELECT DISTINCT why {_OF.format('mark', 'node')} WHERE at <= ?"
 
 
 class Account(msgspec.Struct, kw_only=True):
@@ -103,11 +104,25 @@ class Accounts:
             if not cut or self._file.row(_TOUCHED, (as_json(nodes), ARRIVED)) is None:
                 yield self._account(nodes)
 
-    def mark_all(self, why: str) -> None:
-        """Every account is to be decided."""
+    def mark_all(self, why: str, *, at: str = "") -> None:
+        """Every account is to be decided.
+
+        Args:
+            why: the reason.
+            at: since when, in UTC; empty for now. Of two marks of one instant the earlier stays.
+        """
         self._records.flush()
         with self._file.transaction():
-            self._file.database.execute(_MARK_ALL, {"first": FIRST_NODE, "end": END_NODE, "why": why})
+            self._file.database.execute(_MARK_ALL, {"first": FIRST_NODE, "end": END_NODE, "why": why, "at": at})
+
+    def reasons(self, nodes: Iterable[int], now: datetime) -> frozenset[str]:
+        """Why the account of these is marked for now or an earlier time."""
+        return frozenset(why for (why,) in self._file.rows(_REASONS, (as_json(nodes), instant(now))))
+
+    def has_marks(self, why: str, now: datetime | None = None) -> bool:
+        """Whether any account is marked for this reason; for now or an earlier time, if that is given."""
+        until = "9" if now is None else instant(now)
+        return self._file.row("SELECT 1 FROM mark WHERE why = ? AND at <= ? LIMIT 1", (why, until)) is not None
 
     def _components(self, wanted: Iterable[int]) -> Iterator[list[int]]:
         todo = NodeSet()

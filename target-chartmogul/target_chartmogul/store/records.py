@@ -315,7 +315,10 @@ class Records:
         )
         valid = payload if invalid is None else None
         before = self._links.named(node, valid, previous)
-        previous = previous if previous is not None else valid
+        if node < FIRST_NODE:  # no decision accepts it: what can be read counts
+            previous = None if arrived.invalid is None else previous if valid is None else valid
+        elif previous is None:
+            previous = valid
         self._file.database.execute(
             "UPDATE record SET hash = ?, gone = 0, invalid = ?, payload = ?, previous = ? WHERE node = ?",
             (digest, arrived.invalid, arrived.payload, previous, node),
