@@ -129,6 +129,10 @@ class Source(Protocol):
         """Number and id text of a decoded row that `read` cannot take, None if it does not say which record it is."""
         ...
 
+    def name_of(self, record: Mapping[str, Any]) -> str | None:
+        """The id by which a report may name a row that cannot be taken; a text that is not an id may be a name."""
+        ...
+
     def links_of(self, stream: int, payload: bytes) -> Iterable[int]:
         """Nodes that a stored payload names."""
         ...

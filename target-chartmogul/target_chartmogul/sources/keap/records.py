@@ -410,8 +410,7 @@ def _decode_leniently(stream: str, raw: bytes) -> Any:
             path, reason = ".".join(filter(None, (path, reason.removesuffix(_NOT_AN_ID).strip()))), _NOT_AN_ID
         else:
             reason = reason.lower()
-        record_id = str(plain.get("id"))
-        raise InvalidRecordError(stream, record_id if record_id.isdigit() else None, path, reason) from error
+        raise InvalidRecordError(stream, _text_of(id_of(plain)), path, reason) from error
 
 
 def _tidied(value: Any) -> Any:
@@ -435,7 +434,7 @@ def _refuse_text_amounts(stream: str, raw: bytes) -> None:
     }
     for field, amount in amounts.items():
         if isinstance(amount, str):
-            raise InvalidRecordError(stream, str(plain.get("id"))[:64], field, "is a text, not a number")
+            raise InvalidRecordError(stream, _text_of(id_of(plain)), field, "is a text, not a number")
 
 
 def id_of(record: Mapping[str, Any]) -> int | None:
@@ -445,3 +444,7 @@ def id_of(record: Mapping[str, Any]) -> int | None:
     except (ValueError, TypeError):
         return None
     return int(text) if text else None
+
+
+def _text_of(number: int | None) -> str | None:
+    return None if number is None else str(number)

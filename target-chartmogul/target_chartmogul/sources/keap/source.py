@@ -75,6 +75,10 @@ class KeapSource:
         found = None if stream == "transactions" else id_of(record)
         return None if found is None else (found, None)
 
+    def name_of(self, record: Mapping[str, Any]) -> str | None:
+        """Keap's numeric id."""
+        return None if (found := id_of(record)) is None else str(found)
+
     def links_of(self, stream: int, payload: bytes) -> Iterable[int]:
         """Nodes that a stored payload names."""
         return stored.links_of(stream, payload)
