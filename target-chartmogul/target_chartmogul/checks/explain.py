@@ -207,7 +207,9 @@ def node_of(opened: Opened, stream: str, record_id: str) -> int:
     """
     number = opened.source.streams.index(stream)
     if opened.source.name == "keap":
-        if not is_keap_id(record_id):
+        # Transactions have no id in Keap: the store numbers them, in up to 18 digits.
+        of_store = stream == "transactions" and record_id.isdecimal() and record_id.isascii()
+        if not is_keap_id(record_id) and not (of_store and int(record_id) < NUMBERS):
             raise ConfigurationError(f"`{record_id[:64]}` is not a Keap id (a whole number above 0)")
         return node(number, int(record_id))
     return node(number, native_number(record_id))
