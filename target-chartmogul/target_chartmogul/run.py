@@ -69,6 +69,7 @@ logger = logging.getLogger("target-chartmogul")
 T = TypeVar("T")
 
 REHEARSAL = "REHEARSAL (`dry_run`): nothing will be written, neither to ChartMogul nor to the store."
+COLLIDED = "is kept under the same number as another id: change it at the source"
 REAL_RUN = "REAL RUN: what follows from the records will be written to ChartMogul."
 
 
@@ -227,6 +228,8 @@ class Run:
         """Invalid rows that no account's notes name: those without an id, and those of the catalogue (rule 1.5)."""
         for each in self._intake.rejects:
             self._report.reject(each)
+        for number, name in self._begun.store.records.collided:
+            self._report.reject(Reject(stream=self._source.streams[number], id=name, field="id", reason=COLLIDED))
         for record in self._begun.store.records.invalid():
             if record.stream < CATALOGUE_END and record.invalid is not None:
                 about = msgspec.json.decode(record.invalid)
