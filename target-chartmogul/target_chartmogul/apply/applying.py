@@ -146,7 +146,7 @@ def _refusal_row(home: int, source: Source, change: Change, refusal: Refusal) ->
     detail = {
         "kind": change.kind,
         "action": change.action,
-        "records": sorted(source.records_of(change)),
+        "records": sorted(source.records_of(refusal.because_of or change)),
         "status": refusal.status,
         "field": refusal.field,
         "reason": refusal.reason,
