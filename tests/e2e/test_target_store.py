@@ -207,3 +207,17 @@ def test_another_id_under_the_same_number_is_reported(bridge: Bridge) -> None:
     done = bridge.run(account_messages(rows))
     assert done.code == 7, done.stderr
     assert "1 rejected record" in done.last_line
+
+
+def test_rule_1_3_a_subscription_that_cannot_be_read_writes_nothing_day_after_day(bridge: Bridge) -> None:
+    """Its account is decided in every run, since nothing says what it is."""
+    rows = club_account(2)
+    rows["subscriptions"][0]["contact_id"] = "?"
+    settings = {"accepted_rejects": [f"subscriptions:{rows['subscriptions'][0]['id']}"]}
+    bridge.good(account_messages(rows), **settings)
+    with contextlib.closing(sqlite3.connect(bridge.store)) as database:
+        assert ("undecided_subscriptions",) in database.execute("SELECT why FROM mark").fetchall()
+    before = bridge.store.read_bytes()
+    bridge.clock("2026-03-21T08:00:00Z")
+    bridge.good(account_messages(rows), **settings)
+    assert bridge.store.read_bytes() == before
