@@ -70,6 +70,7 @@ logger = logging.getLogger("target-chartmogul")
 T = TypeVar("T")
 
 REHEARSAL = "REHEARSAL (`dry_run`): nothing will be written, neither to ChartMogul nor to the store."
+COLLIDED = "is kept under the same number as another id: change it at the source"
 REAL_RUN = "REAL RUN: what follows from the records will be written to ChartMogul."
 
 
@@ -230,6 +231,8 @@ class Run:
         """Invalid rows that no account's notes name: those without an id, and those of no account (rule 1.5)."""
         for each in self._intake.rejects:
             self._report.reject(each)
+        for number, name in self._begun.store.records.collided:
+            self._report.reject(Reject(stream=self._source.streams[number], id=name, field="id", reason=COLLIDED))
         for record in self._begun.store.records.invalid():
             if record.invalid is not None and not is_of_accounts(record.stream):
                 about = msgspec.json.decode(record.invalid)

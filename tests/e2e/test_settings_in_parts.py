@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +74,23 @@ def test_rule_1_10_changed_settings_wait_for_a_complete_input(bridge: Bridge) ->
     assert bridge.run(account_messages(unpaid()), unpaid_orders="skip").code == 8
     bridge.good(account_messages(unpaid()), unpaid_orders="skip", force=True)
     assert bridge.content()["invoices"] == {}
+
+
+def test_rule_7_2_figures_are_of_what_chartmogul_took(bridge: Bridge) -> None:
+    """And what was refused is tried again by a daily schedule, also if that starts a little early."""
+    refuse = {"match": {"method": "POST", "path_regex": "/import/customers/"}, "kind": "422_deep", "times": 1}
+    bridge.sandbox.faults("chartmogul", script=[refuse])
+    assert bridge.run(account_messages(account())).code == 7
+    assert len(bridge.content()["invoices"]) == 1
+    assert mrr(bridge) == 4900
+    bridge.sandbox.faults("chartmogul")
+    bridge.clock("2026-06-02T07:59:58Z")
+    bridge.good(account_messages(account()))
+    assert len(bridge.content()["invoices"]) == 2
+    assert mrr(bridge) == 9800
+
+
+def mrr(bridge: Bridge) -> int:
+    """As the store adds it up."""
+    with contextlib.closing(sqlite3.connect(bridge.store)) as database:
+        return int(database.execute("SELECT sum(value) FROM total WHERE name = 'mrr'").fetchone()[0])

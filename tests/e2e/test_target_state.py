@@ -169,6 +169,14 @@ def test_a_first_read_that_was_cut_off_decides_nothing(bridge: Bridge, end: str)
     assert all(len(each["transactions"]) == 1 for each in content["invoices"].values())
 
 
+def test_a_cut_input_without_a_store_promises_nothing(bridge: Bridge) -> None:
+    end = state(read=marker("orders"), **BEGUN)
+    done = bridge.run(read_until(club_account(1), "orders", end=end), store_path=None)
+    assert (done.code, done.stdout) == (6, ""), done.stderr
+    assert "its records are not kept, since `store_path` is not set" in done.last_line
+    assert "continues" not in done.last_line
+
+
 def test_a_later_cut_lets_the_accounts_wait_that_it_touched(bridge: Bridge) -> None:
     """All others that are due or marked are decided."""
     rows = club_account(3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import signal
 import sqlite3
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from target_chartmogul.billing.nodes import node
+from target_chartmogul.sources.keap.stored import CONTACTS
 from tests.support.bridge import Bridge
 from tests.support.sandbox_process import Sandbox
 from tests.support.singer_messages import account_messages, changed_messages, line, state
@@ -194,3 +197,27 @@ def test_a_full_disk(bridge: Bridge, kilobytes: int) -> None:
     bridge.sandbox.clear_requests()
     bridge.good(changed_messages(club_account(60)))
     assert bridge.writes() == 0
+
+
+def test_another_id_under_the_same_number_is_reported(bridge: Bridge) -> None:
+    rows = club_account(2)
+    bridge.good(account_messages(rows))
+    with contextlib.closing(sqlite3.connect(bridge.store)) as database, database:
+        database.execute("UPDATE record SET id_text = 'in_1' WHERE node = ?", (node(CONTACTS, 1),))
+    done = bridge.run(account_messages(rows))
+    assert done.code == 7, done.stderr
+    assert "1 rejected record" in done.last_line
+
+
+def test_rule_1_3_a_subscription_that_cannot_be_read_writes_nothing_day_after_day(bridge: Bridge) -> None:
+    """Its account is decided in every run, since nothing says what it is."""
+    rows = club_account(2)
+    rows["subscriptions"][0]["contact_id"] = "?"
+    settings = {"accepted_rejects": [f"subscriptions:{rows['subscriptions'][0]['id']}"]}
+    bridge.good(account_messages(rows), **settings)
+    with contextlib.closing(sqlite3.connect(bridge.store)) as database:
+        assert ("undecided_subscriptions",) in database.execute("SELECT why FROM mark").fetchall()
+    before = bridge.store.read_bytes()
+    bridge.clock("2026-03-21T08:00:00Z")
+    bridge.good(account_messages(rows), **settings)
+    assert bridge.store.read_bytes() == before

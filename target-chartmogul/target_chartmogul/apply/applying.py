@@ -16,11 +16,12 @@ from target_chartmogul.apply.lanes import Applier, Lane
 from target_chartmogul.billing.changes import Change, Refusal
 from target_chartmogul.billing.differences import header_differs
 from target_chartmogul.billing.normal import same
-from target_chartmogul.billing.objects import Invoice, LineItem, Transaction
+from target_chartmogul.billing.objects import Invoice, LineItem, Plan, Transaction
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.json_imports import JsonImports
 from target_chartmogul.chartmogul.wire import Wire
 from target_chartmogul.plan.change_file import PLANS_LANE, ChangeFile
+from target_chartmogul.plan.figures import Steps, account_figures
 from target_chartmogul.plan.planner import REFUSALS, finish
 from target_chartmogul.sources.protocol import Source
 from target_chartmogul.store.store import Store
@@ -99,6 +100,7 @@ def remember(source: Source, store: Store, file: ChangeFile, journal: RunJournal
                 continue
             home = outcome.nodes[0]
             notes = [_refusal_row(home, source, change, refusal) for change, refusal in refused]
+            outcome = outcome._replace(figures=_figures_held(source, store, home, now))  # noqa: PLW2901
             finish(store, outcome, now, notes=notes, due=[(home, again, outcome.retry)])
     return unsent
 
@@ -115,6 +117,13 @@ def _refused(store: Store, changes: list[Change], journal: RunJournal) -> list[t
         elif not _is_made(store, change):
             return None
     return found or None
+
+
+def _figures_held(source: Source, store: Store, home: int, now: datetime) -> list[tuple[int, Steps]]:
+    """Those of what ChartMogul has of an account of which it refused something (rule 7.2)."""
+    held = store.accounts.account(home).holdings
+    plans: dict[str, Plan] = {each.external_id: each for each in store.holdings.objects("plan")}
+    return account_figures(held.invoices.values(), held.events.values(), plans, source.owner_node, now)
 
 
 def _is_made(store: Store, change: Change) -> bool:
@@ -137,7 +146,7 @@ def _refusal_row(home: int, source: Source, change: Change, refusal: Refusal) ->
     detail = {
         "kind": change.kind,
         "action": change.action,
-        "records": sorted(source.records_of(change)),
+        "records": sorted(source.records_of(refusal.because_of or change)),
         "status": refusal.status,
         "field": refusal.field,
         "reason": refusal.reason,

@@ -37,6 +37,11 @@ _UNANSWERED_IN_A_ROW = 3
 _JOBS_AHEAD = 4
 
 Lane = tuple[int, Sequence[Change]]
+Key = tuple[Kind, str]
+Refused = dict[Key, Change]
+"""What was refused of a lane -> what ChartMogul itself refused, be it this or something that it depends on."""
+Blocked = tuple[str, Key]
+"""The field of a change that names something refused, and what that is."""
 RootOf = Callable[[Kind, str], str]
 """What an object's external id shares with its successor's: an invoice moves to another customer as a new one."""
 
@@ -71,10 +76,10 @@ class Applier:
 
     def apply_plans(self, changes: Iterable[Change]) -> None:
         """Create and rename plans, which need nothing of each other; raises as `apply_lanes`."""
-        refused: set[tuple[Kind, str]] = set()
+        refused: Refused = {}
         self._in_parallel(partial(self._carry_out_plan, change, refused) for change in changes)
 
-    def _carry_out_plan(self, change: Change, refused: set[tuple[Kind, str]]) -> None:
+    def _carry_out_plan(self, change: Change, refused: Refused) -> None:
         with suppress(StoppedError):
             if not self._ended():
                 self._carry_out(change, refused)
@@ -145,7 +150,7 @@ class Applier:
 
     def _run(self, changes: Sequence[Change]) -> bool:
         """One lane in order; whether every change was acknowledged."""
-        refused: set[tuple[Kind, str]] = set()
+        refused: Refused = {}
         sequence = ordered(changes)
         for place, change in enumerate(sequence):
             if self._ended():
@@ -157,14 +162,12 @@ class Applier:
                 except StoppedError:
                     return False
             else:
-                self._refuse(
-                    change,
-                    Refusal(status=None, field=blocked, reason="not sent, because something it depends on was refused"),
-                    refused,
-                )
+                reason = "not sent, because something it depends on was refused"
+                answer = Refusal(status=None, field=blocked[0], reason=reason, because_of=refused[blocked[1]])
+                self._refuse(change, answer, refused)
         return not refused
 
-    def _carry_out(self, change: Change, refused: set[tuple[Kind, str]]) -> None:
+    def _carry_out(self, change: Change, refused: Refused) -> None:
         self._journal.intend(change)
         try:
             sent = self._send(change)
@@ -189,8 +192,8 @@ class Applier:
         with self._counting:
             self._unanswered.clear()
 
-    def _refuse(self, change: Change, refusal: Refusal, refused: set[tuple[Kind, str]]) -> None:
-        refused.add((change.kind, change.external_id))
+    def _refuse(self, change: Change, refusal: Refusal, refused: Refused) -> None:
+        refused[change.kind, change.external_id] = refusal.because_of or change
         logger.debug("%s %s %s: %s %s", change.action, change.kind, change.external_id, refusal.status, refusal.field)
         self._journal.refused(change, refusal)
 
@@ -207,32 +210,35 @@ class Applier:
             case _:
                 return self._parts.send(change)
 
-    def _needs(self, change: Change, earlier: Sequence[Change], refused: set[tuple[Kind, str]]) -> str | None:
-        """The field of a change that depends on something refused earlier in its lane, None if nothing does."""
+    def _needs(self, change: Change, earlier: Sequence[Change], refused: Refused) -> Blocked | None:
+        """What a change depends on that was refused earlier in its lane, None if nothing was."""
         if change.kind in {"line_item", "transaction"}:
-            return "invoice" if ("invoice", change.parent or "") in refused else None
+            invoice: Key = ("invoice", change.parent or "")
+            return ("invoice", invoice) if invoice in refused else None
         if change.action == "delete":
             return self._must_stay(change, earlier, refused)
         if (change.kind, change.external_id) in refused:
-            return "external_id"
+            return "external_id", (change.kind, change.external_id)
         desired = change.desired
         owner = desired.customer_external_id if isinstance(desired, (Invoice, SubscriptionEvent)) else None
-        return "customer_external_id" if owner is not None and ("customer", owner) in refused else None
+        customer: Key = ("customer", owner or "")
+        return ("customer_external_id", customer) if customer in refused else None
 
-    def _must_stay(self, change: Change, earlier: Sequence[Change], refused: set[tuple[Kind, str]]) -> str | None:
+    def _must_stay(self, change: Change, earlier: Sequence[Change], refused: Refused) -> Blocked | None:
         """What a deletion waits for.
 
         Nothing is deleted whose successor was refused (rules 2.1, 6.3), and no customer whose invoices must stay.
         """
         for other in earlier:
-            if (other.kind, other.external_id) not in refused:
+            key: Key = (other.kind, other.external_id)
+            if key not in refused:
                 continue
             if change.kind == other.kind == "invoice" and self._root(other) == self._root(change):
-                return "external_id"
+                return "external_id", key
             if change.kind == other.kind == "event" and _subscription(other) == _subscription(change):
-                return "subscription_external_id"
+                return "subscription_external_id", key
             if change.kind == "customer" and other.action == "delete" and other.parent == change.external_id:
-                return "customer_external_id"
+                return "customer_external_id", key
         return None
 
     def _root(self, change: Change) -> str:

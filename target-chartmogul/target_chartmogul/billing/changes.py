@@ -52,6 +52,8 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     uncertain: bool = False
     """No answer came: ChartMogul may have it all the same, and it is to be looked up like after a crash."""
+    because_of: Change | None = None
+    """What was refused that this change needs: its records are those to correct, or to accept."""
 
 
 class Journal(Protocol):

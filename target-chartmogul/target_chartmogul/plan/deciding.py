@@ -14,7 +14,7 @@ from target_chartmogul.billing.mrr import month_range
 from target_chartmogul.billing.nodes import node
 from target_chartmogul.plan import guards
 from target_chartmogul.plan.change_file import ChangeFile
-from target_chartmogul.plan.planner import SETTINGS, Listener, Planner
+from target_chartmogul.plan.planner import SETTINGS, SETTINGS_AGAIN, Listener, Planner
 from target_chartmogul.sources.protocol import Context, InvalidRecordError, Source
 from target_chartmogul.store.store import Store
 
@@ -68,7 +68,7 @@ def put_in_force(source: Source, store: Store, settings: Any) -> frozenset[str]:
         store.records.input_complete()
     with store.transaction():
         if differing:
-            earlier = _pending(store) if store.accounts.has_marks(SETTINGS) else ()
+            earlier = _pending(store) if store.accounts.has_marks(SETTINGS, SETTINGS_AGAIN) else ()
             store.meta.put(_PENDING, msgspec.json.encode(sorted(differing.union(earlier))).decode())
             store.accounts.mark_all(SETTINGS, at=_LONG_SINCE)
         store.meta.put(_SETTINGS, fingerprint(settings))
@@ -78,7 +78,7 @@ def put_in_force(source: Source, store: Store, settings: Any) -> frozenset[str]:
 
 def pending_names(store: Store, now: datetime) -> frozenset[str]:
     """Names of settings that changed, of which some account is to be decided now; see `put_in_force`."""
-    return _pending(store) if store.accounts.has_marks(SETTINGS, now) else frozenset()
+    return _pending(store) if store.accounts.has_marks(SETTINGS, SETTINGS_AGAIN, now=now) else frozenset()
 
 
 def _pending(store: Store) -> frozenset[str]:

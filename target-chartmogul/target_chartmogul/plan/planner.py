@@ -35,6 +35,8 @@ WAITING: Final = "waiting"
 REFUSALS: Final = "refusals"
 SETTINGS: Final = "settings"
 """Why an account is marked that is to be decided with changed settings or rules (rule 1.10)."""
+SETTINGS_AGAIN: Final = "settings again"
+"""The same of one that was decided with them, and of which ChartMogul refused something."""
 _CHANGE_NOTHING: Final = frozenset({SETTINGS, "listed"})
 """Reasons that stand for no change of the source's."""
 ONLY_OF_THIS_RUN: Final = ("_added", "_removed", "_moved", "vanished_orders")
@@ -142,7 +144,7 @@ class Planner:
         context, reasons = self._context, frozenset[str]()
         if context.settings_changed:
             reasons = self._store.accounts.reasons(account.nodes, context.now)
-            if SETTINGS not in reasons:
+            if reasons.isdisjoint((SETTINGS, SETTINGS_AGAIN)):
                 context = self._other_context
         decision = decide_account(self._source, account, self.catalogue, context)
         decision.notes = notes_with_mrr(decision, {**self._held_plans, **decision.plans})
@@ -172,7 +174,7 @@ class Planner:
                 for each in account.records
                 if each.previous is not None and each.invalid is None and name_of(self._source, each) not in rejected
             ],
-            retry=SETTINGS if SETTINGS in reasons else REFUSALS,
+            retry=REFUSALS if reasons.isdisjoint((SETTINGS, SETTINGS_AGAIN)) else SETTINGS_AGAIN,
         )
 
     def _rejects(self, account: Account, decision: Decision) -> list[Reject]:

@@ -188,7 +188,7 @@ class ReportBuilder:
             "kind": change.kind,
             "id": change.external_id,
             "action": change.action,
-            "records": sorted(self._records_of(change)),
+            "records": sorted(self._records_of(refusal.because_of or change)),
             "status": refusal.status,
             "field": refusal.field,
             "reason": refusal.reason,

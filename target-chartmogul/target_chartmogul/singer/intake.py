@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from target_chartmogul.billing.decisions import Reject
@@ -104,6 +105,11 @@ class Intake:
         if self._store is not None and stream in self._numbers:
             self.gone[stream] += self._store.records.activate(self._numbers[stream], version)
             self.activated.add(stream)
+
+    def read_began(self, stream: str) -> datetime | None:
+        """The clock of the run in which a read of the stream began that this run resumed; None if it began in it."""
+        known = self._store is not None and stream in self._numbers
+        return self._store.records.read_began(self._numbers[stream]) if self._store is not None and known else None
 
     def reject(self, stream: str, name: str | None, field: str, reason: str) -> None:
         """Note a row that no record of the store stands for, without its values."""

@@ -181,11 +181,11 @@ class Receiver:
         """When complete reads began; kept with the store when it changes anyhow, so that a quiet run writes nothing."""
         source = self._intake.source
         known = complete_reads(self._store, source.streams if source else ())
-        found = {**known, **dict.fromkeys(self._intake.activated, self._now)}
-        for stream in self._intake.activated:
+        began = {stream: self._intake.read_began(stream) or self._now for stream in self._intake.activated}
+        for stream, moment in began.items():
             if stream not in known or self._store.changed:
-                self._store.meta.put(_COMPLETE + stream, self._now.isoformat())
-        return found
+                self._store.meta.put(_COMPLETE + stream, moment.isoformat())
+        return {**known, **began}
 
     def _pass_state(self) -> None:
         if self._silent:
@@ -193,7 +193,7 @@ class Receiver:
             return
         for stream, entry in self._state.entries().items():
             self._store.meta.told(stream, entry)
-        self._store.commit(self._state.versions())
+        self._store.commit(self._state.versions(), self._now)
         self._place.save()
         self._state.emit()
 

@@ -119,10 +119,13 @@ class Accounts:
         """Why the account of these is marked for now or an earlier time."""
         return frozenset(why for (why,) in self._file.rows(_REASONS, (as_json(nodes), instant(now))))
 
-    def has_marks(self, why: str, now: datetime | None = None) -> bool:
-        """Whether any account is marked for this reason; for now or an earlier time, if that is given."""
+    def has_marks(self, *reasons: str, now: datetime | None = None) -> bool:
+        """Whether any account is marked for one of these reasons; for `now` or an earlier time, if that is given."""
         until = "9" if now is None else instant(now)
-        return self._file.row("SELECT 1 FROM mark WHERE why = ? AND at <= ? LIMIT 1", (why, until)) is not None
+        return any(
+            self._file.row("SELECT 1 FROM mark WHERE why = ? AND at <= ? LIMIT 1", (why, until)) is not None
+            for why in reasons
+        )
 
     def _components(self, wanted: Iterable[int]) -> Iterator[list[int]]:
         todo = NodeSet()

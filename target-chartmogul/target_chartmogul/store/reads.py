@@ -23,7 +23,10 @@ class Reads:
         self._mixed: set[int] = set()
         """Streams of which some row carried another version, or none."""
         self._activated: dict[int, int] = {}
-        self._resumable: dict[int, int] = dict(file.rows("SELECT stream, version FROM read"))
+        kept = file.rows("SELECT stream, version, began FROM read")
+        self._resumable: dict[int, int] = {stream: int(version) for stream, version, _ in kept}
+        self._kept_since: dict[int, str | None] = {stream: began for stream, _, began in kept}
+        self._began: dict[int, str | None] = {}
         self._seen = NodeSet()
 
     def unversioned(self, stream: int) -> None:
@@ -63,7 +66,11 @@ class Reads:
             last_looked = batch[-1][0]
         self._forget(stream)
 
-    def keep(self, unfinished: Collection[int]) -> None:
+    def began(self, stream: int) -> str | None:
+        """The clock of the run in which a read began that this one resumed; None if it began in this run."""
+        return self._began.get(stream)
+
+    def keep(self, unfinished: Collection[int], now: str | None) -> None:
         """A STATE goes out that names these versions: a later run may continue the reads that carry them.
 
         Versions activated are kept along with anything else that changed only, so that a run with nothing new writes
@@ -72,7 +79,9 @@ class Reads:
         for stream, version in self._versions.items():
             if version in unfinished and stream not in self._mixed and self._activated.get(stream) != version:
                 self._file.begin_loading()
-                self._file.database.execute("INSERT OR REPLACE INTO read VALUES (?, ?)", (stream, version))
+                self._file.database.execute(
+                    "INSERT OR REPLACE INTO read VALUES (?, ?, ?)", (stream, str(version), self.began(stream) or now)
+                )
                 self._file.database.executemany(
                     "INSERT OR IGNORE INTO seen VALUES (?)",
                     ((each,) for each in self._seen.ascending(node(stream, 0), node(stream + 1, 0))),
@@ -97,6 +106,7 @@ class Reads:
                 "SELECT node FROM seen WHERE node >= ? AND node < ?", (node(stream, 0), node(stream + 1, 0))
             )
             self._seen.update(each for (each,) in rows)
+            self._began[stream] = self._kept_since.get(stream)
         elif kept is not None:
             self._forget(stream)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
 from hashlib import blake2b
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -139,6 +140,11 @@ class Records:
             number += len(batch)
         return number
 
+    def read_began(self, stream: int) -> datetime | None:
+        """The clock of the run in which a read began that this one resumed; None if it began in this run."""
+        began = self._reads.began(stream)
+        return None if began is None else datetime.fromisoformat(began)
+
     def input_complete(self) -> None:
         """The input came to its end: the accounts that it touched need not wait for the next one."""
         self.flush()
@@ -180,14 +186,15 @@ class Records:
                 self._links.add(links)
             self._marks.arrived(touched)
 
-    def commit(self, unfinished_reads: Collection[int] = ()) -> None:
+    def commit(self, unfinished_reads: Collection[int] = (), now: datetime | None = None) -> None:
         """Make all of it last, before a STATE goes out.
 
         Args:
             unfinished_reads: versions that this STATE names.
+            now: the clock of the run, aware.
         """
         self.flush()
-        self._reads.keep(unfinished_reads)
+        self._reads.keep(unfinished_reads, None if now is None else now.isoformat())
         self._file.commit()
 
     def close(self) -> None:

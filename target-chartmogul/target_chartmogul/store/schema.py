@@ -22,8 +22,8 @@ CREATE INDEX record_previous ON record(node) WHERE previous IS NOT NULL;
 CREATE TABLE link(a INTEGER, back INTEGER, b INTEGER, PRIMARY KEY(a, back, b)) WITHOUT ROWID;
 CREATE TABLE forgotten(node INTEGER PRIMARY KEY);
 
--- A versioned read that a STATE calls unfinished.
-CREATE TABLE read(stream INTEGER PRIMARY KEY, version INTEGER NOT NULL);
+-- A versioned read that a STATE calls unfinished, and the clock of the run in which it began.
+CREATE TABLE read(stream INTEGER PRIMARY KEY, version TEXT NOT NULL, began TEXT);
 CREATE TABLE seen(node INTEGER PRIMARY KEY);
 
 -- `listed` is NULL where ChartMogul listed what was sent, and empty where it listed nothing.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -75,13 +76,14 @@ class Store:
         """Several writes as one, or none of them on any error; one within another is part of that."""
         return self._file.transaction()
 
-    def commit(self, unfinished_reads: Collection[int] = ()) -> None:
+    def commit(self, unfinished_reads: Collection[int] = (), now: datetime | None = None) -> None:
         """Make records and what was told last: before a STATE goes out.
 
         Args:
             unfinished_reads: versions that this STATE names.
+            now: the clock of the run, aware: since when the reads under these versions are under way.
         """
-        self.records.commit(unfinished_reads)
+        self.records.commit(unfinished_reads, now)
 
     def checkpoint(self) -> None:
         """Everything into the one file, so that it can be copied."""

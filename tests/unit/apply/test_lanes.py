@@ -76,6 +76,17 @@ def test_objects_without_an_answer_end_the_work_only_in_a_row(monkeypatch, answe
     assert set(three.journal.intents) == {("customer", "1"), ("customer", "2"), ("customer", "3")}
 
 
+def test_what_is_not_sent_names_what_was_refused(monkeypatch):
+    """Rule 1.5: that is to be corrected, or accepted."""
+    bill = create("invoice", invoice("500"))
+    event = create("event", cancellation())
+    lanes = Lanes(monkeypatch, {"1": REFUSED})
+    lanes.run([create("customer", customer(1)), bill, event])
+    assert lanes.sent == [("create", "1")]
+    causes = [refusal.because_of and refusal.because_of.kind for _, refusal in lanes.journal.refusals]
+    assert causes == [None, "customer", "customer"]
+
+
 def test_the_parts_of_an_invoice_are_one_object(monkeypatch):
     lanes = Lanes(monkeypatch, {f"500-{n}": LOST for n in range(1, 9)})
     lanes.run([update("line_item", line("500", n), amount_in_cents=1, parent="500") for n in range(1, 9)], [])

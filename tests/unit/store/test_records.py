@@ -105,6 +105,24 @@ def _whole_read(folder: Path, version: int, *numbers: int) -> int:
     return gone
 
 
+@pytest.mark.parametrize("version", [100, 2**70])
+def test_a_read_over_several_runs_began_with_its_first_part(tmp_path: Path, version: int) -> None:
+    """What came into being after its page had been read is not gone by it (rule 6.7)."""
+    later = datetime(2026, 11, 28, tzinfo=UTC)
+    _whole_read(tmp_path, 99, 1, 2, 3)
+    for number, now in ((1, NOW), (2, later)):
+        store = open_store(tmp_path)
+        put(store, ORDER, number, A, version=version)
+        store.commit([version], now)
+        store.close()
+    store = open_store(tmp_path)
+    put(store, ORDER, 4, A, version=version)
+    assert store.records.activate(ORDER, version) == 1
+    assert store.records.read_began(ORDER) == NOW
+    assert store.records.read_began(CONTACT) is None
+    store.close()
+
+
 def test_gone_by_one_whole_read_and_back_by_the_next(tmp_path: Path) -> None:
     assert _whole_read(tmp_path, 100, 1, 2, 3) == 0
     store = open_store(tmp_path)
