@@ -74,7 +74,8 @@ pins: $(READY) ## requirements/*.txt anew from *.in: exact, hashed, without addr
 	@sed -i "/^\.\/t/d" requirements/plugins.txt
 
 docs: $(READY) ## the documentation site, into site/
-	@$(BIN)/mkdocs build --quiet --strict
+	@rm -rf site && $(BIN)/python scripts/docs_site.py
 
-clean: ## what was made here, but for your .env
-	@rm -rf $(VENV) .venv-dagster .venv-peer .meltano output build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## what can be made again; never .env, nor production's store, state and reports
+	@rm -rf $(VENV) .venv-dagster .venv-peer build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .meltano/extractors .meltano/loaders .meltano/run output/demo output/sandbox

@@ -21,6 +21,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from target_chartmogul.report.text import money
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 OUTPUT = ROOT / "output" / "demo"
@@ -112,7 +114,9 @@ def bars(months: dict[str, dict[str, dict[str, int]]], width: int = 40) -> None:
         top = max(series.values()) or 1
         console.print(f"\n[bold]MRR by month, {currency}[/bold] (the last {len(series)} of {len(months)} months)")
         for month, amount in series.items():
-            console.print(f"  {month} {amount / 100:>13,.2f}  [blue]{'█' * round(width * amount / top)}[/blue]")
+            console.print(
+                f"  {month} {money(amount, currency, code=False):>13}  [blue]{'█' * round(width * amount / top)}[/blue]"
+            )
 
 
 def show(report: dict[str, Any]) -> None:

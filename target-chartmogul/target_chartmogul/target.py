@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from target_chartmogul import exit_code_file, settings
 from target_chartmogul.failures import ConfigurationError
-from target_chartmogul.settings_schema import CONFIG_SCHEMA, PROPERTIES
+from target_chartmogul.settings import CONFIG_SCHEMA, PROPERTIES
 from target_chartmogul.singer.intake import Intake
 from target_chartmogul.singer.pipes import check_standard_streams
 from target_chartmogul.singer.sdk_overrides import MessageReader

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ CONTACTS, ORDERS = 600, 1_200
 
 def s3_rows(folder: Path) -> list[Row]:
     """Uploads are counted by the versions that the bucket keeps of the store."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     with pytest.MonkeyPatch.context() as environment, s3_store(environment, BUCKET) as client:
         client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         with serving(account_file(folder, CONTACTS, ORDERS)) as sandbox:

@@ -73,13 +73,13 @@ def test_rule_7_4_a_forgotten_person_does_not_return(synced: Synced) -> None:
     names = {path.name for path in synced.folder.iterdir() if path.is_file()}
     assert holding(synced.folder, personal()) & names == set()
     unknown = synced.command("explain", f"contact:{WHO}")
-    assert (unknown.code, unknown.last_line.count("knows nothing")) == (2, 1)
+    assert (unknown.code, unknown.last_line.lower().count("knows nothing")) == (2, 1)
 
 
 def test_rule_7_4_forget_asks_on_a_terminal_only(synced: Synced) -> None:
     before = synced.store.read_bytes()
     refused = synced.command("forget", f"contact:{WHO}")
-    assert (refused.code, refused.last_line.count("add `--yes`")) == (2, 1)
+    assert (refused.code, refused.last_line.lower().count("add `--yes`")) == (2, 1)
     config = next(synced.folder.glob("command-*/c.json"))
     command = [sys.executable, "-m", "target_chartmogul", "forget", f"contact:{WHO}", "--config", str(config)]
     assert _on_a_terminal(command, b"n\n")[0] == 130
@@ -109,8 +109,8 @@ def _on_a_terminal(command: list[str], answer: bytes) -> tuple[int, bytes]:
 @pytest.mark.parametrize(
     ("subject", "words"),
     [
-        ("order:9071", "forget whom? Name a person by id: `contact:<id>`"),
-        ("contact:77777", "the store knows nothing of contact:77777"),
+        ("order:9071", "Forget whom? Name a person by id: `contact:<id>`"),
+        ("contact:77777", "The store knows nothing of contact:77777"),
         ("contact:x", "is not a Keap id"),
     ],
 )
@@ -118,7 +118,7 @@ def test_mistakes_of_forget(synced: Synced, subject: str, words: str) -> None:
     before = synced.store.read_bytes()
     done = synced.command("forget", subject, "--yes")
     assert (done.code, done.stdout) == (2, "")
-    assert words in done.last_line
+    assert words.lower() in done.last_line.lower()
     assert synced.store.read_bytes() == before
 
 

@@ -84,7 +84,7 @@ def test_another_run_holds_it(bridge: Bridge, store: Any) -> None:
     put_lock(store, datetime.now(UTC) + timedelta(minutes=3))
     done = bridge.run(account_messages(club_account(1)))
     assert done.code == 9, done.stderr
-    assert "another run holds the store" in done.last_line
+    assert "Another run holds the store" in done.last_line
     assert keys(store) == [f"{KEY}.lock"]
 
 

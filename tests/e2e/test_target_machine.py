@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from target_chartmogul.store.errors import StoreError, store_errors
 from tests.support.bridge import Bridge
 from tests.support.sandbox_process import ROOT, Sandbox
 from tests.support.singer_messages import account_messages
@@ -152,6 +154,38 @@ def test_no_more_threads(bridge: Bridge) -> None:
     )
     assert done.returncode == 4, done.stderr
     assert "The system starts no more threads" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", ["ENOLCK", "ENOSYS", "EOPNOTSUPP"])
+def test_a_file_system_without_locks(bridge: Bridge, name: str) -> None:
+    command = target_command(bridge.folder, bridge.config())
+    code = (
+        "import errno, fcntl, sys\n"
+        f"def flock(*_): raise OSError(errno.{name}, 'no locks available')\n"
+        "fcntl.flock = flock\n"
+        f"sys.argv = {['target-chartmogul', *command[5:]]!r}\n"
+        "from target_chartmogul.__main__ import main; main()"
+    )
+    done = subprocess.run(
+        [*command[:3], "-c", code],
+        cwd=ROOT,
+        input=account_messages(ROWS),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 4, done.stderr
+    assert "The file system has no locks: set `store_path` to a local disk" in done.stderr.splitlines()[-1]
+    assert bridge.writes() == 0
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_IOERR_LOCK])
+def test_what_sqlite_says_of_such_a_file_system(code: int) -> None:
+    error = sqlite3.OperationalError("locking protocol")
+    error.sqlite_errorcode = code
+    with pytest.raises(StoreError, match="has no locks"), store_errors():
+        raise error
 
 
 # -- environments ------------------------------------------------------------------------------------------------------

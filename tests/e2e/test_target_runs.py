@@ -288,7 +288,7 @@ def test_nothing_secret_or_personal_in_any_output(bridge: Bridge) -> None:
 def test_a_stream_map_that_fails_is_the_users_mistake(bridge: Bridge) -> None:
     done = bridge.run(account_messages(club_account(2)), stream_maps={"contacts": {"given_name": "int(given_name)"}})
     assert done.code == 2
-    assert "setting `stream_maps`: a record of contacts cannot be mapped (ValueError)" in done.stderr
+    assert "Setting `stream_maps`: a record of contacts cannot be mapped (ValueError)" in done.stderr
 
 
 def test_stream_maps_change_records_on_their_way(bridge: Bridge) -> None:

@@ -63,6 +63,18 @@ def test_a_damaged_one_is_kept_aside(bridge: Bridge, cut: float) -> None:
     assert aside.name in done.stderr
 
 
+def test_rule_1_9_a_rehearsal_leaves_a_damaged_one_as_it_is(bridge: Bridge) -> None:
+    messages = account_messages(club_account(3))
+    bridge.good(messages)
+    content = bridge.store.read_bytes()[:20_000]
+    bridge.store.write_bytes(content)
+    done = bridge.run(messages, dry_run=True)
+    assert (done.code, done.stdout) == (10, ""), done.stderr
+    assert "The store is damaged" in done.last_line
+    assert bridge.store.read_bytes() == content
+    assert not list(bridge.folder.glob("*.damaged-*"))
+
+
 def test_damage_within_is_found_when_it_is_read(bridge: Bridge) -> None:
     """Pages of records overwritten, the head whole: the run ends, and the next one begins anew."""
     messages = account_messages(club_account(60))
@@ -154,7 +166,7 @@ def test_one_run_at_a_time(bridge: Bridge) -> None:
         bridge.wait_for_writes(1)
         second = bridge.run(messages)
         assert second.code == 9
-        assert "another run" in second.last_line
+        assert "Another run" in second.last_line
     finally:
         bridge.sandbox.faults("chartmogul")
         first.process.send_signal(signal.SIGTERM)
@@ -174,7 +186,7 @@ def test_a_full_disk(bridge: Bridge, kilobytes: int) -> None:
     done = run_fresh(bridge.folder, bridge.config(), messages, limit=leave_room)
     assert done.code == 4, done.stderr
     assert "Traceback" not in done.stderr
-    assert done.last_line.startswith("target-chartmogul: ")
+    assert " | ERROR " in done.last_line
     assert "store" in done.last_line or "disk" in done.last_line
     bridge.good(messages)
     content = bridge.content()

@@ -21,7 +21,7 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
-from target_chartmogul.chartmogul.errors import UnreachableError
+from target_chartmogul.chartmogul.errors import NoMoreFilesError
 
 logger = logging.getLogger(__name__)
 
@@ -219,7 +219,7 @@ class RequestGate:
                 except Timeout:
                     continue
                 except OSError as error:
-                    raise UnreachableError(
+                    raise NoMoreFilesError(
                         f"a file that counts connections cannot be opened: {error.strerror}; raise the limit of open "
                         "files, or free space, and run again"
                     ) from None

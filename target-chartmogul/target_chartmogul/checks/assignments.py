@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from target_chartmogul.failures import ConfigurationError
-from target_chartmogul.settings_schema import PROPERTIES
+from target_chartmogul.settings import PROPERTIES
 from target_chartmogul.sources.keap.settings import MappingSettings
 
 MAPPING: Final = (*MappingSettings.__struct_fields__, "now")

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from target_chartmogul.billing.decisions import Decision, Note
-from target_chartmogul.billing.nodes import NUMBERS, node
+from target_chartmogul.billing.nodes import ACCOUNTS_END, node
 from target_chartmogul.billing.objects import Plan
 from target_chartmogul.billing.said import Said, as_text
 from target_chartmogul.checks.from_store import Opened
@@ -21,6 +21,7 @@ from target_chartmogul.plan.planner import REFUSALS
 from target_chartmogul.report.explain_objects import Objects, object_lines, state_lines
 from target_chartmogul.report.explain_words import note_words
 from target_chartmogul.sources.keap import wording as keap_wording
+from target_chartmogul.sources.keap.ids import is_keap_id
 from target_chartmogul.sources.native import wording as native_wording
 from target_chartmogul.sources.native.streams import number as native_number
 from target_chartmogul.sources.protocol import StoredMemory
@@ -32,6 +33,7 @@ _SINGULAR: Final = {"subscription_cancellations": "cancellation"}
 
 def kinds_of(streams: Sequence[str]) -> dict[str, str]:
     """What a record is called on the command line -> its stream: `order` and `orders` alike."""
+    streams = streams[:ACCOUNTS_END]
     found = {_SINGULAR.get(stream, stream.removesuffix("s")): stream for stream in streams if stream}
     return found | {stream: stream for stream in streams if stream}
 
@@ -205,7 +207,9 @@ def node_of(opened: Opened, stream: str, record_id: str) -> int:
     """
     number = opened.source.streams.index(stream)
     if opened.source.name == "keap":
-        if not record_id.isdecimal() or not record_id.isascii() or not 0 < int(record_id) < NUMBERS:
+        # Transactions have no id in Keap: the store numbers them, in up to 18 digits.
+        of_store = stream == "transactions" and record_id.isdecimal() and record_id.isascii()
+        if not is_keap_id(record_id) and not (of_store and int(record_id) < NUMBERS):
             raise ConfigurationError(f"`{record_id[:64]}` is not a Keap id (a whole number above 0)")
         return node(number, int(record_id))
     return node(number, native_number(record_id))

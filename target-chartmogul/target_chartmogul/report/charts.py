@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from html import escape
@@ -10,6 +11,9 @@ from typing import Any
 
 import pygal
 from pygal.style import Style
+
+# pygal looks for its own plugins by an import protocol that Python no longer has: every later import would warn.
+sys.meta_path[:] = [each for each in sys.meta_path if type(each).__name__ != "PluginImportFixer"]
 
 MOVEMENTS = ("new", "expansion", "reactivation", "contraction", "churn")
 """Kinds of MRR movement, those that add first (ChartMogul's terms)."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from target_chartmogul.report.page import render_history
+from target_chartmogul.report.page import naming, render_history
 from target_chartmogul.report.place import ReportPlace
 
 KEPT: Final = 30
@@ -35,14 +35,14 @@ class PastRun(msgspec.Struct, frozen=True, kw_only=True):
     rejected: int
 
 
-def keep(place: ReportPlace, report: dict[str, Any], json_file: Path, page_file: Path, scratch: Path) -> None:
+def keep(place: ReportPlace, report: dict[str, Any], json_file: Path, page: str, scratch: Path) -> None:
     """Keep a run's report beside those of earlier runs, and forget the oldest.
 
     Args:
         place: of the reports.
         report: the document, for the line in the list.
         json_file: the report as JSON; it is kept packed.
-        page_file: the page.
+        page: HTML, with `JSON_NAME` where it names the JSON; here it is the packed one.
         scratch: a folder for what is made here.
 
     Raises:
@@ -54,12 +54,13 @@ def keep(place: ReportPlace, report: dict[str, Any], json_file: Path, page_file:
     with json_file.open("rb") as source, gzip.open(packed, "wb") as target:
         shutil.copyfileobj(source, target)
     folder.put(packed, f"{place.runs}/{run.name}.json.gz")
-    folder.put(page_file, f"{place.runs}/{run.name}.html")
+    made = scratch / "made"
+    made.write_text(naming(page, f"{run.name}.json.gz"), encoding="utf-8")
+    folder.put(made, f"{place.runs}/{run.name}.html")
     runs = [run, *(each for each in past_runs(place) if each.name != run.name)]
     for each in runs[KEPT:]:
         _remove(place, each)
     runs = runs[:KEPT]
-    made = scratch / "made"
     made.write_bytes(msgspec.json.format(msgspec.json.encode(runs), indent=1))
     folder.put(made, f"{place.runs}/{_LIST}")
     made.write_text(render_history([msgspec.to_builtins(each) for each in runs], place.page_name), encoding="utf-8")

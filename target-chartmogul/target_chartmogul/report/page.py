@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from target_chartmogul.report.charts import MOVEMENTS, movements_chart, mrr_chart
 from target_chartmogul.report.text import money
@@ -18,6 +18,8 @@ from target_chartmogul.report.text import money
 ROWS_AT_MOST = 500
 """Entries of a list that the page shows; the JSON has them all."""
 COUNTED = ("created", "updated", "deleted", "moved", "unchanged", "rejected")
+JSON_NAME = "\ue000json\ue000"
+"""Stands for the name of the JSON file, see `naming`; characters that no text has."""
 _LATER = ("id", "since", "new", "rule")
 
 
@@ -36,6 +38,11 @@ def render(report: dict[str, Any], json_name: str) -> str:
         movements=MOVEMENTS,
         rows_at_most=ROWS_AT_MOST,
     )
+
+
+def naming(page: str, json_name: str) -> str:
+    """A page that was rendered with `JSON_NAME`, for one place: a run's report is at two."""
+    return page.replace(JSON_NAME, str(escape(json_name)))
 
 
 def render_history(runs: list[dict[str, Any]], latest: str) -> str:

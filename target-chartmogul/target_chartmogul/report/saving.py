@@ -34,18 +34,19 @@ def save_report(
     if place is None:
         return NOT_ASKED_FOR
     from target_chartmogul.report.history import index_of, keep  # noqa: PLC0415 - only runs with a report need them
-    from target_chartmogul.report.page import render  # noqa: PLC0415
+    from target_chartmogul.report.page import JSON_NAME, naming, render  # noqa: PLC0415
 
     try:
         with tempfile.TemporaryDirectory(prefix="target-chartmogul-") as name:
             json_file, page_file = Path(name) / "json", Path(name) / "page"
             builder.write(json_file, outcome=outcome, exit_code=exit_code)
             report = msgspec.json.decode(json_file.read_bytes())
-            page_file.write_text(render(report, place.json_name), encoding="utf-8")
+            page = render(report, JSON_NAME)
+            page_file.write_text(naming(page, place.json_name), encoding="utf-8")
             place.folder.put(json_file, place.json_name)
             place.folder.put(page_file, place.page_name)
             if kept:
-                keep(place, report, json_file, page_file, Path(name))
+                keep(place, report, json_file, page, Path(name))
     except OSError as error:
         logger.error("The report cannot be written: %s", error.strerror)  # noqa: TRY400
         return "The report could not be written."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import sqlite3
 from collections.abc import Iterator
 from typing import Final
@@ -10,6 +11,22 @@ from typing import Final
 from target_chartmogul import exit_codes
 from target_chartmogul.failures import TargetChartMogulError
 
+NO_LOCKS: Final = (
+    "the file system has no locks: set `store_path` to a local disk or to an address such as s3://bucket/store.sqlite, "
+    "and `TMPDIR` to a local disk"
+)
+WITHOUT_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP})
+_LOCKING: Final = frozenset(
+    {
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOLFS,
+        sqlite3.SQLITE_IOERR_LOCK,
+        sqlite3.SQLITE_IOERR_RDLOCK,
+        sqlite3.SQLITE_IOERR_UNLOCK,
+        sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
+        sqlite3.SQLITE_IOERR_SHMLOCK,
+    }
+)
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -51,6 +68,8 @@ def store_errors() -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", None)
         if code is not None and code & 0xFF in _DAMAGED:
             raise StoreDamagedError("the store is damaged") from error
+        if code in _LOCKING:
+            raise StoreError(NO_LOCKS) from error
         if isinstance(error, sqlite3.OperationalError):
             raise StoreError(f"the store cannot be read or written: {error}") from error
         raise

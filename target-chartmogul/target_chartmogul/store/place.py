@@ -14,7 +14,15 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from target_chartmogul.failures import ConfigurationError
-from target_chartmogul.store.errors import LockLostError, StoreDamagedError, StoreError, StoreInUseError, store_errors
+from target_chartmogul.store.errors import (
+    NO_LOCKS,
+    WITHOUT_LOCKS,
+    LockLostError,
+    StoreDamagedError,
+    StoreError,
+    StoreInUseError,
+    store_errors,
+)
 from target_chartmogul.store.file import check_whose
 from target_chartmogul.store.meta import STALE, WRITER
 from target_chartmogul.store.nodes import SourceNodes
@@ -104,12 +112,13 @@ class StorePlace:
             self._home.with_name(self._home.name + ending).unlink(missing_ok=True)
         return aside.name
 
-    def save(self, *, unfinished: bool = False) -> None:
+    def save(self, *, unfinished: bool | None = None) -> None:
         """Bring home what is in the store: before a STATE goes out, before ChartMogul is written to, and at the end.
 
         Args:
-            unfinished: ChartMogul is written to after this, which a copy elsewhere does not follow. If this run does
-                not come to its end, the next one finds `Store.unfinished`.
+            unfinished: True: ChartMogul is written to after this, which a copy elsewhere does not follow; if this run
+                does not come to its end, the next one finds `Store.unfinished`. False: it has come to its end. None:
+                what an earlier run left stays.
 
         Raises:
             LockLostError: another run has taken the lock; nothing was written.
@@ -121,7 +130,8 @@ class StorePlace:
             if self._remote is None:
                 self.store.commit()
                 return
-            self.store.set_unfinished(unfinished=unfinished)
+            if unfinished is not None:
+                self.store.set_unfinished(unfinished=unfinished)
             self.store.commit()
             if not self.store.changed:
                 return
@@ -212,11 +222,17 @@ class StorePlace:
         if self._lock is not None:
             return
         home.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(f"{home}.lock", mode=0o600)
+        lock = FileLock(f"{home}.lock", mode=0o600, fallback_to_soft=False)
         try:
             lock.acquire(timeout=0)
         except Timeout:
             raise StoreInUseError(f"another run holds the store ({home.name}); wait for its end") from None
+        except NotImplementedError:  # filelock's word for a file system without locks
+            raise StoreError(NO_LOCKS) from None
+        except OSError as error:
+            if error.errno not in WITHOUT_LOCKS:
+                raise
+            raise StoreError(NO_LOCKS) from None
         self._lock = lock
 
     def _scratch_file(self) -> Path:

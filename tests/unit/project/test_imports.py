@@ -21,14 +21,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "billing": set(),
     "store": {"billing", "failures", "exit_codes"},
     "chartmogul": {"billing", "failures"},
-    "sources": {"billing", "failures"},
+    "sources": {"billing", "failures", "settings_schema"},
     "settings": {"billing", "failures", "settings_schema", "sources"},
     "singer": {"billing", "failures", "machine", "progress", "sources", "store"},
     "plan": {"billing", "failures", "sources", "store"},
     "apply": {"billing", "chartmogul", "failures", "plan", "settings", "sources", "store"},
     "report": {"billing", "failures", "plan", "settings", "sources", "store"},
     "checks": {
-        *("billing", "chartmogul", "exit_codes", "failures", "settings", "settings_schema", "sources", "stopping"),
+        *("billing", "chartmogul", "exit_codes", "failures", "settings", "sources", "stopping"),
         *("apply", "plan", "report", "singer", "store"),
     },
 }
