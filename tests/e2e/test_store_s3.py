@@ -168,3 +168,20 @@ def test_a_place_that_cannot_be_used(bridge: Bridge, address: str) -> None:
     assert "Traceback" not in done.stderr
     assert "store_path" in done.last_line or "store" in done.last_line
     assert bridge.writes() == 0
+
+
+def test_an_older_copy_that_was_put_back_is_noticed(bridge: Bridge, store: Any) -> None:
+    """By the object beside it, though the newer run had only updated an invoice, and Keap is as the copy knows it."""
+    rows = club_account(3)
+    bridge.good(account_messages(rows))
+    older = store.get_object(Bucket=BUCKET, Key=KEY)["Body"].read()
+    rows["orders"][0]["due_time"] = "2026-02-01T00:00:00Z"
+    bridge.good(account_messages(rows))
+    assert bridge.content()["invoices"]["101"]["due_date"] == "2026-02-01T00:00:00Z"
+    store.put_object(Bucket=BUCKET, Key=KEY, Body=older)
+    bridge.good(account_messages(club_account(3)))
+    assert "due_date" not in bridge.content()["invoices"]["101"]
+    bridge.sandbox.clear_requests()
+    bridge.good(account_messages(club_account(3)))
+    assert bridge.writes() == 0
+    assert len(bridge.sandbox.requests("chartmogul")) <= 5
