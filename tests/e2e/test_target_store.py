@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import signal
 import sqlite3
@@ -182,3 +183,27 @@ def test_a_full_disk(bridge: Bridge, kilobytes: int) -> None:
     bridge.sandbox.clear_requests()
     bridge.good(changed_messages(club_account(60)))
     assert bridge.writes() == 0
+
+
+def test_a_store_that_older_rules_decided_ends_like_a_fresh_run(bridge: Bridge) -> None:
+    """Rule 1.10: a new version's rules decide every account again, though neither records nor settings changed."""
+    messages = account_messages(club_account(5))
+    bridge.good(messages)
+    fresh = bridge.content()
+    settings = _meta(bridge.store, "settings")
+    bridge.good(messages, invoices_since="2999-01-01", force=True)
+    assert bridge.content() != fresh, "this is what the older rules made of the account"
+    _meta(bridge.store, "settings", settings)
+    bridge.good(messages)
+    assert bridge.content() != fresh, "with the rules of now it counts as decided"
+    _meta(bridge.store, "rules", "0")
+    bridge.good(messages, force=True)
+    assert bridge.content() == fresh
+
+
+def _meta(store: Path, name: str, value: str | None = None) -> str:
+    with contextlib.closing(sqlite3.connect(store)) as database, database:
+        if value is not None:
+            database.execute("UPDATE meta SET value = ? WHERE key = ?", (value, name))
+        (found,) = database.execute("SELECT value FROM meta WHERE key = ?", (name,)).fetchone()
+    return str(found)
