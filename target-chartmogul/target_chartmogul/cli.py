@@ -117,7 +117,7 @@ def _sync(config: Any) -> None:
 def _status(config: Any, form: str) -> None:
     """Show what the store holds, how old it is, what is outstanding, and what is due.
 
-    A run may go on meanwhile; no key is needed.
+    A run may continue meanwhile; no key is needed.
     """
     from target_chartmogul.checks.from_store import reading  # noqa: PLC0415
     from target_chartmogul.checks.status import status  # noqa: PLC0415
@@ -134,7 +134,7 @@ def _explain(record: str, config: Any) -> None:
     """Explain a RECORD, such as order:9071: what its source says, what is made of it by which rules, what is there.
 
     Any record of the store can be named: order, subscription, contact, payment, transaction, product … Names and
-    addresses are not shown. A run may go on meanwhile; no key is needed.
+    addresses are not shown. A run may continue meanwhile; no key is needed.
     """
     from target_chartmogul.checks.explain import explain  # noqa: PLC0415
     from target_chartmogul.checks.from_store import reading  # noqa: PLC0415
@@ -215,7 +215,7 @@ def _forget(contact: str, config: Any, *, yes: bool) -> None:
 def _preview(config: Any, assignments: tuple[str, ...], form: str, report: str | None) -> None:
     """Show what other settings would change, from the store alone: MRR by month before and after.
 
-    Nothing is written, neither to ChartMogul nor to the store, and no key is needed. A run may go on meanwhile.
+    Nothing is written, neither to ChartMogul nor to the store, and no key is needed. A run may continue meanwhile.
     """
     from target_chartmogul.checks.assignments import assigned  # noqa: PLC0415
     from target_chartmogul.checks.from_store import copied  # noqa: PLC0415

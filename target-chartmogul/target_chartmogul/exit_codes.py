@@ -29,7 +29,7 @@ MEANINGS: Final[dict[int, tuple[str, str]]] = {
     ),
     CREDENTIALS: ("ChartMogul refuses the key, or the key may not write.", "A person must give it another key."),
     SERVICE: (
-        "ChartMogul, or the store, could not be reached, or went on failing after all retries.",
+        "ChartMogul, or the store, could not be reached, or kept failing after all retries.",
         "Run again later; nothing is lost.",
     ),
     UNFINISHED: (

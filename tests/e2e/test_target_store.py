@@ -221,3 +221,27 @@ def test_rule_1_3_a_subscription_that_cannot_be_read_writes_nothing_day_after_da
     bridge.clock("2026-03-21T08:00:00Z")
     bridge.good(account_messages(rows), **settings)
     assert bridge.store.read_bytes() == before
+
+
+def test_a_store_that_older_rules_decided_ends_like_a_fresh_run(bridge: Bridge) -> None:
+    """Rule 1.10: a new version's rules decide every account again, though neither records nor settings changed."""
+    messages = account_messages(club_account(5))
+    bridge.good(messages)
+    fresh = bridge.content()
+    settings = _meta(bridge.store, "settings")
+    bridge.good(messages, invoices_since="2999-01-01", force=True)
+    assert bridge.content() != fresh, "this is what the older rules made of the account"
+    _meta(bridge.store, "settings", settings)
+    bridge.good(messages)
+    assert bridge.content() != fresh, "with the rules of now it counts as decided"
+    _meta(bridge.store, "rules", "0")
+    bridge.good(messages, force=True)
+    assert bridge.content() == fresh
+
+
+def _meta(store: Path, name: str, value: str | None = None) -> str:
+    with contextlib.closing(sqlite3.connect(store)) as database, database:
+        if value is not None:
+            database.execute("UPDATE meta SET value = ? WHERE key = ?", (value, name))
+        (found,) = database.execute("SELECT value FROM meta WHERE key = ?", (name,)).fetchone()
+    return str(found)

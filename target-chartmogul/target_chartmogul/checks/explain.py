@@ -142,7 +142,7 @@ class _Explainer:
             where = f"its field `{about['field']}`" if about["field"] else "it"
             yield Said(f"the last version cannot be used: {where} {about['reason']}", "1.5")
             if record.previous is not None:
-                yield Said("the version before goes on to count:", "1.5")
+                yield Said("the version before still counts:", "1.5")
         elif record.previous is not None:
             yield Said("this version has not been accepted yet; the version before is kept", "1.5")
         if record.gone:

@@ -73,7 +73,7 @@ LISTS: Final[dict[str, ListWords]] = {
     "removed_invoices": ListWords("Invoices removed by this run, with the reason", warns=True),
     "vanished_orders": ListWords("Orders that are gone from Keap, and whose invoices this run removed", warns=True),
     "gone_rows": ListWords(
-        "Rows that are gone from their source, and go on to count",
+        "Rows that are gone from their source, and still count",
         "`hard_delete: true` removes what was made of them.",
         warns=True,
     ),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import target_chartmogul
 
 PACKAGE = Path(target_chartmogul.__file__).parent
+ARCHITECTURE = (Path(__file__).parents[3] / "docs" / "architecture.md").read_text()
 MAY_IMPORT: dict[str, set[str]] = {
     "exit_codes": set(),
     "failures": {"exit_codes"},
@@ -60,6 +62,23 @@ def test_every_import_goes_down() -> None:
         if (other not in MAY_IMPORT.get(part, set()) if part not in TOP else other in TOP[TOP.index(part) :])
     ]
     assert wrong == []
+
+
+def test_the_table_in_the_documentation_says_the_same() -> None:
+    """Rows from the lowest folder up; what lies below all folders is in the sentence under the table."""
+    rows = re.findall(r"^\| `(\w+)/` \|.*\| (.*) \|$", ARCHITECTURE.split("## Folders of the target")[1], re.MULTILINE)
+    folders = [folder for folder, _ in rows]
+    assert set(folders) == {part for part in MAY_IMPORT if (PACKAGE / part).is_dir()}
+    documented: dict[str, set[str]] = {}
+    for place, (folder, may) in enumerate(rows):
+        if may == "everything above":
+            documented[folder] = set(folders[:place])
+        else:
+            named = set(re.findall(r"`(\w+)`", may))
+            documented[folder] = named | (documented[folders[place - 1]] if may.startswith("…") else set())
+    for folder in folders:
+        allowed = MAY_IMPORT[folder] & set(folders)
+        assert allowed == documented[folder], folder
 
 
 def test_there_is_no_circle() -> None:

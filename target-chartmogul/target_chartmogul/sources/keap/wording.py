@@ -170,7 +170,9 @@ def why(
         case "subscriptions" if nothing:
             yield Said("no line in ChartMogul names it, so it has no MRR, and no cancellation", "9.10")
         case "contacts" if nothing:
-            yield Said("a contact without a subscription or order is no customer, but for `customer_scope: all`", "3.1")
+            yield Said(
+                "a contact without a subscription or order is not a customer, but for `customer_scope: all`", "3.1"
+            )
         case "free_trial_discounts":
             yield Said("its days count where an order and a subscription are paired", "4.3")
         case "products" | "subscription_plans" if nothing:
@@ -182,9 +184,9 @@ def _why_order(account: Account, order_id: str, *, nothing: bool) -> Iterator[Sa
     if order is None:
         return
     if order_id in account.gone_from("orders"):
-        yield Said("gone from Keap: it goes on to count as it was last seen, unless `hard_delete` is set", "4.10")
+        yield Said("gone from Keap: it still counts as it was last seen, unless `hard_delete` is set", "4.10")
     if not is_invoice(order):
-        yield Said("a draft, or an order without items, is no invoice", "4.1")
+        yield Said("a draft, or an order without items, is not an invoice", "4.1")
     elif nothing:
         yield Said("it is not sent; what is noted about it or its contact says why", "8")
 
@@ -232,7 +234,7 @@ def _why_transaction(account: Account, number: int) -> Iterator[Said]:
     elif row.is_successful is False and row.status != "PENDING":
         yield Said("a failed attempt", "5.5")
     else:
-        yield Said("a successful or pending attempt is no transaction of its own: the payment is its record", "5.5")
+        yield Said("a successful or pending attempt is not a transaction of its own: the payment is its record", "5.5")
 
 
 def _is_of_payment(part: LineItem | Transaction, payment_id: str) -> bool:
