@@ -11,8 +11,9 @@ import msgspec
 from target_chartmogul.billing.changes import Change, ChartMogulObject, Kind
 from target_chartmogul.billing.decisions import Decision, Holdings
 from target_chartmogul.billing.emails import email_fingerprint
-from target_chartmogul.billing.nodes import node
+from target_chartmogul.billing.nodes import NUMBERS, node
 from target_chartmogul.billing.objects import Customer, Invoice, Plan, SubscriptionEvent
+from target_chartmogul.failures import ConfigurationError
 from target_chartmogul.sources.keap import ids, stored
 from target_chartmogul.sources.keap.account import Account, Catalogue, Memories
 from target_chartmogul.sources.keap.decide import decide
@@ -67,6 +68,16 @@ class KeapSource:
         """Number of a row that `read` cannot take; None for transactions, which have no id, and for other ids."""
         found = None if stream == "transactions" else id_of(record)
         return None if found is None else (found, None)
+
+    def number_named(self, record_id: str) -> int:
+        """Keap's id.
+
+        Raises:
+            ConfigurationError: it is none.
+        """
+        if not record_id.isdecimal() or not record_id.isascii() or not 0 < int(record_id) < NUMBERS:
+            raise ConfigurationError(f"`{record_id[:64]}` is not a Keap id (a whole number above 0)")
+        return int(record_id)
 
     def links_of(self, stream: int, payload: bytes) -> Iterable[int]:
         """Nodes that a stored payload names."""

@@ -102,6 +102,11 @@ class NativeSource:
         return streams.number(key), key
 
     @staticmethod
+    def number_named(record_id: str) -> int:
+        """Every text is an id."""
+        return streams.number(record_id)
+
+    @staticmethod
     def links_of(stream: int, payload: bytes) -> Iterable[int]:
         """Nodes that a stored row names."""
         return links_of(decoded(STREAMS[stream], payload))
