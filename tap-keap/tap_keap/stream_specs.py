@@ -254,6 +254,9 @@ BILLING = {
 }
 """The streams that billing is made of, which come first, with what a user must have the right to see."""
 
+INDISPENSABLE = frozenset({"contacts", "subscriptions", "orders", "payments"})
+"""Without one of these, a reader would take orders for unpaid, subscriptions for gone, or find nothing to bill."""
+
 STREAM_SPECS: tuple[StreamSpec, ...] = (
     PRODUCTS,
     SUBSCRIPTION_PLANS,

@@ -17,7 +17,7 @@ from tap_keap.paging import Listing, PageFeed, pages
 from tap_keap.rows import Page, RowReader
 from tap_keap.sdk import SdkStream, SdkTap
 from tap_keap.session import Session
-from tap_keap.stream_specs import BILLING, StreamSpec
+from tap_keap.stream_specs import BILLING, INDISPENSABLE, StreamSpec
 
 CHANGE_TIMES = ("update_time", "modification_time")
 """Where Keap's rows say when they last changed; not always what the bookmark is on (`payment_time`)."""
@@ -131,16 +131,17 @@ class KeapStream(SdkStream):
             self.session.flush()
 
     def check_offered(self, error: RefusedRequestError, *, known: bool) -> None:
-        """Continue without a stream that the account does not offer, but never without one of billing's that it did.
+        """Continue without a stream that the account does not offer, where no figure goes wrong without it.
 
-        An older edition of Keap answers 404 or 403, and so does a token whose user may not see the stream.
+        An older edition of Keap answers 404 or 403, and so does a token whose user may not see the stream. A billing
+        stream that was read before is never left out, and one of `INDISPENSABLE` only if the user deselects it.
 
         Args:
             error: Keap's refusal.
             known: An earlier run read the stream.
 
         Raises:
-            CredentialsError: a right is missing, or a billing stream that was offered is gone.
+            CredentialsError: a right is missing, or a billing stream that must be there is not.
             RefusedRequestError: the refusal says nothing about the stream.
         """
         if error.status not in {403, 404} or (error.status == 404 and self.seen_in_listing):
@@ -155,6 +156,11 @@ class KeapStream(SdkStream):
             raise CredentialsError(
                 f"Keap no longer offers {self.name} (404), which an earlier run read: the right to see "
                 f"{BILLING[self.name]} is missing, or the edition of Keap changed. Restore it, {otherwise}."
+            )
+        if self.name in INDISPENSABLE:
+            raise CredentialsError(
+                f"Keap does not offer {self.name} (404), without which billing would be wrong: check `api_url` and the "
+                f"user's right to see {BILLING[self.name]}, {otherwise}."
             )
         self.lacking = True
         self.logger.warning(

@@ -78,7 +78,8 @@ class TapKeap(SdkTap):
         self._read(billing, chosen)
         complete = [stream.name for stream in billing if stream.ended]
         if not billing or set(complete) - {"order_payments"}:  # of no payment there is nothing to ask for
-            self._mark({**marker, "complete": complete})
+            offered = [stream.name for stream in billing if not stream.lacking]
+            self._mark({**marker, "selected": offered, "complete": complete})
             self.emit_state()
         self._read(chosen[len(billing) :], chosen)
 

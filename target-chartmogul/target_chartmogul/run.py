@@ -24,7 +24,7 @@ from target_chartmogul.apply.journal import RunJournal
 from target_chartmogul.apply.opening import DATA_SOURCE, claim, data_source_of, failure_of
 from target_chartmogul.billing.changes import Kind
 from target_chartmogul.billing.decisions import Reject
-from target_chartmogul.billing.nodes import CATALOGUE_END
+from target_chartmogul.billing.nodes import is_of_accounts
 from target_chartmogul.chartmogul import errors
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.data_source import DataSource, create_data_source
@@ -41,7 +41,16 @@ from target_chartmogul.failures import (
 )
 from target_chartmogul.plan import guards
 from target_chartmogul.plan.change_file import ChangeFile
-from target_chartmogul.plan.deciding import Plan, accidents, changed_names, decide, decided_with, settings_note, trying
+from target_chartmogul.plan.deciding import (
+    Plan,
+    accidents,
+    changed_names,
+    decide,
+    pending_names,
+    put_in_force,
+    settings_note,
+)
+from target_chartmogul.plan.settings_in_force import fill_from_account
 from target_chartmogul.report.builder import ReportBuilder
 from target_chartmogul.report.place import ReportPlace
 from target_chartmogul.report.saving import save_report
@@ -184,15 +193,20 @@ class Run:
         received = receive()
         if not received.ready:
             raise UnfinishedError(
-                "the first read is not complete yet: its records are kept, and nothing was decided or written; "
-                "the next run continues"
+                f"the first read is not complete yet, and nothing was decided or written; {self._kept}"
+            )
+        mapping = fill_from_account(self._source, begun.store, self.settings.mapping, self._report)
+        self.settings = msgspec.structs.replace(self.settings, mapping=mapping)
+        if not received.whole and (differing := changed_names(begun.store, self.settings.mapping)):
+            raise UnfinishedError(
+                f"the input was cut off, and these differ from the last run: {', '.join(sorted(differing))}; "
+                f"nothing is decided or written until an input is complete; {self._kept}"
             )
         self._report_unplaced()
         self._catch_up()
         with ChangeFile(Path(self._scratch.name) / "changes.sqlite") as file:
-            differing = changed_names(begun.store, self.settings.mapping)
-            trying(begun.store, differing)
-            changed = differing if received.whole else frozenset()
+            self._put_in_force()
+            changed = pending_names(begun.store, self.now)
             plan = self._decide(received, file, changed)
             self._guard(plan, file, changed)
             if self.settings.dry_run:
@@ -203,8 +217,7 @@ class Run:
             unsent = remember(self._source, begun.store, file, journal, self.now)
             if failure is None and self._stop.reason() is None and self._data_source is not None:
                 failure = self._send_failed_again(journal)
-            done = received.whole and not unsent and failure is None and self._stop.reason() is None
-            self._remember_run(journal, every_account=done and not self.settings.mapping.only_contacts)
+            self._remember_run(journal)
             self._report_account(plan, file)
         stopped = self._stop.reason()
         if failure is None and (unsent or isinstance(stopped, StoppedError)):
@@ -214,11 +227,11 @@ class Run:
         return self._left(received)
 
     def _report_unplaced(self) -> None:
-        """Invalid rows that no account's notes name: those without an id, and those of the catalogue (rule 1.5)."""
+        """Invalid rows that no account's notes name: those without an id, and those of no account (rule 1.5)."""
         for each in self._intake.rejects:
             self._report.reject(each)
         for record in self._begun.store.records.invalid():
-            if record.stream < CATALOGUE_END and record.invalid is not None:
+            if record.invalid is not None and not is_of_accounts(record.stream):
                 about = msgspec.json.decode(record.invalid)
                 name = record.id_text or str(record.number)
                 stream = self._source.streams[record.stream]
@@ -247,13 +260,16 @@ class Run:
             begin_anew(store)
         self._report.held_before(store.holdings.counts())
 
+    def _put_in_force(self) -> None:
+        """Settings that differ apply to every account (rule 1.10)."""
+        differing = put_in_force(self._source, self._begun.store, self.settings.mapping)
+        if differing:
+            names = ", ".join(sorted(differing))
+            logger.warning("These differ from the last run and apply to the whole account: %s", names)
+            self._report.note(settings_note(differing))
+
     def _decide(self, received: Received, file: ChangeFile, changed: frozenset[str]) -> Plan:
         mapping = self.settings.mapping
-        if changed:
-            logger.warning(
-                "These differ from the last run and apply to the whole account: %s", ", ".join(sorted(changed))
-            )
-            self._report.note(settings_note(changed))
         self._intake.progress.begin("decided", "accounts")
         return decide(
             self._source,
@@ -328,11 +344,8 @@ class Run:
             return failure_of(error)
         return None
 
-    def _remember_run(self, journal: RunJournal, *, every_account: bool) -> None:
-        """Settings that differ are in force once every account was decided with them: until then they still differ."""
+    def _remember_run(self, journal: RunJournal) -> None:
         store = self._begun.store
-        if every_account:
-            decided_with(store, self.settings.mapping)
         if self._data_source is not None:
             remember_processed(store, self._begun.client, self._data_source, self._report, journal)
         self._place.save(unfinished=False)
@@ -356,6 +369,15 @@ class Run:
         self._scratch.cleanup()
 
     @property
+    def _kept(self) -> str:
+        """What becomes of an input that was cut off."""
+        if self._place.lasting and not self.settings.dry_run:
+            return "its records are kept, and the next run continues"
+        if self._place.lasting:
+            return "a rehearsal keeps no records"
+        return "its records are not kept, since `store_path` is not set: each run reads everything again"
+
+    @property
     def _begun(self) -> _Begun:
         if self._begin_result is None:
             raise TargetChartMogulError("a run was continued that never began")
@@ -366,6 +388,8 @@ class Run:
         try:
             return self._place.open()
         except StoreDamagedError:
+            if self.settings.dry_run:
+                raise
             aside = self._place.set_aside()
             logger.warning("The store is damaged; it is kept as %s, and a new one begins.", aside)
             return self._place.open()
@@ -430,9 +454,14 @@ class Run:
             stopped = self._stop.reason() if isinstance(error, errors.StoppedError) else None
             raise stopped or failure_of(error) from None
         except StoreDamagedError:
+            if self.settings.dry_run:
+                raise StoreDamagedError(
+                    "the store is damaged: the next run sets it aside, and then Keap is to be read from the beginning"
+                ) from None
             aside = self._place.set_aside()
             logger.error("The store is damaged; it is kept as %s.", aside)  # noqa: TRY400
-            self._begun.receiver.heal("the store is damaged")
+            if self._begin_result is not None:
+                self._begin_result.receiver.heal("the store is damaged")
             raise
         except StoreError:
             # A signal that arrives inside a query ends it with an error of SQLite's.

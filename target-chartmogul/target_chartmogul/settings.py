@@ -12,13 +12,13 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from target_chartmogul.failures import ConfigurationError
 from target_chartmogul.settings_schema import About, properties_of
-from target_chartmogul.sources.keap.settings import MappingSettings
+from target_chartmogul.sources.keap.ids import is_keap_id
+from target_chartmogul.sources.keap.settings import MappingSettings, is_zone
 
 API_URL = "https://api.chartmogul.com/v1"
 
@@ -286,7 +286,7 @@ def _mapping(given: Mapping[str, Any]) -> MappingSettings:
     for name in _ID_LISTS:
         if name in values:
             values[name] = tuple(str(each) for each in values[name])
-    if not all(each.isdecimal() and each.isascii() for each in values.get("only_contacts", ())):
+    if not all(map(is_keap_id, values.get("only_contacts", ()))):
         raise ConfigurationError(
             "setting `only_contacts` must be a list of Keap's contact ids, which are whole numbers"
         )
@@ -308,10 +308,8 @@ def _mapping(given: Mapping[str, Any]) -> MappingSettings:
 
 
 def _check_zone(name: str, value: str) -> None:
-    try:
-        ZoneInfo(value)
-    except (ValueError, OSError, LookupError):
-        raise ConfigurationError(f"setting `{name}`: no such time zone; e.g. `Europe/Berlin`, `UTC`") from None
+    if not is_zone(value):
+        raise ConfigurationError(f"setting `{name}`: no such time zone; e.g. `Europe/Berlin`, `UTC`")
 
 
 def _day(name: str, value: str) -> None:

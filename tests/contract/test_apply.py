@@ -435,6 +435,7 @@ def test_a_lost_answer_is_looked_up_before_it_is_repeated(target):
     target.run([create("invoice", invoice("500"))])
     assert [entry["method"] for entry in target.sandbox.requests("chartmogul")] == ["POST", "GET"]
     assert target.journal.uuid("invoice", "500")
+    assert target.journal.notices == []  # it was not there before this run
 
 
 def test_an_unreachable_service_ends_the_work_and_leaves_the_intents(sandbox, monkeypatch):

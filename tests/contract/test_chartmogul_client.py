@@ -161,7 +161,7 @@ def test_a_success_that_is_no_json_does_not_count(client, body):
 def test_a_creation_that_says_nothing_is_looked_up(client, monkeypatch):
     monkeypatch.setattr(creation, "_AFTER_LOST_ANSWER", (0.0, 0.001))
     responses.post(f"{URL}/x", status=201)
-    assert creation.create(client, "/x", {}, lambda: "found") == (None, "found")
+    assert creation.create(client, "/x", {}, lambda: "found") == (None, "found", True)
 
 
 @responses.activate
@@ -170,7 +170,7 @@ def test_a_duplicate_that_the_list_does_not_show_yet_is_looked_up_again(client, 
     taken = {"errors": {"external_id": "has already been taken"}}
     responses.post(f"{URL}/x", status=422, json=taken)
     answers = iter([None, None, "found"])
-    assert creation.create(client, "/x", {}, lambda: next(answers)) == (None, "found")
+    assert creation.create(client, "/x", {}, lambda: next(answers)) == (None, "found", False)
     with pytest.raises(RefusedError):
         creation.create(client, "/x", {}, lambda: None)
 

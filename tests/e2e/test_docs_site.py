@@ -103,7 +103,9 @@ def test_every_internal_link_and_anchor_resolves(site: Path, pages: dict[str, Pa
     assert not lost
 
 
-def test_every_rule_has_an_anchor(pages: dict[str, Page]) -> None:
+def test_every_rule_has_an_anchor_and_is_linked_where_it_is_mentioned(pages: dict[str, Page]) -> None:
+    assert "#rule-4.9" in pages["mapping.html"].links
+    assert "mapping.html#rule-1.7" in pages["target-chartmogul.html"].links
     assert {"rule-0a", "rule-1.1", "rule-4.10", "rule-9.11"} <= pages["mapping.html"].ids
     assert sum(each.startswith("rule-") for each in pages["mapping.html"].ids) == 73
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,16 @@ class People:
 
     def edit(self, kind: str, external_id: str, **what: Any) -> None:
         self.sandbox.control("POST", "chartmogul/edit", {"kind": kind, "external_id": external_id, **what})
+
+    def forget_answer(self, kind: str, external_id: str) -> None:
+        """The store as a run leaves it that was killed after ChartMogul took a creation, before it heard of that."""
+        assert self._store is not None
+        with contextlib.closing(sqlite3.connect(self._store)) as database, database:
+            owner = database.execute("SELECT owner FROM holding WHERE id = ?", (external_id,)).fetchone()[0]
+            database.execute("DELETE FROM holding WHERE id = ?", (external_id,))
+            database.execute("INSERT INTO intent VALUES (?, ?, 'create', NULL)", (kind, external_id))
+            database.execute("INSERT INTO mark VALUES (?, '', '')", (owner,))
+            database.execute("UPDATE meta SET value = '1' WHERE key = 'processed'")
 
     def writes(self) -> list[str]:
         """Methods of what was written; the preflight's request that can do nothing is not among them."""
@@ -111,3 +123,17 @@ def test_rule_6_8_without_a_store_keap_wins(people: People) -> None:
     people.edit("invoice", "9002", delete=True)
     people.run(account())
     assert set(people.invoices()) == {"9001", "9002"}
+
+
+@pytest.mark.parametrize("people", [True], ids=["store"], indirect=True)
+def test_rule_6_8_edits_stay_after_a_run_was_killed_between_a_creation_and_its_answer(people: People) -> None:
+    people.edit("invoice", "9002", delete=True)
+    people.run(account())
+    rows = account()
+    rows["contacts"].append(contact("13"))
+    rows["subscriptions"].append(subscription("503", "13"))
+    rows["orders"].append(order("9003", [subscription_item("3", "503")], 4900, contact_id="13"))
+    people.run(rows)
+    people.forget_answer("invoice", "9003")
+    people.run(rows, LATER)
+    assert set(people.invoices()) == {"9001", "9003"}

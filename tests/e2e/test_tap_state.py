@@ -252,17 +252,19 @@ def test_an_incremental_run_asks_for_pages_of_listings_and_nothing_else(keap: Sa
 # -- rights ------------------------------------------------------------------------------------------------------------
 
 
+PATHS = {
+    "payments": "/sales/payments$",
+    "transactions": "/sales/transactions$",
+    "subscription_plans": "/products/-/subscriptions$",
+    "free_trial_discounts": "/discounts/freeTrials$",
+    "order_payments": r"/orders/\d+/payments$",
+    "subscriptions": "/v2/subscriptions$",
+}
+
+
 @pytest.mark.parametrize("stream", NINE)
 def test_a_right_that_is_missing_ends_the_run(keap: Sandbox, tmp_path: Path, stream: str) -> None:
-    paths = {
-        "payments": "/sales/payments$",
-        "transactions": "/sales/transactions$",
-        "subscription_plans": "/products/-/subscriptions$",
-        "free_trial_discounts": "/discounts/freeTrials$",
-        "order_payments": r"/orders/\d+/payments$",
-        "subscriptions": "/v2/subscriptions$",
-    }
-    refuse(keap, paths.get(stream, f"/{stream}$"), "403")
+    refuse(keap, PATHS.get(stream, f"/{stream}$"), "403")
     run = run_tap(tmp_path, key_config(keap))
     assert run.code == 3, run.last_line
     assert f"Keap refuses {stream} (403)" in run.last_line
@@ -283,10 +285,27 @@ def test_a_billing_stream_that_was_offered_must_not_vanish(keap: Sandbox, tmp_pa
         run = run_tap(tmp_path, key_config(keap), state=first.state, streams=tuple(NINE))
         assert run.code == 3
         assert f"Keap no longer offers {stream} (404), which an earlier run read" in run.last_line
-        never = run_tap(tmp_path, key_config(keap), streams=tuple(NINE))
-        assert never.code == 0, never.stderr
-        assert f"does not offer {stream} (404)" in never.stderr
-        assert stream not in never.state["keap_read"]["complete"]
+
+
+@pytest.mark.parametrize("stream", ["products", "subscription_plans", "free_trial_discounts", "transactions"])
+def test_an_edition_without_a_stream_counts_as_read_without_it(keap: Sandbox, tmp_path: Path, stream: str) -> None:
+    """Otherwise no read of such an account would ever be whole, and nothing would ever be written."""
+    refuse(keap, PATHS.get(stream, f"/{stream}$"), "404")
+    run = run_tap(tmp_path, key_config(keap), streams=tuple(NINE))
+    assert run.code == 0, run.stderr
+    assert f"does not offer {stream} (404)" in run.stderr
+    others = [name for name in NINE if name != stream]
+    assert run.state["keap_read"] == {"selected": others, "complete": others, "start_date": None}
+
+
+@pytest.mark.parametrize("stream", ["contacts", "subscriptions", "orders", "payments"])
+def test_billing_is_never_read_without_its_main_streams(keap: Sandbox, tmp_path: Path, stream: str) -> None:
+    refuse(keap, PATHS.get(stream, f"/v2/{stream}$"), "404")
+    run = run_tap(tmp_path, key_config(keap), streams=tuple(NINE))
+    assert run.code == 3, run.stderr
+    assert f"Keap does not offer {stream} (404)" in run.last_line
+    assert f"or deselect the stream '{stream}'" in run.last_line
+    assert set(map(str, markers(run))) == {"None"}
 
 
 @pytest.mark.parametrize("kind", ["403", "404"])

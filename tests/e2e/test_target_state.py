@@ -25,6 +25,7 @@ from tests.support.singer_rows import Account, club_account
 HEALING = '{"bookmarks":{}}\n'
 BEGUN = {"orders": "2026-02-05T10:00:00Z"}
 """The bookmark of a read that `club_account` was."""
+CONTACTS = {"contacts": "2026-01-01T00:00:03Z"}
 
 
 @pytest.fixture
@@ -137,8 +138,10 @@ def test_a_bookmark_that_the_store_knows_goes_on(bridge: Bridge) -> None:
     assert (later.code, later.stdout) == (10, HEALING), "of a newer one the store lacks records"
 
 
-def test_a_rehearsal_with_a_foreign_bookmark_says_nothing(bridge: Bridge) -> None:
-    done = bridge.run(state(**BEGUN) + changed_messages(club_account(1)), dry_run=True)
+@pytest.mark.parametrize("lasting", [True, False], ids=["store", "no-store"])
+def test_a_rehearsal_with_a_foreign_bookmark_says_nothing(bridge: Bridge, lasting: bool) -> None:
+    settings = {} if lasting else {"store_path": None}
+    done = bridge.run(state(**BEGUN) + changed_messages(club_account(1)), dry_run=True, **settings)
     assert (done.code, done.stdout) == (10, "")
 
 
@@ -184,6 +187,25 @@ def test_a_later_cut_lets_the_accounts_wait_that_it_touched(bridge: Bridge) -> N
     assert "302" in bridge.content()["invoices"]
     bridge.good(changed_messages({**some, "payments": [paid]}))
     assert len(bridge.content()["invoices"]["103"]["transactions"]) == 1
+
+
+def test_rule_1_10_a_first_read_over_several_runs_reads_custom_fields_once(bridge: Bridge) -> None:
+    settings = {"customer_attributes": {"12": "Club"}}
+    rows = club_account(3)
+    end = state(read=marker("contacts"), contacts="2026-01-01T00:00:01Z")
+    first = bridge.run(read_until(rows, "contacts", end=end), **settings)
+    assert first.code == 6, first.stderr
+    told = json.dumps({"type": "STATE", "value": {**(first.state or {}), "keap_read": None}}) + "\n"
+    second = bridge.run(told + read_until(rows, "orders", end=state(read=marker("orders"), **CONTACTS)), **settings)
+    assert second.code == 6, second.stderr
+    assert second.state is not None
+    assert second.state["bookmarks"]["contacts"] is not None
+    fewer = bridge.good(account_messages(rows))
+    assert fewer.state is not None
+    told = json.dumps({"type": "STATE", "value": fewer.state}) + "\n"
+    again = bridge.good(told + account_messages(rows), **settings)
+    assert again.state is not None
+    assert again.state["bookmarks"]["contacts"] is None, "rows that came meanwhile lack the field"
 
 
 def test_an_input_without_a_marker_is_whole_at_its_end(bridge: Bridge) -> None:

@@ -63,6 +63,18 @@ def test_a_damaged_one_is_kept_aside(bridge: Bridge, cut: float) -> None:
     assert aside.name in done.stderr
 
 
+def test_rule_1_9_a_rehearsal_leaves_a_damaged_one_as_it_is(bridge: Bridge) -> None:
+    messages = account_messages(club_account(3))
+    bridge.good(messages)
+    content = bridge.store.read_bytes()[:20_000]
+    bridge.store.write_bytes(content)
+    done = bridge.run(messages, dry_run=True)
+    assert (done.code, done.stdout) == (10, ""), done.stderr
+    assert "The store is damaged" in done.last_line
+    assert bridge.store.read_bytes() == content
+    assert not list(bridge.folder.glob("*.damaged-*"))
+
+
 def test_damage_within_is_found_when_it_is_read(bridge: Bridge) -> None:
     """Pages of records overwritten, the head whole: the run ends, and the next one begins anew."""
     messages = account_messages(club_account(60))

@@ -9,13 +9,15 @@ for what Keap has forgotten; a third run writes nothing.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.support.histories import History
+from tests.support.meltano_pipeline import MeltanoPipeline, install_plugins
 from tests.support.pipeline import Pipeline, remove
 from tests.support.s3_store import s3_store
 from tests.support.same_end import Past, unlike
@@ -28,16 +30,21 @@ KEY = "keap/store.sqlite"
 
 @contextmanager
 def wandering(
-    sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch, chance: random.Random, *, remote: bool, fresh: bool
+    sandbox: Sandbox,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    chance: random.Random,
+    *,
+    remote: bool,
+    kind: Callable[..., Pipeline],
 ) -> Iterator[Wandering]:
     """A data source whose store is a file, or lies in a bucket."""
     # Small accounts: one deleted order is a large share of them, and is not what is tested here.
-    pipeline = Pipeline(
+    pipeline = kind(
         sandbox,
         folder / "wandering",
         tap={"page_size": chance.choice([3, 7, 1000]), "lookback_days": 3650, "full_reread_days": 1},
         target={"force": True, "load_method": chance.choice(["auto", "single", "bulk"])},
-        fresh=fresh,
     )
     if not remote:
         yield Wandering(sandbox, pipeline, LocalCopies(pipeline.folder), chance)
@@ -53,14 +60,19 @@ def wandering(
 
 
 def check_history(
-    sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch, seed: int, *, fresh: bool = False
+    sandbox: Sandbox,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
+    *,
+    kind: Callable[..., Pipeline] = Pipeline,
 ) -> None:
     """One history, which ends like a fresh full run."""
     sandbox.reset()
     sandbox.no_limits()
     chance = random.Random(seed)
     history, past = History(seed, forgets=seed % 4 == 3), Past()
-    with wandering(sandbox, folder, monkeypatch, chance, remote=seed % 3 == 2, fresh=fresh) as runs:
+    with wandering(sandbox, folder, monkeypatch, chance, remote=seed % 3 == 2, kind=kind) as runs:
         for moment in history.moments:
             runs.at(moment)
             for _ in range(chance.choice([0, 1, 1, 2])):
@@ -96,7 +108,8 @@ def check_history(
 def test_any_store_with_any_state(
     sandbox_process: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    check_history(sandbox_process, tmp_path, monkeypatch, seed, fresh=seed == 0)
+    kind = partial(Pipeline, fresh=True) if seed == 0 else Pipeline
+    check_history(sandbox_process, tmp_path, monkeypatch, seed, kind=kind)
 
 
 @pytest.mark.long
@@ -106,3 +119,12 @@ def test_any_store_with_any_state_of_many_histories(
 ) -> None:
     check_history(sandbox_process, tmp_path, monkeypatch, seed)
     remove(tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(300, 306))
+def test_any_store_with_any_state_by_meltano_run(
+    sandbox_process: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    install_plugins()
+    check_history(sandbox_process, tmp_path, monkeypatch, seed, kind=MeltanoPipeline)

@@ -26,6 +26,8 @@ _MODULES = (
     "target_chartmogul.run",
     "target_chartmogul.report.whole_account",
     "target_chartmogul.cli",
+    "target_chartmogul.report.saving",
+    "target_chartmogul.report.history",
 )
 _server = multiprocessing.get_context("forkserver")
 _server.set_forkserver_preload(list(_MODULES))

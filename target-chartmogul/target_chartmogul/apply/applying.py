@@ -31,7 +31,8 @@ IMPORTING: Final = "importing"
 """Fact of a store: a bulk import may be under way."""
 IMPORTS: Final = "imports"
 """Fact of a store: the number of the last bulk import."""
-_A_DAY: Final = timedelta(days=1)
+_ONCE_A_DAY: Final = timedelta(hours=23)
+"""What was refused is tried again after it (rule 1.5): a daily schedule that starts a little early counts as a day."""
 
 
 def apply_plan(
@@ -83,7 +84,7 @@ def apply_plan(
 def remember(source: Source, store: Store, file: ChangeFile, journal: RunJournal, now: datetime) -> int:
     """Accounts whose changes ChartMogul has, or has refused, are done; how many are left for the next run."""
     unsent = 0
-    again = (now + _A_DAY).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    again = (now + _ONCE_A_DAY).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     with store.outcomes.together():
         for lane, outcome in file.outcomes():
             learned = journal.learned(outcome.nodes)
@@ -98,7 +99,7 @@ def remember(source: Source, store: Store, file: ChangeFile, journal: RunJournal
                 continue
             home = outcome.nodes[0]
             notes = [_refusal_row(home, source, change, refusal) for change, refusal in refused]
-            finish(store, outcome, now, notes=notes, due=[(home, again, REFUSALS)])
+            finish(store, outcome, now, notes=notes, due=[(home, again, outcome.retry)])
     return unsent
 
 

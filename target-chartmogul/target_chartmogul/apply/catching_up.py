@@ -80,8 +80,10 @@ def bring_up_to_date(
         store.meta.put(IMPORTS, str(last))
         store.meta.put(IMPORTING, None)
     listing = Listing(client, wire)
-    if reason is None:
+    if reason is None or reason.trusted:
+        # First: what a killed run created is not what another copy of the store has written.
         look_up_open(store, listing)
+    if reason is None:
         return None
     was_new = store.meta.get(LISTED_FOR) is None
     found = list_everything(store, listing, source, reason, now)
@@ -146,7 +148,7 @@ def remember_processed(
     store: Store, client: ChartMogulClient, data_source: DataSource, report: Listener, journal: RunJournal
 ) -> None:
     """After a run: how many records ChartMogul has processed, which the next run compares."""
-    if journal.adopted > client.lost_and_found:
+    if journal.adopted:
         # It had what this store did not know of: another copy has written since.
         store.meta.put(STALE, "1")
     if not journal.wrote:

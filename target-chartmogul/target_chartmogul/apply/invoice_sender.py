@@ -7,7 +7,7 @@ from target_chartmogul.billing.changes import Change
 from target_chartmogul.billing.differences import invoice_changes
 from target_chartmogul.billing.objects import SUBSCRIPTION, VOIDED, WRITTEN_OFF, Invoice, LineItem, Transaction
 from target_chartmogul.chartmogul.client import path_of
-from target_chartmogul.chartmogul.creation import create
+from target_chartmogul.chartmogul.creation import Created, create
 from target_chartmogul.chartmogul.errors import RefusedError
 from target_chartmogul.chartmogul.fields import Json, OddFieldError
 from target_chartmogul.chartmogul.listing import Listed
@@ -59,10 +59,10 @@ class InvoiceSender:
     def _import(self, change: Change, invoice: Invoice) -> tuple[Uuids, Invoice | None]:
         """Import it; the second is what was there already, if anything was."""
         body = self._body(invoice)
-        row, found = self._post(invoice, body)
+        row, found, ours = self._post(invoice, body)
         if found is not None and ("invalid" in found.marks or _needs_new_import(found.content, invoice)):
             self._delete(invoice.external_id)
-            row, found = self._post(invoice, body)
+            row, found, ours = self._post(invoice, body)
         if row is not None:
             return self._uuids_in(row, invoice), None
         assert found is not None  # noqa: S101  create gives one of both
@@ -70,10 +70,11 @@ class InvoiceSender:
         if found.content.disabled and invoice.disabled is None:
             self._to.journal.noticed(change, "disabled")
             return found.uuids, found.content
-        self._to.journal.noticed(change, "adopted")
+        if not ours:
+            self._to.journal.noticed(change, "adopted")
         return found.uuids | self._bring_to(found.content, invoice), found.content
 
-    def _post(self, invoice: Invoice, body: Json) -> tuple[Json | None, Listed | None]:
+    def _post(self, invoice: Invoice, body: Json) -> Created[Listed]:
         """Import under the customer's uuid as the journal knows it; after a merge or its undoing, as it is now."""
         to = self._to
         owner = invoice.customer_external_id
@@ -93,7 +94,7 @@ class InvoiceSender:
             raise refused
         return self._post_under(found.uuid, invoice, body)
 
-    def _post_under(self, uuid: str, invoice: Invoice, body: Json) -> tuple[Json | None, Listed | None]:
+    def _post_under(self, uuid: str, invoice: Invoice, body: Json) -> Created[Listed]:
         to = self._to
         return create(
             to.client,
@@ -251,7 +252,7 @@ class PartSender:
             to.journal.gone("invoice", parent)
             raise RefusedError(404, {"invoice": f"ChartMogul has no invoice {parent}"})
         try:
-            row, found = create(
+            row, found, _ = create(
                 to.client,
                 path_of("import", "invoices", invoice) + path,
                 self._body(change.desired),

@@ -61,7 +61,7 @@ class RunJournal:
         self.wrote = False
         """ChartMogul took something in this run."""
         self.adopted = 0
-        """Objects to create singly that ChartMogul had already: another copy of the store has written since."""
+        """Objects to create singly that ChartMogul had before this run: another copy of the store has written since."""
         self.loads_in_bulk = False
         """What a bulk import left half done is sent singly, and is there already."""
 
@@ -102,7 +102,9 @@ class RunJournal:
 
     def noticed(self, change: Change, what: str) -> None:
         """Something for the report."""
-        self.adopted += what == "adopted" and not self.loads_in_bulk
+        if what == "adopted" and not self.loads_in_bulk:
+            with self._lock:
+                self.adopted += 1
         self._listener.noticed(change, what)
 
     def gone(self, kind: Kind, external_id: str) -> None:

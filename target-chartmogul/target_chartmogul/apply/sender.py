@@ -10,7 +10,7 @@ from target_chartmogul.billing.changes import Change, Journal, Kind
 from target_chartmogul.billing.normal import same
 from target_chartmogul.billing.objects import Customer, Plan, SubscriptionEvent
 from target_chartmogul.chartmogul.client import ChartMogulClient, path_of
-from target_chartmogul.chartmogul.creation import create
+from target_chartmogul.chartmogul.creation import Created, create
 from target_chartmogul.chartmogul.errors import RefusedError
 from target_chartmogul.chartmogul.fields import Json
 from target_chartmogul.chartmogul.listing import Listed, Listing
@@ -71,10 +71,11 @@ class PlanSender:
         found = None if change.action == "create" else to.listing.find("plan", plan.external_id)
         if found is None:
             body = {"data_source_uuid": to.wire.data_source_uuid, **to.wire.plan(plan)}
-            row, found = create(to.client, "/plans", body, lambda: to.listing.find("plan", plan.external_id))
+            row, found, ours = create(to.client, "/plans", body, lambda: to.listing.find("plan", plan.external_id))
             if row is not None:
                 return self._sent(change, str(row["uuid"]))
-            to.journal.noticed(change, "adopted")
+            if not ours:
+                to.journal.noticed(change, "adopted")
         assert found is not None  # noqa: S101  create gives one of both
         if not same(plan, found.content):
             difference = changed(to.wire.plan(found.content), to.wire.plan(plan))  # type: ignore[arg-type]
@@ -134,12 +135,13 @@ class CustomerSender:
         found = None if change.action == "create" else to.listing.find("customer", customer.external_id)
         if found is None:
             body = {"data_source_uuid": to.wire.data_source_uuid, **to.wire.new_customer(customer)}
-            row, found = create(
+            row, found, ours = create(
                 to.client, "/customers", body, lambda: to.listing.find("customer", customer.external_id)
             )
             if row is not None:
                 return Sent(change, {("customer", customer.external_id): str(row["uuid"])})
-            to.journal.noticed(change, "adopted")
+            if not ours:
+                to.journal.noticed(change, "adopted")
         if found is not None:
             self._bring_to(change, customer, found)
         return Sent(change, found.uuids if found else {})
@@ -203,20 +205,21 @@ class EventSender:
             held = change.held if isinstance(change.held, SubscriptionEvent) else None
             if (uuids := self._patch(change, held, event)) is not None:
                 return Sent(change, uuids)
-        row, found = self._post(event)
+        row, found, ours = self._post(event)
         if found is not None and "invalid" in found.marks:
             self._delete(change)
-            row, found = self._post(event)
+            row, found, ours = self._post(event)
         if row is not None:
             return Sent(change, {("event", event.external_id): str(row["id"])})
         assert found is not None  # noqa: S101  create gives one of both
-        self._to.journal.noticed(change, "adopted")
+        if not ours:
+            self._to.journal.noticed(change, "adopted")
         if not same(event, found.content):
             assert isinstance(found.content, SubscriptionEvent)  # noqa: S101
             self._patch(change, found.content, event)
         return Sent(change, found.uuids)
 
-    def _post(self, event: SubscriptionEvent) -> tuple[Json | None, Listed | None]:
+    def _post(self, event: SubscriptionEvent) -> Created[Listed]:
         to = self._to
         body = {"data_source_uuid": to.wire.data_source_uuid, **to.wire.event(event)}
         return create(

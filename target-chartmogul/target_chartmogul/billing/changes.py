@@ -93,7 +93,7 @@ class Journal(Protocol):
         - `merged`: the customer was merged into another one in ChartMogul; its fields were left as they are there.
         - `disabled`: a person disabled the object in ChartMogul; it was left so.
         - `status_refused`: ChartMogul does not let the invoice be `written_off` (rule 5.7).
-        - `adopted`: ChartMogul had it already; it was brought to the desired content.
+        - `adopted`: ChartMogul had it before this run; it was brought to the desired content.
         """
         ...
 

@@ -13,11 +13,20 @@ CATALOGUE_END: Final = 3
 
 FIRST_NODE: Final = CATALOGUE_END << _BITS
 """The lowest node that is not of the catalogue."""
+ACCOUNTS_END: Final = 9
+"""Streams from it on are of no account: they say what holds for all of them, such as the source's own settings."""
+END_NODE: Final = ACCOUNTS_END << _BITS
+"""The lowest node of those."""
 
 
 def node(stream_number: int, number: int) -> int:
     """The name of a record."""
     return stream_number << _BITS | number
+
+
+def is_of_accounts(stream_number: int) -> bool:
+    """Whether the records of a stream make up accounts."""
+    return CATALOGUE_END <= stream_number < ACCOUNTS_END
 
 
 def stream_of(node: int) -> int:

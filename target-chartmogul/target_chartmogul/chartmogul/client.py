@@ -96,8 +96,6 @@ class ChartMogulClient:
         self.api_url = api_url.rstrip("/")
         self.host = urlsplit(api_url).netloc.rpartition("@")[2]
         self.traffic = Traffic()
-        self.lost_and_found = 0
-        """Objects that were created by requests whose answers were lost."""
         self.stop = stop or threading.Event()
         self._gate = gate or RequestGate()
         self._timeout = (connect_timeout, read_timeout)

@@ -7,7 +7,7 @@ listing may lag behind a write by a second or more, so it is looked up again bef
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.errors import LostAnswerError, RefusedError, UnreachableError
@@ -20,10 +20,19 @@ _AFTER_DUPLICATE = (0.0, 1.0, 2.0, 4.0)
 """Seconds before each look-up."""
 
 
+class Created(NamedTuple, Generic[Found]):
+    """What came of it: an answer, or what was found."""
+
+    answer: Json | None
+    found: Found | None = None
+    ours: bool = False
+    """What was found is of a request of this call, the answer to which was lost."""
+
+
 def create(
     client: ChartMogulClient, path: str, body: Json, find: Callable[[], Found | None], *, told: str = "uuid"
-) -> tuple[Json | None, Found | None]:
-    """POST until the object is there: (answer, None), or (None, what was found) if it was there already.
+) -> Created[Found]:
+    """POST until the object is there.
 
     Args:
         client: where to.
@@ -41,7 +50,7 @@ def create(
         try:
             answer = client.post(path, body)
             if isinstance(answer, dict) and isinstance(answer.get(told), str | int | list):
-                return answer, None
+                return Created(answer)
             trouble = "it does not say what was created"
         except LostAnswerError as lost:
             trouble = str(lost)
@@ -51,10 +60,9 @@ def create(
             found = _look(client, find, _AFTER_DUPLICATE if refusal.duplicate else (0.0,))
             if found is None:
                 raise
-            return None, found
+            return Created(None, found, ours=bool(trouble))
         if (found := _look(client, find, _AFTER_LOST_ANSWER)) is not None:
-            client.lost_and_found += 1
-            return None, found
+            return Created(None, found, ours=True)
     raise UnreachableError(f"{client.host}: the answer was lost {POSTS} times ({trouble})")
 
 

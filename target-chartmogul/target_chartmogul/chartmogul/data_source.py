@@ -73,7 +73,7 @@ def create_data_source(client: ChartMogulClient, name: str) -> DataSource:
         CredentialsError, UnreachableError: see `ChartMogulClient.post`.
     """
     try:
-        row, found = create(client, "/data_sources", {"name": name}, lambda: find_data_source(client, name=name))
+        row, found, _ = create(client, "/data_sources", {"name": name}, lambda: find_data_source(client, name=name))
     except RefusedError as refusal:
         if (there := find_data_source(client, name=name)) is not None:
             return there

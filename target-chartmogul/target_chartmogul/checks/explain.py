@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from target_chartmogul.billing.decisions import Decision, Note
-from target_chartmogul.billing.nodes import node
+from target_chartmogul.billing.nodes import ACCOUNTS_END, node
 from target_chartmogul.billing.objects import Plan
 from target_chartmogul.billing.said import Said, as_text
 from target_chartmogul.checks.from_store import Opened
@@ -28,6 +28,7 @@ _SINGULAR: Final = {"subscription_cancellations": "cancellation"}
 
 def kinds_of(streams: Sequence[str]) -> dict[str, str]:
     """What a record is called on the command line -> its stream: `order` and `orders` alike."""
+    streams = streams[:ACCOUNTS_END]
     found = {_SINGULAR.get(stream, stream.removesuffix("s")): stream for stream in streams if stream}
     return found | {stream: stream for stream in streams if stream}
 
@@ -189,7 +190,7 @@ def node_of(opened: Opened, stream: str, record_id: str) -> int:
         ConfigurationError: the id is not one of this kind of source.
     """
     source = opened.source
-    return node(source.streams.index(stream), source.number_named(record_id))
+    return node(source.streams.index(stream), source.number_named(stream, record_id))
 
 
 def _parsed(subject: str, streams: Sequence[str]) -> tuple[str, str]:

@@ -10,11 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from target_chartmogul.apply.opening import KIND, PREFIX, failure_of
 from target_chartmogul.chartmogul import errors
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.gate import RequestGate
 from target_chartmogul.failures import ConfigurationError, TargetChartMogulError, UnfinishedError
+from target_chartmogul.plan.settings_in_force import in_force
 from target_chartmogul.settings import Settings
 from target_chartmogul.singer.receiving import complete_reads
 from target_chartmogul.sources.keap.source import KeapSource
@@ -80,7 +83,9 @@ def reading(settings: Settings, *, decided: bool = False) -> Iterator[Opened]:
                 raise UnfinishedError(
                     "the first read is not complete yet, so nothing was decided; run the pipeline until it is"
                 )
-            yield Opened(source, store, settings)
+            yield Opened(
+                source, store, msgspec.structs.replace(settings, mapping=in_force(source, store, settings.mapping))
+            )
     except StoreDamagedError:
         raise ConfigurationError(
             "`store_path`: the store is damaged; the next run of the pipeline sets it aside and reads everything again"

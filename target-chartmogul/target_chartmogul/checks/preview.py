@@ -15,7 +15,14 @@ from target_chartmogul import exit_codes
 from target_chartmogul.billing.nodes import number_of, stream_of
 from target_chartmogul.checks.from_store import Opened
 from target_chartmogul.plan.change_file import PLANS_LANE, ChangeFile, Outcome
-from target_chartmogul.plan.deciding import accidents, changed_names, decide, settings_before, settings_note
+from target_chartmogul.plan.deciding import (
+    accidents,
+    decide,
+    pending_names,
+    put_in_force,
+    settings_before,
+    settings_note,
+)
 from target_chartmogul.report.builder import Counts, ReportBuilder
 from target_chartmogul.report.months import Months
 from target_chartmogul.report.place import ReportPlace
@@ -72,10 +79,12 @@ def preview(
     """
     source, store, settings = opened.source, opened.store, opened.settings
     mapping, now = settings.mapping, opened.now
-    changed = changed_names(store, mapping)
-    differing = _differing(settings_before(store), msgspec.to_builtins(mapping), changed)
-    if changed:
-        report.note(settings_note(changed))
+    before_them = settings_before(store)
+    names = put_in_force(source, store, mapping)
+    differing = _differing(before_them, msgspec.to_builtins(mapping), names)
+    changed = pending_names(store, now)
+    if names:
+        report.note(settings_note(names))
     report.held_before(store.holdings.counts())
     with (
         tempfile.TemporaryDirectory(prefix="target-chartmogul-") as folder,

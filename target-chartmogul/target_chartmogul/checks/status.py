@@ -120,8 +120,7 @@ def _replication_value(entry: bytes | None) -> str | None:
 
 
 def _due(opened: Opened, now: datetime) -> list[Due]:
-    by_day: Counter[str] = Counter()
     moment = instant(now)
-    for _, at, _ in opened.store.outcomes.marks():
-        by_day["" if at <= moment else at[:10]] += 1
+    due = {(node, "" if at <= moment else at[:10]) for node, at, _ in opened.store.outcomes.marks()}
+    by_day = Counter(day for _, day in due)
     return [Due(day=day or "now", accounts=number) for day, number in sorted(by_day.items())]

@@ -46,6 +46,8 @@ class Outcome(NamedTuple):
     """Node, kind, key and value."""
     accepted: list[int]
     """Records of which the decision took the present version."""
+    retry: str
+    """Why it is decided again if something is refused."""
 
 
 _OUTCOME: Final = msgspec.msgpack.Decoder(Outcome)

@@ -14,7 +14,7 @@ from target_chartmogul.billing.mrr import month_range
 from target_chartmogul.billing.nodes import node
 from target_chartmogul.plan import guards
 from target_chartmogul.plan.change_file import ChangeFile
-from target_chartmogul.plan.planner import Listener, Planner
+from target_chartmogul.plan.planner import SETTINGS, Listener, Planner
 from target_chartmogul.sources.protocol import Context, InvalidRecordError, Source
 from target_chartmogul.store.store import Store
 
@@ -24,8 +24,11 @@ RULES: Final = "1"
 """Raised whenever the same records, settings and holdings can have another result: then everything is decided again."""
 _SETTINGS: Final = "settings"
 _RULES: Final = "rules"
-_TRIED: Final = "settings tried"
-"""Names of settings that some accounts were decided with, though not all of them: they still differ."""
+_PENDING: Final = "settings pending"
+"""Names of settings that changed, and that accounts marked for `SETTINGS` are still to be decided with."""
+_LONG_SINCE: Final = "0001-01-01T00:00:00Z"
+"""Instant of marks for `SETTINGS`: they stand beside the others of their account."""
+_RESEND: Final = "resend"
 _NOT_OF_THE_RESULT: Final = ("only_contacts", "resend")
 """Settings that say what one run looks at."""
 
@@ -42,16 +45,44 @@ def changed_names(store: Store, settings: Any) -> frozenset[str]:
         return frozenset()
     before, now = msgspec.json.decode(known), msgspec.json.decode(fingerprint(settings))
     names = {name for name in {**before, **now} if before.get(name) != now.get(name)}
-    names |= set(msgspec.json.decode(store.meta.get(_TRIED) or "[]"))
     if store.meta.get(_RULES) != RULES:
         names.add(_RULES)
     return frozenset(names)
 
 
-def trying(store: Store, names: frozenset[str]) -> None:
-    """Accounts are about to be decided with settings that differ: until all were, they differ, be they taken back."""
-    if names:
-        store.meta.put(_TRIED, msgspec.json.encode(sorted(names)).decode())
+def put_in_force(source: Source, store: Store, settings: Any) -> frozenset[str]:
+    """From now on accounts are decided with these settings and rules; where they differ, every account is marked.
+
+    Args:
+        source: reads again what could not be read.
+        store: remembers them.
+        settings: those of the mapping.
+
+    Returns:
+        `changed_names`.
+    """
+    differing = changed_names(store, settings)
+    if differing:
+        for each in list(store.records.invalid()):
+            _put_again(source, store, each)
+        store.records.input_complete()
+    with store.transaction():
+        if differing:
+            earlier = _pending(store) if store.accounts.has_marks(SETTINGS) else ()
+            store.meta.put(_PENDING, msgspec.json.encode(sorted(differing.union(earlier))).decode())
+            store.accounts.mark_all(SETTINGS, at=_LONG_SINCE)
+        store.meta.put(_SETTINGS, fingerprint(settings))
+        store.meta.put(_RULES, RULES)
+    return differing
+
+
+def pending_names(store: Store, now: datetime) -> frozenset[str]:
+    """Names of settings that changed, of which some account is to be decided now; see `put_in_force`."""
+    return _pending(store) if store.accounts.has_marks(SETTINGS, now) else frozenset()
+
+
+def _pending(store: Store) -> frozenset[str]:
+    return frozenset(msgspec.json.decode(store.meta.get(_PENDING) or "[]"))
 
 
 def settings_before(store: Store) -> dict[str, Any]:
@@ -68,24 +99,19 @@ def fingerprint(settings: Any) -> str:
     return msgspec.json.encode(values, order="sorted").decode()
 
 
-def decided_with(store: Store, settings: Any) -> None:
-    """Every account that had to be was decided, or is marked, with these settings and rules."""
-    store.meta.put(_SETTINGS, fingerprint(settings))
-    store.meta.put(_RULES, RULES)
-    store.meta.put(_TRIED, None)
-
-
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What planning came to, beside the changes."""
 
     vanished: int
     moved_figures: Mapping[tuple[str, str, str], int]
     """Month, currency and figure -> by how much the plan changes it; empty where nobody asked."""
+    moved_by_settings: Mapping[tuple[str, str, str], int]
+    """The same of accounts that are decided again for changed settings alone."""
 
     def past_months(self, now: datetime) -> dict[str, dict[str, int]]:
-        """Months that are over -> currency -> by how much their MRR at the end changes."""
+        """Months that are over -> currency -> by how much changed settings change their MRR at the end (rule 1.7)."""
         steps: dict[str, dict[str, int]] = {}
-        for (month, currency, name), delta in sorted(self.moved_figures.items()):
+        for (month, currency, name), delta in sorted(self.moved_by_settings.items()):
             if name == "mrr" and delta:
                 steps.setdefault(currency, {})[month] = delta
         found: dict[str, dict[str, int]] = {}
@@ -119,7 +145,7 @@ def decide(
         store: what is known.
         file: takes the changes.
         listener: hears what is of this run alone.
-        context: of the run; settings that changed have every account decided.
+        context: of the run; `settings_changed` is for accounts that are marked for `SETTINGS`.
         cut: the input was cut off: accounts that it touched wait (rule 1.8).
         resend: every account is decided.
         only: contacts to look at; empty for all.
@@ -127,11 +153,8 @@ def decide(
         check: raises if the run is to stop.
         advance: counts progress.
     """
-    if context.settings_changed or (resend and not only):
-        store.accounts.mark_all("settings")
-    if context.settings_changed:
-        for each in list(store.records.invalid()):
-            _put_again(source, store, each)
+    if resend and not only:
+        store.accounts.mark_all(_RESEND)
     planner = Planner(
         source, store, file, listener, context, counts_figures=counts_figures, believes_listing=bool(resend and only)
     )
@@ -141,7 +164,11 @@ def decide(
         for _ in planner.plan(accounts):
             check()
             advance()
-    return Plan(vanished=planner.vanished, moved_figures=planner.moved_figures)
+    return Plan(
+        vanished=planner.vanished,
+        moved_figures=planner.moved_figures,
+        moved_by_settings=planner.moved_by_settings,
+    )
 
 
 def accidents(
@@ -161,7 +188,7 @@ def accidents(
         store: what ChartMogul has.
         source: whose records they are.
         share: `max_delete_share`.
-        changed: settings that differ from the last run's.
+        changed: settings that changed, see `pending_names`.
         now: the clock of the run.
     """
     held = store.holdings.counts()

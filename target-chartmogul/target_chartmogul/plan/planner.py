@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -32,9 +33,15 @@ logger = logging.getLogger(__name__)
 REJECTS: Final = "rejects"
 WAITING: Final = "waiting"
 REFUSALS: Final = "refusals"
+SETTINGS: Final = "settings"
+"""Why an account is marked that is to be decided with changed settings or rules (rule 1.10)."""
+_CHANGE_NOTHING: Final = frozenset({SETTINGS, "listed"})
+"""Reasons that stand for no change of the source's."""
 ONLY_OF_THIS_RUN: Final = ("_added", "_removed", "_moved", "vanished_orders")
 """Endings of lists that say what a run did; all other lists say how the account is."""
 UNDECIDED: Final = "undecided_subscriptions"
+_NOW: Final = ""
+"""Instant of a mark: from now on. The same in every run, so that one that changes nothing writes nothing."""
 _ENCODE: Final = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -77,6 +84,7 @@ class Planner:
         self._file = file
         self._listener = listener
         self._context = context
+        self._other_context = msgspec.structs.replace(context, settings_changed=frozenset())
         self._counts_figures = counts_figures
         self._believes_listing = believes_listing
         self._held_plans: dict[str, Plan] = {plan.external_id: plan for plan in store.holdings.objects("plan")}
@@ -88,6 +96,8 @@ class Planner:
         """Subscriptions that the plan cancels because they are gone (rules 1.7, 6.7)."""
         self.moved_figures: Counter[tuple[str, str, str]] = Counter()
         """Month, currency and figure -> by how much the plan changes it."""
+        self.moved_by_settings: Counter[tuple[str, str, str]] = Counter()
+        """The same of accounts that are decided again for changed settings alone (rule 1.7)."""
 
     def plan(self, accounts: Iterable[Account]) -> Iterator[None]:
         """Plan each account, yielding after each; after the last one, the plans that lines use, and those renamed."""
@@ -101,16 +111,13 @@ class Planner:
         if self._believes_listing:
             account = _as_listed(account)
         try:
-            decision = decide_account(self._source, account, self.catalogue, self._context)
-        except TargetChartMogulError:
-            raise  # a signal may come at any moment
+            decision, changes, outcome = self._decide(account)
+        except (TargetChartMogulError, sqlite3.Error):
+            raise  # a signal may come at any moment, and the store fail
         except Exception as error:  # noqa: BLE001
             # A defect must not cost other accounts (rule 1.5). Its text may hold data, its type does not.
             self._fail(account, error)
             return
-        decision.notes = notes_with_mrr(decision, {**self._held_plans, **decision.plans})
-        held = Held(account.holdings, account.missing, account.person_marks)
-        changes = account_changes(decision, held, self._source.root_of, _rules_of_removals(decision.notes))
         for change in changes:
             if "edited" in account.person_marks.get((change.kind, change.external_id), ()) and not change.moved:
                 detail = {"kind": change.kind, "action": change.action}
@@ -123,7 +130,6 @@ class Planner:
                 self._listener.note(note)
         for note in removed_invoices(changes, decision, self._source.root_of):
             self._listener.note(note)
-        outcome = self._outcome(account, decision)
         if changes:
             self._lane += 1
             self._file.add(self._lane, changes)
@@ -132,7 +138,19 @@ class Planner:
         else:
             finish(self._store, outcome, self._context.now)
 
-    def _outcome(self, account: Account, decision: Decision) -> Outcome:
+    def _decide(self, account: Account) -> tuple[Decision, list[Change], Outcome]:
+        context, reasons = self._context, frozenset[str]()
+        if context.settings_changed:
+            reasons = self._store.accounts.reasons(account.nodes, context.now)
+            if SETTINGS not in reasons:
+                context = self._other_context
+        decision = decide_account(self._source, account, self.catalogue, context)
+        decision.notes = notes_with_mrr(decision, {**self._held_plans, **decision.plans})
+        held = Held(account.holdings, account.missing, account.person_marks)
+        changes = account_changes(decision, held, self._source.root_of, _rules_of_removals(decision.notes))
+        return decision, changes, self._outcome(account, decision, reasons)
+
+    def _outcome(self, account: Account, decision: Decision, reasons: frozenset[str]) -> Outcome:
         home = account.home
         notes = [
             *(_note_row(home, note) for note in decision.notes if not note.kind.endswith(ONLY_OF_THIS_RUN)),
@@ -140,20 +158,21 @@ class Planner:
             *(_waiting_row(home, each) for each in decision.waiting),
         ]
         rejected = {(each.stream, each.id) for each in decision.rejects}
-        due = [] if decision.next_due is None else [(home, decision.next_due, "due")]
+        due = [] if decision.next_due is None else [(home, _instant(decision.next_due), "due")]
         if any(note.kind == UNDECIDED for note in decision.notes):
-            due.append((home, self._context.now, UNDECIDED))
+            due.append((home, _NOW, UNDECIDED))
         return Outcome(
             nodes=account.nodes,
-            due=[(each, _instant(at), why) for each, at, why in due],
+            due=due,
             notes=_named_apart(notes),
-            figures=self._figures(account, decision),
+            figures=self._figures(account, decision, by_settings=SETTINGS in reasons and reasons <= _CHANGE_NOTHING),
             memories=[tuple(each) for each in decision.memories or ()],
             accepted=[
                 node(each.stream, each.number)
                 for each in account.records
                 if each.previous is not None and each.invalid is None and name_of(self._source, each) not in rejected
             ],
+            retry=SETTINGS if SETTINGS in reasons else REFUSALS,
         )
 
     def _rejects(self, account: Account, decision: Decision) -> list[Reject]:
@@ -165,7 +184,9 @@ class Planner:
                 unreadable.append(Reject(stream=stream, id=record_id, field=about["field"], reason=about["reason"]))
         return [*unreadable, *decision.rejects]
 
-    def _figures(self, account: Account, decision: Decision) -> list[tuple[int, list[tuple[str, str, str, int]]]]:
+    def _figures(
+        self, account: Account, decision: Decision, *, by_settings: bool
+    ) -> list[tuple[int, list[tuple[str, str, str, int]]]]:
         plans = {**self._held_plans, **decision.plans} if decision.plans else self._held_plans
         found = account_figures(
             decision.invoices.values(),
@@ -175,12 +196,16 @@ class Planner:
             self._context.now,
         )
         if self._counts_figures:
+            moved: Counter[tuple[str, str, str]] = Counter()
             for each in account.nodes:
                 for at, currency, name, delta in self._store.outcomes.figures(each):
-                    self.moved_figures[at[:7], currency, name] -= delta
+                    moved[at[:7], currency, name] -= delta
             for _, steps in found:
                 for at, currency, name, delta in steps:
-                    self.moved_figures[at[:7], currency, name] += delta
+                    moved[at[:7], currency, name] += delta
+            for counted in (self.moved_figures, self.moved_by_settings) if by_settings else (self.moved_figures,):
+                for key, delta in moved.items():
+                    counted[key] += delta
         return found
 
     def _count_vanished(self, decision: Decision, changes: list[Change]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from target_chartmogul.billing.decisions import Reject
 from target_chartmogul.billing.nodes import node
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from target_chartmogul.store.store import Store
 
 logger = logging.getLogger("target-chartmogul")
-
-_LONGEST_ID: Final = 64
 
 
 class Intake:
@@ -84,15 +82,14 @@ class Intake:
         """A row that does not fit its stream's schema, or is not JSON."""
         self.progress.advance()
         self.arrived[stream] += 1
-        name = (record.get("id") or record.get("external_id")) if isinstance(record, dict) else None
-        self._refuse(stream, raw, record, version, field, reason, name)
+        self._refuse(stream, raw, record, version, field, reason, None)
 
     def _refuse(
-        self, stream: str, raw: bytes, record: Any, version: int | None, field: str, reason: str, name: Any
+        self, stream: str, raw: bytes, record: Any, version: int | None, field: str, reason: str, name: str | None
     ) -> None:
         known = self.source.id_of(stream, record) if self.source and isinstance(record, dict) else None
         if known is None or self._store is None:
-            self.reject(stream, name, field, reason)
+            self.reject(stream, name or self._name_of(record), field, reason)
             if self._store is not None:
                 # Nobody knows which record it was: a read with such a row does not tell what is gone.
                 self._store.records.saw(self._numbers[stream], None, 0)
@@ -108,15 +105,14 @@ class Intake:
             self.gone[stream] += self._store.records.activate(self._numbers[stream], version)
             self.activated.add(stream)
 
-    def reject(self, stream: str, record_id: Any, field: str, reason: str) -> None:
+    def reject(self, stream: str, name: str | None, field: str, reason: str) -> None:
         """Note a row that no record of the store stands for, without its values."""
-        known = isinstance(record_id, str | int) and not isinstance(record_id, bool)
-        text = str(record_id)[:_LONGEST_ID] if known else "(no id)"
-        self.rejects.append(Reject(stream=stream, id=text, field=field, reason=reason))
+        self.rejects.append(Reject(stream=stream, id=name or "(no id)", field=field, reason=reason))
 
     def reject_line(self, number: int, stream: str, record_id: Any, field: str, reason: str) -> None:
         """A line that cannot be read: it costs the record that it would have brought."""
-        self.reject(stream or "(unknown)", record_id if record_id is not None else f"line {number}", field, reason)
+        name = self._name_of({"id": record_id}) or f"line {number}"
+        self.reject(stream or "(unknown)", name, field, reason)
         if self._store is not None and stream in self._numbers:
             # Nobody knows which record it was: such a read does not say what is gone.
             self._store.records.saw(self._numbers[stream], None, 0)
@@ -133,3 +129,6 @@ class Intake:
     def stream_number(self, stream: str) -> int | None:
         """The number of a stream that this target uses."""
         return self._numbers.get(stream)
+
+    def _name_of(self, record: Any) -> str | None:
+        return self.source.name_of(record) if self.source is not None and isinstance(record, dict) else None

@@ -67,6 +67,7 @@ class Receiver:
         self._intake = intake
         self._state = state
         self._now = now
+        self._rehearsal = rehearsal
         self._silent = rehearsal or not place.lasting
         self._between = _BETWEEN_STATES if place.folder is not None else _BETWEEN_UPLOADS
         self._last = time.monotonic()
@@ -100,7 +101,7 @@ class Receiver:
         Raises:
             ReadAgainError: always.
         """
-        if self._silent and self._place.lasting:
+        if self._rehearsal:
             raise ReadAgainError(f"{why}. Rehearse without a state: the tap then reads everything")
         self._state.emit(HEALING)
         raise ReadAgainError(f"{why}. Nothing was written; run again: the next run reads everything from the beginning")
@@ -144,7 +145,7 @@ class Receiver:
             ready = True
         if whole:
             store.records.input_complete()
-        self._read_longer_lists(whole=whole)
+        self._read_longer_lists()
         received = Received(whole=whole, ready=ready, complete_reads=self._complete_reads())
         self._pass_state()
         return received
@@ -159,16 +160,17 @@ class Receiver:
             complete_reads=self._complete_reads(),
         )
 
-    def _read_longer_lists(self, *, whole: bool) -> None:
+    def _read_longer_lists(self) -> None:
         """A longer allow-list of custom fields: the stream that has them is to be read whole once (rule 1.10)."""
         meta, source = self._store.meta, self._intake.source
         began = self._state.began_with()
         for stream, wanted in source.allow_lists.items() if source else ():
             known = set(msgspec.json.decode(meta.get(_FIELDS + stream) or "[]"))
-            if wanted <= known:
+            if wanted == known:
                 continue
-            if stream not in began and whole:
-                meta.put(_FIELDS + stream, msgspec.json.encode(sorted(wanted | known)).decode())
+            if wanted < known or stream not in began:
+                # What is read from now on has them, in later parts of this read too.
+                meta.put(_FIELDS + stream, msgspec.json.encode(sorted(wanted)).decode())
                 continue
             self._state.forget(stream)
             logger.warning(

@@ -17,6 +17,8 @@ MARKER: Final = "keap_read"
 HEALING: Final[dict[str, Any]] = {"bookmarks": {}}
 """The STATE with which the next run reads everything from the beginning."""
 _ABOUT_NOTHING_READ: Final = frozenset({"version", "replication_key", "last_replication_method"})
+_NO_STREAMS: Final = frozenset({MARKER, "currently_syncing"})
+_NOTHING: Final[tuple[Any, ...]] = (None, {}, [], "")
 _ENCODE: Final = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -113,9 +115,10 @@ class StateKeeper:
 
 def _entries(value: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
     for stream, entry in _bookmarks(value).items():
-        if isinstance(entry, dict) and any(
-            found not in (None, {}, [], "") and key not in _ABOUT_NOTHING_READ for key, found in entry.items()
-        ):
+        if not isinstance(entry, dict):
+            if entry not in _NOTHING:
+                yield stream, _ENCODE(entry)
+        elif any(found not in _NOTHING and key not in _ABOUT_NOTHING_READ for key, found in entry.items()):
             kept = {key: found for key, found in entry.items() if found is not None}
             yield stream, _ENCODE(kept)
 
@@ -130,7 +133,10 @@ def _versions(entry: Any) -> Iterator[int]:
 
 
 def _bookmarks(value: Mapping[str, Any]) -> dict[str, Any]:
-    found = value.get("bookmarks")
+    """By stream; of a tap that writes no `bookmarks`, all that its STATE has."""
+    if "bookmarks" not in value:
+        return {key: entry for key, entry in value.items() if key not in _NO_STREAMS}
+    found = value["bookmarks"]
     return found if isinstance(found, dict) else {}
 
 

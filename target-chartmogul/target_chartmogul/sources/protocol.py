@@ -72,6 +72,16 @@ class StoredMemory(NamedTuple):
     value: bytes
 
 
+class Filled(msgspec.Struct, frozen=True):
+    """Settings of the mapping, where they are not set filled from what the source says of itself."""
+
+    settings: Any
+    taken: Mapping[str, str] = {}
+    """Name of a setting -> its value, of those that were filled."""
+    ignored: Mapping[str, str] = {}
+    """Name of a setting that is left as it is -> the value that does not fit it."""
+
+
 class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What holds for a whole run."""
 
@@ -79,7 +89,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """Those of the mapping."""
     now: datetime
     settings_changed: frozenset[str] = frozenset()
-    """Mapping settings that differ from the last run's (rule 1.10)."""
+    """Mapping settings that changed since the account was decided last (rule 1.10)."""
     complete_reads: Mapping[str, datetime] = {}
     """Stream -> when its last complete read began, of those that were ever read completely (rule 6.7)."""
 
@@ -95,11 +105,17 @@ class Source(Protocol):
     allow_lists: Mapping[str, frozenset[str]]
     """Stream -> ids of fields that its records are reduced to by a setting: a longer list needs a new read (1.10)."""
     subscription_stream: int
+    settings_node: int | None
+    """The record that `filled` reads; None if the source has none. It is of no account."""
     holds_to_schema: bool
     """Rows are held against their stream's SCHEMA; else each field that is used is checked by itself."""
 
     def check_settings(self, settings: Any) -> None:
         """Whether a run of this source can have these settings of the mapping. Raises ConfigurationError."""
+        ...
+
+    def filled(self, settings: Any, payload: bytes) -> Filled:
+        """The mapping's settings as the record at `settings_node` completes them. Pure."""
         ...
 
     def takes(self, stream: str, schema: Mapping[str, Any]) -> bool:
@@ -114,11 +130,15 @@ class Source(Protocol):
         """Number and id text of a decoded row that `read` cannot take, None if it does not say which record it is."""
         ...
 
-    def number_named(self, record_id: str) -> int:
+    def number_named(self, stream: str, record_id: str) -> int:
         """The number of a record within its stream, by the id that a person writes.
 
         Raises ConfigurationError: no record of this source has such an id.
         """
+        ...
+
+    def name_of(self, record: Mapping[str, Any]) -> str | None:
+        """The id by which a report may name a row that cannot be taken; a text that is not an id may be a name."""
         ...
 
     def links_of(self, stream: int, payload: bytes) -> Iterable[int]:

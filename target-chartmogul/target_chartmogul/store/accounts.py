@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from target_chartmogul.billing.nodes import FIRST_NODE, as_json, stream_of
+from target_chartmogul.billing.nodes import END_NODE, FIRST_NODE, as_json, stream_of
 from target_chartmogul.store.components import component
 from target_chartmogul.store.file import StoreFile
 from target_chartmogul.store.held import Holdings
@@ -29,14 +29,15 @@ _HOLDINGS: Final = "SELECT kind, holding.id, marks, sent, listed " + _OF.format(
 _MEMORIES: Final = "SELECT node, memory.kind, memory.key, memory.value " + _OF.format("memory", "node")
 _ROOTS: Final = (
     # Of every account the lowest node has no lower neighbour; some have several such nodes.
-    "SELECT node FROM record WHERE node >= :first"
+    "SELECT node FROM record WHERE node >= :first AND node < :end"
     " AND NOT EXISTS (SELECT 1 FROM link WHERE a = node AND b < node AND b >= :first)"
     " UNION SELECT DISTINCT a FROM link AS l WHERE back = 1 AND a >= :first"
     " AND NOT EXISTS (SELECT 1 FROM record WHERE node = l.a)"
     " UNION SELECT DISTINCT owner FROM holding WHERE owner IS NOT NULL"
 )
-_MARK_ALL: Final = f"INSERT OR IGNORE INTO mark SELECT node, '', :why FROM ({_ROOTS})"  # noqa: S608  both are fixed
+_MARK_ALL: Final = f"INSERT OR IGNORE INTO mark SELECT node, :at, :why FROM ({_ROOTS})"  # noqa: S608  both are fixed
 _TOUCHED: Final = f"SELECT 1 {_OF.format('mark', 'node')} WHERE why = ?"
+_REASONS: Final = f"SELECT DISTINCT why {_OF.format('mark', 'node')} WHERE at <= ?"
 
 
 class Account(msgspec.Struct, kw_only=True):
@@ -94,7 +95,7 @@ class Accounts:
     def all(self) -> Iterator[Account]:
         """Every account, once."""
         self._records.flush()
-        return map(self._account, self._components(self._each(_ROOTS, {"first": FIRST_NODE})))
+        return map(self._account, self._components(self._each(_ROOTS, {"first": FIRST_NODE, "end": END_NODE})))
 
     def only(self, wanted: Iterable[int], *, cut: bool = False) -> Iterator[Account]:
         """The accounts of these nodes, each once, due or not; `cut` as for `due`."""
@@ -103,11 +104,25 @@ class Accounts:
             if not cut or self._file.row(_TOUCHED, (as_json(nodes), ARRIVED)) is None:
                 yield self._account(nodes)
 
-    def mark_all(self, why: str) -> None:
-        """Every account is to be decided."""
+    def mark_all(self, why: str, *, at: str = "") -> None:
+        """Every account is to be decided.
+
+        Args:
+            why: the reason.
+            at: since when, in UTC; empty for now. Of two marks of one instant the earlier stays.
+        """
         self._records.flush()
         with self._file.transaction():
-            self._file.database.execute(_MARK_ALL, {"first": FIRST_NODE, "why": why})
+            self._file.database.execute(_MARK_ALL, {"first": FIRST_NODE, "end": END_NODE, "why": why, "at": at})
+
+    def reasons(self, nodes: Iterable[int], now: datetime) -> frozenset[str]:
+        """Why the account of these is marked for now or an earlier time."""
+        return frozenset(why for (why,) in self._file.rows(_REASONS, (as_json(nodes), instant(now))))
+
+    def has_marks(self, why: str, now: datetime | None = None) -> bool:
+        """Whether any account is marked for this reason; for now or an earlier time, if that is given."""
+        until = "9" if now is None else instant(now)
+        return self._file.row("SELECT 1 FROM mark WHERE why = ? AND at <= ? LIMIT 1", (why, until)) is not None
 
     def _components(self, wanted: Iterable[int]) -> Iterator[list[int]]:
         todo = NodeSet()

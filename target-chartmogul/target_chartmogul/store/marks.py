@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from target_chartmogul.billing.nodes import FIRST_NODE
+from target_chartmogul.billing.nodes import END_NODE, FIRST_NODE
 from target_chartmogul.store.file import StoreFile
 from target_chartmogul.store.meta import Meta
 
@@ -40,12 +40,17 @@ class Marks:
         self._meta.put(_FIRST_READ, "done" if active else None)
 
     def arrived(self, nodes: Iterable[int]) -> None:
-        """The accounts of these are to be decided; of the catalogue, those of all that names them."""
+        """The accounts of these are to be decided; of the catalogue, those of all that names them.
+
+        What is of no account marks none: where it bends a setting, rule 1.10 does.
+        """
         if not self._active:
             return
         database = self._file.database
         accounts = []
         for each in nodes:
+            if each >= END_NODE:
+                continue
             if each >= FIRST_NODE:
                 accounts.append((each, ARRIVED))
             else:

@@ -112,12 +112,13 @@ class StorePlace:
             self._home.with_name(self._home.name + ending).unlink(missing_ok=True)
         return aside.name
 
-    def save(self, *, unfinished: bool = False) -> None:
+    def save(self, *, unfinished: bool | None = None) -> None:
         """Bring home what is in the store: before a STATE goes out, before ChartMogul is written to, and at the end.
 
         Args:
-            unfinished: ChartMogul is written to after this, which a copy elsewhere does not follow. If this run does
-                not come to its end, the next one finds `Store.unfinished`.
+            unfinished: True: ChartMogul is written to after this, which a copy elsewhere does not follow; if this run
+                does not come to its end, the next one finds `Store.unfinished`. False: it has come to its end. None:
+                what an earlier run left stays.
 
         Raises:
             LockLostError: another run has taken the lock; nothing was written.
@@ -129,7 +130,8 @@ class StorePlace:
             if self._remote is None:
                 self.store.commit()
                 return
-            self.store.set_unfinished(unfinished=unfinished)
+            if unfinished is not None:
+                self.store.set_unfinished(unfinished=unfinished)
             self.store.commit()
             if not self.store.changed:
                 return

@@ -15,6 +15,7 @@ from target_chartmogul.store.links import Links, rows_of
 from target_chartmogul.store.marks import Marks
 from target_chartmogul.store.meta import Meta
 from target_chartmogul.store.nodes import SourceNodes
+from target_chartmogul.store.persons import is_of_forgotten
 from target_chartmogul.store.reads import Reads
 
 _BATCH: Final = 2000
@@ -64,6 +65,7 @@ class Records:
         self._links = Links(file, source)
         self._marks = Marks(file, meta)
         self._batch: dict[int, _Arrived] = {}
+        self._contact_stream = source.contact_stream
         self._forgotten = {each for (each,) in file.rows("SELECT node FROM forgotten")}
         self._reads = Reads(file, meta)
         self.collided: list[tuple[int, str]] = []
@@ -276,7 +278,7 @@ class Records:
         self._marks.set_active(active=False)
 
     def forget(self, nodes: list[int]) -> None:
-        """Erase records; they are not taken again, nor is anything that names them."""
+        """Erase records; they are not taken again, nor is what names nobody else."""
         self.flush()
         self._forgotten.update(nodes)
         database = self._file.database
@@ -295,7 +297,9 @@ class Records:
         else:
             self._reads.saw(stream, version, number)
         name = node(stream, number)
-        if self._forgotten and (name in self._forgotten or not self._forgotten.isdisjoint(arrived.links)):
+        if self._forgotten and (
+            name in self._forgotten or is_of_forgotten(arrived.links, self._forgotten, self._contact_stream)
+        ):
             self._stay_forgotten(name)
             return
         self._batch[name] = arrived
@@ -315,7 +319,10 @@ class Records:
         )
         valid = payload if invalid is None else None
         before = self._links.named(node, valid, previous)
-        previous = previous if previous is not None else valid
+        if node < FIRST_NODE:  # no decision accepts it: what can be read counts
+            previous = None if arrived.invalid is None else previous if valid is None else valid
+        elif previous is None:
+            previous = valid
         self._file.database.execute(
             "UPDATE record SET hash = ?, gone = 0, invalid = ?, payload = ?, previous = ? WHERE node = ?",
             (digest, arrived.invalid, arrived.payload, previous, node),

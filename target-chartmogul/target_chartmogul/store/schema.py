@@ -31,6 +31,7 @@ CREATE TABLE holding(kind TEXT, id TEXT, uuid TEXT, owner INTEGER, subject INTEG
   PRIMARY KEY(kind, id));
 CREATE INDEX holding_owner ON holding(owner, subject) WHERE owner IS NOT NULL;
 CREATE INDEX holding_subject ON holding(subject, owner) WHERE subject IS NOT NULL;
+CREATE INDEX holding_listed ON holding(kind, id) WHERE listed IS NOT NULL;
 CREATE TABLE part(kind TEXT, id TEXT, uuid TEXT, PRIMARY KEY(kind, id)) WITHOUT ROWID;
 CREATE TABLE intent(kind TEXT, id TEXT, action TEXT, parent TEXT, PRIMARY KEY(kind, id)) WITHOUT ROWID;
 

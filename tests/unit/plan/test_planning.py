@@ -13,6 +13,7 @@ import pytest
 
 from target_chartmogul.billing.decisions import Note, Reject
 from target_chartmogul.failures import StoppedError
+from target_chartmogul.plan import planner as planner_module
 from target_chartmogul.plan.change_file import ChangeFile
 from target_chartmogul.plan.planner import Planner
 from target_chartmogul.sources.keap.settings import MappingSettings
@@ -80,9 +81,9 @@ def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Made]:
     place.close()
 
 
-def fail_first(monkeypatch: pytest.MonkeyPatch, source: Source, error: Exception) -> None:
-    """Deciding the first account fails."""
-    decide = source.decide
+def fail_first(monkeypatch: pytest.MonkeyPatch, holder: Any, name: str, error: Exception) -> None:
+    """Of the first account this function fails."""
+    decide = getattr(holder, name)
     calls: list[int] = []
 
     def decide_or_fail(*values: Any, **named: Any) -> Any:
@@ -91,7 +92,7 @@ def fail_first(monkeypatch: pytest.MonkeyPatch, source: Source, error: Exception
             raise error
         return decide(*values, **named)
 
-    monkeypatch.setattr(source, "decide", decide_or_fail)
+    monkeypatch.setattr(holder, name, decide_or_fail)
 
 
 def test_two_customers_are_planned(made: Made) -> None:
@@ -101,11 +102,12 @@ def test_two_customers_are_planned(made: Made) -> None:
     assert listener.found == []
 
 
+@pytest.mark.parametrize("name", ["decide", "notes_with_mrr", "account_changes", "account_figures"])
 def test_rule_1_5_a_defect_costs_one_account_and_reveals_no_data(
-    made: Made, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    made: Made, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     planner, store, file, listener, source = made
-    fail_first(monkeypatch, source, ValueError(SECRET))
+    fail_first(monkeypatch, source if name == "decide" else planner_module, name, ValueError(SECRET))
     list(planner.plan(store.accounts.due(NOW)))
     assert file.counts["create", "customer", False] == 1
     (reject,) = listener.found
@@ -118,7 +120,7 @@ def test_a_signal_while_an_account_is_decided_is_not_a_defect(
     made: Made, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     planner, store, _, listener, source = made
-    fail_first(monkeypatch, source, StoppedError("stopped by SIGTERM", 143))
+    fail_first(monkeypatch, source, "decide", StoppedError("stopped by SIGTERM", 143))
     with pytest.raises(StoppedError):
         list(planner.plan(store.accounts.due(NOW)))
     assert (listener.found, caplog.text) == ([], "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -94,6 +96,23 @@ def test_the_files_of_the_repository_pass_their_linters(name: str) -> None:
     files = [str(path) for each in arguments for path in (sorted(ROOT.glob(each)) if "*" in each else [each])]
     done = subprocess.run([BIN / program, *files], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_rehearsal_is_a_job_that_cannot_write() -> None:
+    (job,) = [each for each in MELTANO["jobs"] if each["name"] == "rehearsal"]
+    (task,) = job["tasks"]
+    loader = PLUGINS[task.split()[-1]]
+    assert loader["inherit_from"] == "target-chartmogul"
+    # What the plugin itself sets comes before the variables of the one that it inherits from.
+    shown = subprocess.run(
+        [BIN / "meltano", "--log-level=error", "--environment=sandbox", "config", "print", loader["name"]],
+        cwd=ROOT,
+        env=os.environ | {"TARGET_CHARTMOGUL_DRY_RUN": "false", "TARGET_CHARTMOGUL_API_KEY": "key"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(shown.stdout)["dry_run"] is True
 
 
 def test_make_clean_keeps_what_cannot_be_made_again(tmp_path: Path) -> None:

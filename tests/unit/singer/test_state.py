@@ -57,6 +57,9 @@ def test_the_same_one_goes_out_once() -> None:
         (bookmarks(orders="2026-01-01T00:00:00Z"), ["orders"]),
         ({"bookmarks": {"orders": {"full_read": {"after_id": "9"}}}}, ["orders"]),
         ({"bookmarks": "?"}, []),
+        ({"bookmarks": {"orders": "2026-01-01"}}, ["orders"]),
+        ({"invoices": "2026-01-01", "currently_syncing": "invoices", "plans": None, "keap_read": None}, ["invoices"]),
+        ({"bookmarks": {}, "invoices": "2026-01-01"}, []),
     ],
 )
 def test_what_a_run_began_with_is_what_spares_reading(first: dict[str, Any], streams: list[str]) -> None:

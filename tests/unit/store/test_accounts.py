@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target_chartmogul.billing.changes import Change
-from target_chartmogul.billing.nodes import node
+from target_chartmogul.billing.nodes import ACCOUNTS_END, node
 from target_chartmogul.billing.objects import Customer, SubscriptionEvent
 from target_chartmogul.store.store import Store
 from tests.support.billing_objects import bare_invoice
@@ -48,6 +48,19 @@ def test_an_account_is_what_names_one_another_but_not_through_the_catalogue(stor
     assert account.nodes == [node(CONTACT, 7), node(ORDER, 70), node(PAYMENT, 700)]
     assert account.home == node(CONTACT, 7)
     assert [(record.stream, record.number) for record in account.records] == [(CONTACT, 7), (ORDER, 70), (PAYMENT, 700)]
+
+
+def test_what_holds_for_all_accounts_is_of_none(store: Store) -> None:
+    put(store, ACCOUNTS_END, 1)
+    put(store, CONTACT, 7)
+    assert [account.nodes for account in store.accounts.all()] == [[node(CONTACT, 7)]]
+    store.finish_first_read()
+    assert decided(store) == [[node(CONTACT, 7)]]
+    put(store, ACCOUNTS_END, 1, text="another version", version=1)
+    store.records.activate(ACCOUNTS_END, 2)
+    assert store.accounts.count_due(NOW) == 0
+    store.accounts.mark_all("settings")
+    assert decided(store) == [[node(CONTACT, 7)]]
 
 
 def test_a_record_may_name_one_that_has_not_come_yet(store: Store) -> None:

@@ -84,3 +84,24 @@ def test_a_person_who_was_erased_does_not_return(tmp_path: Path) -> None:
     put(store, PAYMENT, 111, node(ORDER, 11))
     assert PAYMENT not in store.records.counts()
     store.close()
+
+
+def test_what_is_also_another_persons_stays(tmp_path: Path) -> None:
+    """A payment over two persons' orders, its refund, and the other's order under the first one's subscription."""
+    store = open_store(tmp_path)
+    _fill(store)
+    put(store, PAYMENT, 200, node(ORDER, 10), node(ORDER, 20))
+    put(store, PAYMENT, 201, node(PAYMENT, 200))
+    store.commit()
+    assert store.forget(ADA) == [ADA, node(SUBSCRIPTION, 5), node(ORDER, 10), node(PAYMENT, 100)]
+    store.close()
+    store = open_store(tmp_path)
+    put(store, PAYMENT, 200, node(ORDER, 10), node(ORDER, 20), text="changed")
+    put(store, ORDER, 20, BOB, node(SUBSCRIPTION, 5), text="changed")
+    put(store, ORDER, 12, ADA, node(SUBSCRIPTION, 6), text="of the person who was erased")
+    store.commit()
+    records = {(each.stream, each.number): each.payload for each in store.accounts.account(BOB).records}
+    assert {key for key in records if key[0] in {ORDER, PAYMENT}} == {(ORDER, 20), (PAYMENT, 200), (PAYMENT, 201)}
+    assert b"changed" in (records[PAYMENT, 200] or b"")
+    assert b"changed" in (records[ORDER, 20] or b"")
+    store.close()

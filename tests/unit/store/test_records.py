@@ -66,6 +66,19 @@ def test_an_invalid_version_lies_beside_the_last_valid_one(store: Store) -> None
     assert list(store.records.invalid()) == []
 
 
+def test_of_the_catalogue_the_last_valid_version_counts(store: Store) -> None:
+    """No decision accepts it."""
+    for text in ("one", "two"):
+        put(store, PRODUCT, 9, text=text)
+        store.records.flush()
+    store.records.put_invalid(PRODUCT, 9, b'{"id":9}', "name", "no name")
+    [record] = store.records.catalogue()
+    assert record.previous == payload(text="two")
+    put(store, PRODUCT, 9, text="three")
+    [record] = store.records.catalogue()
+    assert (record.payload, record.previous) == (payload(text="three"), None)
+
+
 def test_an_invalid_version_of_the_same_bytes_may_become_valid(store: Store) -> None:
     store.records.put_invalid(ORDER, 70, payload(A), "date", "no date")
     store.records.flush()

@@ -41,7 +41,7 @@ def test_it_is_kept_locked_and_unlocked(service: Any) -> None:
     assert store.unfinished
     assert store.records.counts() == {CONTACT: 1}
     reader.close()
-    place.save()
+    place.save(unfinished=False)
     place.close()
     assert _keys(service) == ["keap/store.gz"]
     again = StorePlace(URL, SOURCE)

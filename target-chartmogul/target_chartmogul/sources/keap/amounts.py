@@ -133,7 +133,8 @@ def _moves(
     what: str, entries: Iterable[Entry], currencies: dict[str, str], settings: MappingSettings
 ) -> Iterator[Amount]:
     for entry in entries:
-        currency = next((code for each in entry.order_ids if (code := currencies.get(each))), settings.currency)
+        own = settings.currency or settings.account_currency
+        currency = next((code for each in entry.order_ids if (code := currencies.get(each))), own)
         if currency is not None:
             sent = _from_major(entry.amount, currency, settings)
             records = (f"payments:{entry.payment_id}", *(f"orders:{each}" for each in entry.order_ids))
@@ -170,7 +171,7 @@ def _digits(row: PaymentTransaction) -> str | None:
 
 
 def _currency_of(order: Order, settings: MappingSettings) -> str | None:
-    code = (order.total.currency_code if order.total else None) or settings.currency
+    code = (order.total.currency_code if order.total else None) or settings.currency or settings.account_currency
     code = (code or "").strip().upper()
     try:
         money.minor_units(code)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 import msgspec
 
+from target_chartmogul.sources.keap.filled_settings import KeapAccount
 from target_chartmogul.sources.protocol import InvalidRecordError
 
 if TYPE_CHECKING:
@@ -343,7 +344,7 @@ class OrderPayment(_Record):
     pay_status: str | None = None
 
 
-STREAMS: dict[str, type[_Record]] = {
+STREAMS: dict[str, type[msgspec.Struct]] = {
     "products": Product,
     "subscription_plans": SubscriptionPlan,
     "free_trial_discounts": FreeTrialDiscount,
@@ -353,6 +354,7 @@ STREAMS: dict[str, type[_Record]] = {
     "payments": Payment,
     "transactions": PaymentTransaction,
     "order_payments": OrderPayment,
+    "account": KeapAccount,
 }
 """The Singer streams that the mapping knows, by the tap's names; their order is their numbers (`billing.nodes`)."""
 
@@ -408,8 +410,7 @@ def _decode_leniently(stream: str, raw: bytes) -> Any:
             path, reason = ".".join(filter(None, (path, reason.removesuffix(_NOT_AN_ID).strip()))), _NOT_AN_ID
         else:
             reason = reason.lower()
-        record_id = str(plain.get("id"))
-        raise InvalidRecordError(stream, record_id if record_id.isdigit() else None, path, reason) from error
+        raise InvalidRecordError(stream, _text_of(id_of(plain)), path, reason) from error
 
 
 def _tidied(value: Any) -> Any:
@@ -433,7 +434,7 @@ def _refuse_text_amounts(stream: str, raw: bytes) -> None:
     }
     for field, amount in amounts.items():
         if isinstance(amount, str):
-            raise InvalidRecordError(stream, str(plain.get("id"))[:64], field, "is a text, not a number")
+            raise InvalidRecordError(stream, _text_of(id_of(plain)), field, "is a text, not a number")
 
 
 def id_of(record: Mapping[str, Any]) -> int | None:
@@ -443,3 +444,7 @@ def id_of(record: Mapping[str, Any]) -> int | None:
     except (ValueError, TypeError):
         return None
     return int(text) if text else None
+
+
+def _text_of(number: int | None) -> str | None:
+    return None if number is None else str(number)

@@ -12,6 +12,15 @@ from target_chartmogul.settings_schema import About
 NON_CASH_PAYMENT_TYPES = ("Credit", "Adjustment", "Write Off")
 
 
+def is_zone(name: str) -> bool:
+    """Whether it is an IANA time zone."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        return False
+    return True
+
+
 class MappingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Defaults are the contract's. Ids in lists are Keap's, as texts."""
 
@@ -20,9 +29,20 @@ class MappingSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "UTC"
     keap_timezone: Annotated[
         str | None,
-        About("IANA time zone of the Keap account, for the day of a first order (rule 3.5). Default: `date_timezone`."),
+        About(
+            "IANA time zone of the Keap account, for the day of a first order (rule 3.5). Default: that of the tap's "
+            "stream `account`, else `date_timezone`."
+        ),
     ] = None
-    currency: Annotated[str | None, About("ISO 4217 currency of orders whose total names none (rule 4.1).")] = None
+    currency: Annotated[
+        str | None,
+        About(
+            "ISO 4217 currency of orders whose total names none (rule 4.1). Default: the one that its items are priced "
+            "in, else that of the tap's stream `account`."
+        ),
+    ] = None
+    account_currency: str | None = None
+    """Keap's own, from `account`; not a user's: counts last, for orders whose items name none either (rule 4.1)."""
     trial_source: Annotated[
         str,
         About(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -17,14 +16,12 @@ from target_chartmogul.failures import ConfigurationError
 from target_chartmogul.sources.keap import ids, stored
 from target_chartmogul.sources.keap.account import Account, Catalogue, Memories
 from target_chartmogul.sources.keap.decide import decide
+from target_chartmogul.sources.keap.filled_settings import filled
 from target_chartmogul.sources.keap.orders.plans import renamed
 from target_chartmogul.sources.keap.records import STREAMS, id_of
-from target_chartmogul.sources.keap.stored import CONTACTS, FREE_TRIALS, ORDERS, PLANS, PRODUCTS, SUBSCRIPTIONS
-from target_chartmogul.sources.protocol import Context, ReadRecord, StoredMemory, StoredRecord
+from target_chartmogul.sources.keap.stored import ACCOUNT, CONTACTS, FREE_TRIALS, ORDERS, PLANS, PRODUCTS, SUBSCRIPTIONS
+from target_chartmogul.sources.protocol import Context, Filled, ReadRecord, StoredMemory, StoredRecord
 
-_LINE: Final = re.compile(r"(?P<order>\d+)(?:-c\d+)?-(?:\d+|adjustment|credit-\d+)\Z")
-_ATTEMPT: Final = re.compile(r"(?P<order>\d+)(?:-c\d+)?-(?:failed|refund)-[0-9a-f]{12}\Z")
-_PAYMENT: Final = re.compile(r"\d+-(?P<order>\d+)(?:-c\d+)?\Z")
 _SOURCE, _EMAIL, _SEEN = "cancellation_source", "refused_email", "first_seen"
 _COUNT_WHEN_GONE: Final = frozenset({"contacts", "subscriptions", "orders"})
 _encode: Final = msgspec.json.Encoder().encode
@@ -42,6 +39,7 @@ class KeapSource:
     streams: Sequence[str] = tuple(STREAMS)
     contact_stream = CONTACTS
     subscription_stream = SUBSCRIPTIONS
+    settings_node: int | None = node(ACCOUNT, stored.THE_ACCOUNT[0])
     holds_to_schema = True
 
     def __init__(self, custom_fields: Iterable[str] = ()) -> None:
@@ -52,9 +50,16 @@ class KeapSource:
         """All settings of the mapping are Keap's."""
 
     def takes(self, stream: str, schema: Mapping[str, Any]) -> bool:
-        """Whether a Singer stream is one of Keap's; `transactions` that name an invoice are ChartMogul's."""
+        """Whether a Singer stream is one of Keap's.
+
+        `transactions` that name an invoice are ChartMogul's; an `account` without currency and time zone may be of any
+        tap, and has nothing to say.
+        """
         properties = schema.get("properties")
-        return stream in STREAMS and not (isinstance(properties, dict) and "invoice_external_id" in properties)
+        names = properties.keys() if isinstance(properties, dict) else frozenset[str]()
+        if stream == "account":
+            return not names.isdisjoint({"currency_code", "time_zone"})
+        return stream in STREAMS and "invoice_external_id" not in names
 
     def read(self, stream: str, raw: bytes) -> ReadRecord:
         """A row.
@@ -66,18 +71,25 @@ class KeapSource:
 
     def id_of(self, stream: str, record: Mapping[str, Any]) -> tuple[int, str | None] | None:
         """Number of a row that `read` cannot take; None for transactions, which have no id, and for other ids."""
+        if stream == "account":
+            return stored.THE_ACCOUNT
         found = None if stream == "transactions" else id_of(record)
         return None if found is None else (found, None)
 
-    def number_named(self, record_id: str) -> int:
-        """Keap's id.
+    def number_named(self, stream: str, record_id: str) -> int:
+        """Keap's id; transactions have none there, and the store numbers them, in up to 18 digits.
 
         Raises:
             ConfigurationError: it is none.
         """
-        if not record_id.isdecimal() or not record_id.isascii() or not 0 < int(record_id) < NUMBERS:
+        of_store = stream == "transactions" and record_id.isdecimal() and record_id.isascii()
+        if not ids.is_keap_id(record_id) and not (of_store and int(record_id) < NUMBERS):
             raise ConfigurationError(f"`{record_id[:64]}` is not a Keap id (a whole number above 0)")
         return int(record_id)
+
+    def name_of(self, record: Mapping[str, Any]) -> str | None:
+        """Keap's numeric id."""
+        return None if (found := id_of(record)) is None else str(found)
 
     def links_of(self, stream: int, payload: bytes) -> Iterable[int]:
         """Nodes that a stored payload names."""
@@ -103,6 +115,10 @@ class KeapSource:
                 return _node(SUBSCRIPTIONS, thing.subscription_external_id)
             case _:
                 return None
+
+    def filled(self, settings: Any, payload: bytes) -> Filled:
+        """`currency` and `keap_timezone` from Keap's account, where they are not set (rules 3.5, 4.1)."""
+        return filled(settings, stored.decode_stored(ACCOUNT, payload))
 
     def catalogue(self, records: Iterable[StoredRecord], plans_held: Mapping[str, Plan]) -> Catalogue:
         """Products, plans and free trials, those too that are gone (rule 1.8)."""
@@ -143,7 +159,7 @@ class KeapSource:
         """Whether this target forms such ids of Keap's (§2)."""
         match kind:
             case "customer":
-                return external_id.isdecimal()
+                return ids.is_keap_id(external_id)
             case "plan":
                 return ids.parse_plan_id(external_id) is not None
             case "event":
@@ -164,11 +180,9 @@ class KeapSource:
                 event = ids.parse_event_id(external_id)
                 return event[0] if event else ""
             case "line_item":
-                line = _LINE.match(external_id)
-                return line["order"] if line else ""
+                return ids.order_of_line(external_id)
             case "transaction":
-                row = _ATTEMPT.match(external_id) or _PAYMENT.match(external_id)
-                return row["order"] if row else ""
+                return ids.order_of_transaction(external_id)
             case _:
                 return external_id
 
@@ -227,7 +241,7 @@ def account_of(
 
 
 def _node(stream: int, record_id: str) -> int | None:
-    return node(stream, int(record_id)) if record_id.isdecimal() else None
+    return node(stream, int(record_id)) if ids.is_keap_id(record_id) else None
 
 
 def _memories_of(rows: Iterable[StoredMemory]) -> Memories:

@@ -22,7 +22,11 @@ from target_chartmogul.sources.keap.records import (
 from target_chartmogul.sources.protocol import ReadRecord
 
 NUMBERS: Final = {stream: number for number, stream in enumerate(STREAMS)}
-PRODUCTS, PLANS, FREE_TRIALS, CONTACTS, SUBSCRIPTIONS, ORDERS, PAYMENTS, TRANSACTIONS, ORDER_PAYMENTS = range(9)
+PRODUCTS, PLANS, FREE_TRIALS, CONTACTS, SUBSCRIPTIONS, ORDERS, PAYMENTS, TRANSACTIONS, ORDER_PAYMENTS, ACCOUNT = range(
+    10
+)
+THE_ACCOUNT: Final = (1, "account")
+"""Number and id of the only row of `account`."""
 _DIGEST_BITS: Final = 28
 _SECONDS: Final = 1 << 31
 _DECODE: Final[tuple[Callable[[bytes], Any], ...]] = tuple(
@@ -51,6 +55,9 @@ def read(stream: str, raw: bytes, custom_fields: Collection[str]) -> ReadRecord:
     """
     record = decode(stream, raw)
     stream_number = NUMBERS[stream]
+    if stream_number == ACCOUNT:
+        number, id_text = THE_ACCOUNT
+        return ReadRecord(number, _encode(record), (), id_text=id_text)
     number = number_of_transaction(record) if stream_number == TRANSACTIONS else int(record.id)
     if b'"_sdc_deleted_at"' in raw and _decode_deleted(raw).at:
         return ReadRecord(number, b"", (), gone=True)

@@ -29,6 +29,7 @@ from target_chartmogul.sources.native.streams import (
 )
 from target_chartmogul.sources.protocol import (
     Context,
+    Filled,
     InvalidRecordError,
     ReadRecord,
     StoredMemory,
@@ -52,6 +53,7 @@ class NativeSource:
     contact_stream = STREAMS.index(CUSTOMERS)
     allow_lists: Mapping[str, frozenset[str]] = MappingProxyType({})
     subscription_stream = STREAMS.index(CANCELLATIONS)
+    settings_node: int | None = None
     holds_to_schema = False
     """A stream map can only guess types: a list is a text to it."""
 
@@ -65,6 +67,10 @@ class NativeSource:
             ConfigurationError: naming the setting.
         """
         streams.check_settings(self._prefix, settings.only_contacts)
+
+    def filled(self, settings: Any, payload: bytes) -> Filled:  # noqa: ARG002
+        """No record has settings."""
+        return Filled(settings)
 
     @staticmethod
     def takes(stream: str, schema: Mapping[str, Any]) -> bool:
@@ -89,7 +95,7 @@ class NativeSource:
                 return ReadRecord(streams.number(key), b"", (), key, gone=True)
             row = read(stream, record, self._prefix)
         except InvalidFieldError as error:
-            raise InvalidRecordError(stream, _name(record), error.field, error.reason) from None
+            raise InvalidRecordError(stream, self.name_of(record), error.field, error.reason) from None
         key = key_of(row)
         return ReadRecord(streams.number(key), encoded(row), tuple(links_of(row)), key)
 
@@ -102,9 +108,15 @@ class NativeSource:
         return streams.number(key), key
 
     @staticmethod
-    def number_named(record_id: str) -> int:
+    def number_named(stream: str, record_id: str) -> int:  # noqa: ARG004
         """Every text is an id."""
         return streams.number(record_id)
+
+    @staticmethod
+    def name_of(record: Mapping[str, Any]) -> str | None:
+        """The external id; a cancellation without one is named by its subscription."""
+        found = record.get("external_id") or record.get("subscription_external_id")
+        return str(found)[:64] if isinstance(found, str | int) and not isinstance(found, bool) else None
 
     @staticmethod
     def links_of(stream: int, payload: bytes) -> Iterable[int]:
@@ -186,9 +198,3 @@ class NativeSource:
                 event = change.desired or change.held
                 scheduled = isinstance(event, SubscriptionEvent) and event.event_type == CANCELLATION_SCHEDULED
                 return [f"{CANCELLATIONS}:{change.external_id.removesuffix(SCHEDULED_ENDING if scheduled else '')}"]
-
-
-def _name(record: Mapping[str, Any]) -> str | None:
-    """The id of a row that cannot be used; a cancellation without one is named by its subscription."""
-    found = record.get("external_id") or record.get("subscription_external_id")
-    return str(found)[:64] if isinstance(found, str | int) and not isinstance(found, bool) else None

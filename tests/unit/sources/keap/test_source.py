@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -43,7 +44,7 @@ def named(record: ReadRecord) -> set[tuple[str, int]]:
 def test_rule_1_6_streams_have_numbers_and_the_catalogue_comes_first() -> None:
     assert SOURCE.streams == (
         *("products", "subscription_plans", "free_trial_discounts", "contacts", "subscriptions"),
-        *("orders", "payments", "transactions", "order_payments"),
+        *("orders", "payments", "transactions", "order_payments", "account"),
     )
     assert SOURCE.streams.index("contacts") == SOURCE.contact_stream == CATALOGUE_END
 
@@ -55,6 +56,8 @@ def test_rule_1_6_streams_have_numbers_and_the_catalogue_comes_first() -> None:
         ("transactions", {"payment_id": {}}, True),
         ("transactions", {"invoice_external_id": {}}, False),
         ("customers", {}, False),
+        ("account", {"id": {}, "time_zone": {}}, True),
+        ("account", {"id": {}, "name": {}}, False),
     ],
 )
 def test_takes(stream: str, properties: Row, is_keaps: bool) -> None:
@@ -189,9 +192,33 @@ def test_rules_1_4_and_2_1_ids_that_this_target_forms(kind: Any, external_id: st
     assert SOURCE.is_ours(kind, external_id) is (root != "")
 
 
-@pytest.mark.parametrize(("kind", "external_id"), [("customer", "cus_1"), ("plan", "gold"), ("plan", "31-7-1week")])
+@pytest.mark.parametrize(
+    ("kind", "external_id"), [("customer", "cus_1"), ("plan", "gold"), ("plan", "31-7-1week"), ("plan", "07-7-1month")]
+)
 def test_rule_1_4_ids_of_others(kind: Any, external_id: str) -> None:
     assert not SOURCE.is_ours(kind, external_id)
+
+
+@pytest.mark.parametrize(
+    "number", ["12345678901234567890", "9" * 5000, "007", "0", "", "٣", "\u00b2", "1\n", " 1", "-1", "1.0"]
+)
+def test_rule_1_4_numbers_that_are_not_keaps(number: str) -> None:
+    """Who writes into our data source may use any id; a number of twenty digits once ended every later run."""
+    forms: dict[Any, tuple[str, ...]] = {
+        "customer": (number,),
+        "plan": (f"31-7-{number}month",),
+        "event": (f"{number}-cancelled-2026-02-10", "501-cancelled-٢٠٢٦-02-10"),
+        "invoice": (number, f"9000-c{number}"),
+        "line_item": (f"{number}-1", f"9000-{number}", f"9000-credit-{number}"),
+        "transaction": (f"17-{number}", f"{number}-9000", f"{number}-failed-0123456789ab"),
+    }
+    for kind, ids in forms.items():
+        for external_id in ids:
+            assert not SOURCE.is_ours(kind, external_id), (kind, external_id)
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    foreign = Invoice(external_id=number, customer_external_id=number, date=moment, currency="USD")
+    assert SOURCE.owner_node("invoice", foreign) is None
+    assert SOURCE.subject_node("invoice", foreign) is None
 
 
 def name(node: int | None) -> tuple[str, int] | None:

@@ -68,6 +68,7 @@ class LineMaker:
     def __init__(self, catalogue: Catalogue, settings: MappingSettings) -> None:
         self._products = catalogue.products
         self._currency = settings.currency
+        self._account_currency = settings.account_currency
         self._zero_decimal = settings.zero_decimal_amounts
         self._excluded = frozenset(settings.exclude_products)
         self._one_time = frozenset(settings.one_time_products)
@@ -106,7 +107,7 @@ class LineMaker:
 
     def _currency_of(self, order: Order) -> str:
         named = order.total.currency_code if order.total else None
-        code = (named or self._currency or _currency_of_items(order) or "").strip().upper()
+        code = (named or self._currency or _currency_of_items(order) or self._account_currency or "").strip().upper()
         if not code:
             raise InvalidRecordError("orders", order.id, "total.currency_code", "is missing, and no currency is set")
         try:
