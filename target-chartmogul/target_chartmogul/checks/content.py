@@ -16,11 +16,9 @@ from target_chartmogul.billing.normal import same
 from target_chartmogul.checks.from_store import Opened
 from target_chartmogul.plan.account_decision import as_stored, decide_account, read_catalogue
 from target_chartmogul.plan.planner import REFUSALS
-from target_chartmogul.sources.keap import amounts as keap_amounts
-from target_chartmogul.sources.native import amounts as native_amounts
+from target_chartmogul.sources.registry import amounts_of
 from target_chartmogul.store.accounts import Account
 
-_AMOUNTS: Final[dict[str, Any]] = {"keap": keap_amounts, "native": native_amounts}
 _KINDS: Final = {"invoice": "invoice", "event": "cancellation"}
 _WAITS: Final = {
     "future": "its date is in the future: it waits for its day",
@@ -122,7 +120,7 @@ class _Account:
         self._opened = opened
         self._account = account
         self._decision = decision
-        amounts = _AMOUNTS[opened.source.name]
+        amounts = amounts_of(opened.source)
         actual = _actual(account)
         context = opened.context()
         records = [as_stored(each, use_previous=False) for each in account.records]

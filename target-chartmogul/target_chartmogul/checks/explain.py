@@ -20,14 +20,9 @@ from target_chartmogul.plan.account_decision import as_stored, decide_account, r
 from target_chartmogul.plan.planner import REFUSALS
 from target_chartmogul.report.explain_objects import Objects, object_lines, state_lines
 from target_chartmogul.report.explain_words import note_words
-from target_chartmogul.sources.keap import wording as keap_wording
-from target_chartmogul.sources.keap.ids import is_keap_id
-from target_chartmogul.sources.native import wording as native_wording
-from target_chartmogul.sources.native.streams import number as native_number
-from target_chartmogul.sources.protocol import StoredMemory
-from target_chartmogul.store.records import Record
+from target_chartmogul.sources.protocol import StoredMemory, StoredRecord
+from target_chartmogul.sources.registry import wording_of
 
-_WORDING: Final[dict[str, Any]] = {"keap": keap_wording, "native": native_wording}
 _SINGULAR: Final = {"subscription_cancellations": "cancellation"}
 
 
@@ -60,7 +55,7 @@ class _Explainer:
         self._opened = opened
         self._stream = stream
         self._id = record_id
-        self._words = _WORDING[source.name]
+        self._words = wording_of(source)
         self._node = node_of(opened, stream, record_id)
         self._is_catalogue = source.streams.index(stream) < source.contact_stream
         self._record = store.records.get(self._node)
@@ -71,15 +66,15 @@ class _Explainer:
         if store.records.first_read_done and not self._is_catalogue:
             catalogue = read_catalogue(source, store, self._plans)
             self._decision = decide_account(source, self._account, catalogue, opened.context())
-            if stream == "orders":
-                self._remarks = self._words.remarks(
-                    [as_stored(each, use_previous=False) for each in self._account.records],
-                    self._account.holdings,
-                    [StoredMemory(*each) for each in self._account.memories],
-                    catalogue,
-                    opened.context(),
-                    record_id,
-                )
+            self._remarks = self._words.remarks(
+                stream,
+                record_id,
+                self._records(),
+                self._account.holdings,
+                [StoredMemory(*each) for each in self._account.memories],
+                catalogue,
+                opened.context(),
+            )
         self._notes = self._remarks + [
             note for note in self._decision.notes if self._words.is_about(note, stream, record_id)
         ]
@@ -150,20 +145,10 @@ class _Explainer:
         payload = self._payload()
         for text in self._words.record_lines(record.stream, payload) if payload else ():
             yield Said(text)
-        yield from (Said(text) for text in self._related(record))
+        yield from (Said(text) for text in self._words.related(record.stream, self._node, self._records()))
 
-    def _related(self, record: Record) -> Iterator[str]:
-        """Records without an id that a person would know, by the name that `explain` knows them by."""
-        streams = self._opened.source.streams
-        if self._opened.source.name != "keap" or record.stream == streams.index("transactions"):
-            return
-        for each in self._account.records:
-            if streams[each.stream] == "transactions" and self._node in self._links(each):
-                yield f"attempt at a gateway: transaction:{each.number}"
-
-    def _links(self, record: Record) -> list[int]:
-        payload = as_stored(record, use_previous=False).payload
-        return [] if payload is None else list(self._opened.source.links_of(record.stream, payload))
+    def _records(self) -> list[StoredRecord]:
+        return [as_stored(each, use_previous=False) for each in self._account.records]
 
     def _made(self, objects: Objects) -> Iterator[Said]:
         said = list(object_lines(objects, self._decision))
@@ -179,8 +164,7 @@ class _Explainer:
                 until = f" until {each.due:%Y-%m-%d %H:%M} UTC" if each.due else ""
                 said.append(Said(f"it waits{until}: {_WAITS.get(each.reason, each.reason)}", each.rule))
         yield from said
-        records = [as_stored(each, use_previous=False) for each in self._account.records]
-        why = self._words.why(self._stream, self._id, records, self._opened.context(), nothing=nothing)
+        why = self._words.why(self._stream, self._id, self._records(), self._opened.context(), nothing=nothing)
         yield from why
 
     def _refusals(self, objects: Objects) -> Iterator[Said]:
@@ -205,14 +189,8 @@ def node_of(opened: Opened, stream: str, record_id: str) -> int:
     Raises:
         ConfigurationError: the id is not one of this kind of source.
     """
-    number = opened.source.streams.index(stream)
-    if opened.source.name == "keap":
-        # Transactions have no id in Keap: the store numbers them, in up to 18 digits.
-        of_store = stream == "transactions" and record_id.isdecimal() and record_id.isascii()
-        if not is_keap_id(record_id) and not (of_store and int(record_id) < NUMBERS):
-            raise ConfigurationError(f"`{record_id[:64]}` is not a Keap id (a whole number above 0)")
-        return node(number, int(record_id))
-    return node(number, native_number(record_id))
+    source = opened.source
+    return node(source.streams.index(stream), source.number_named(stream, record_id))
 
 
 def _parsed(subject: str, streams: Sequence[str]) -> tuple[str, str]:

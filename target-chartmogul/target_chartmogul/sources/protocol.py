@@ -1,6 +1,7 @@
 """What the rest of the program asks of a source of billing: Keap's records, or rows that are ChartMogul's own objects.
 
-Nobody else reads a source's records, forms or parses its external ids, or compares its statuses.
+Nobody else reads a source's records, forms or parses its external ids, or compares its statuses. A source is the
+folder of its name, with `source`, `wording` (for `explain`) and `amounts` (for `verify`).
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ class Source(Protocol):
     """One kind of source. A store belongs to one (rule 1.6)."""
 
     name: str
-    """`keap` or `native`."""
+    """That of its folder."""
     streams: Sequence[str]
     """By stream number; an empty text where a number is not used. Those below 3 are the catalogue."""
     contact_stream: int
@@ -127,6 +128,13 @@ class Source(Protocol):
 
     def id_of(self, stream: str, record: Mapping[str, Any]) -> tuple[int, str | None] | None:
         """Number and id text of a decoded row that `read` cannot take, None if it does not say which record it is."""
+        ...
+
+    def number_named(self, stream: str, record_id: str) -> int:
+        """The number of a record within its stream, by the id that a person writes.
+
+        Raises ConfigurationError: no record of this source has such an id.
+        """
         ...
 
     def name_of(self, record: Mapping[str, Any]) -> str | None:

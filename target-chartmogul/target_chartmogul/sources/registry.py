@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from target_chartmogul.sources.keap.source import KeapSource
@@ -33,6 +34,16 @@ def source_of(stream: str, schema: Mapping[str, Any], settings: MappingSettings,
 def source_named(name: str, settings: MappingSettings, prefix: str) -> Source | None:
     """The source whose `name` a store remembers; None if this version has none of that name."""
     return next((source for source in _sources(settings, prefix) if source.name == name), None)
+
+
+def wording_of(source: Source) -> Any:
+    """The source's records in words, for `explain`."""
+    return import_module(f"{__package__}.{source.name}.wording")
+
+
+def amounts_of(source: Source) -> Any:
+    """Amounts of the source's records, for `verify`."""
+    return import_module(f"{__package__}.{source.name}.amounts")
 
 
 def _sources(settings: MappingSettings, prefix: str) -> tuple[Source, ...]:

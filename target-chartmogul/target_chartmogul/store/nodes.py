@@ -9,11 +9,6 @@ import msgspec
 from target_chartmogul.billing.changes import ChartMogulObject, Kind
 
 
-def as_json(nodes: Iterable[int]) -> str:
-    """For `json_each`, by which a query takes any number of them."""
-    return "[" + ",".join(map(str, nodes)) + "]"
-
-
 class SourceNodes(msgspec.Struct, frozen=True):
     """See `sources.protocol.Source`, whose methods these are."""
 

@@ -12,9 +12,9 @@ from target_chartmogul.billing.differences import header_differs, invoice_change
 from target_chartmogul.billing.mrr import mrr_by_customer
 from target_chartmogul.billing.normal import normal
 from target_chartmogul.billing.objects import ONE_TIME, Invoice, LineItem
-from tests.support.billing_objects import PLAN, line, on, paid
+from tests.support.billing_objects import PLAN, bare_invoice, line, on, paid
 
-HELD = Invoice(
+HELD = bare_invoice(
     external_id="11",
     customer_external_id="7",
     date=on("2026-02-01"),

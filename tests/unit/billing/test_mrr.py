@@ -27,6 +27,7 @@ from target_chartmogul.billing.objects import (
     Transaction,
 )
 from target_chartmogul.report.months import MOVEMENTS, month_table
+from tests.support.billing_objects import bare_invoice
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
 
@@ -94,7 +95,7 @@ def invoice(
     move = Transaction(
         external_id=f"{number}-paid", type="payment", result="successful", date=begins, amount_in_cents=amount
     )
-    return Invoice(
+    return bare_invoice(
         **{
             "external_id": number,
             "customer_external_id": customer,

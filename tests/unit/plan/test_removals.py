@@ -8,11 +8,11 @@ import pytest
 
 from target_chartmogul.billing.changes import Change
 from target_chartmogul.billing.decisions import Decision, Note
-from target_chartmogul.billing.objects import Invoice
 from target_chartmogul.plan.removals import removed_invoices
+from tests.support.billing_objects import bare_invoice
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
-INVOICE = Invoice(external_id="9-c7", customer_external_id="7", date=DAY, currency="USD")
+INVOICE = bare_invoice(external_id="9-c7", customer_external_id="7", date=DAY, currency="USD")
 
 
 def removed(*notes: Note, moved: bool = False) -> list[tuple[str, str]]:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from target_chartmogul.billing.changes import Change
 from target_chartmogul.billing.nodes import ACCOUNTS_END, node
-from target_chartmogul.billing.objects import Customer, Invoice, SubscriptionEvent
+from target_chartmogul.billing.objects import Customer, SubscriptionEvent
 from target_chartmogul.store.store import Store
+from tests.support.billing_objects import bare_invoice
 from tests.unit.store.source import CONTACT, ORDER, PAYMENT, PLAN, PRODUCT, SUBSCRIPTION, open_store, put
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
@@ -157,7 +158,7 @@ def test_what_a_cut_input_touched_waits_and_what_is_due_is_decided(store: Store)
 
 def test_holdings_tie_an_earlier_contact_to_an_order(store: Store) -> None:
     customer = Customer(external_id="7")
-    invoice = Invoice(external_id="70", customer_external_id="7", date=NOW, currency="USD")
+    invoice = bare_invoice(external_id="70", customer_external_id="7", date=NOW, currency="USD")
     event = SubscriptionEvent(
         external_id="5-cancelled",
         event_type="subscription_cancelled",
@@ -180,7 +181,7 @@ def test_holdings_tie_an_earlier_contact_to_an_order(store: Store) -> None:
 
 
 def test_accounts_that_a_holding_tied_are_decided_apart_once_it_is_gone(store: Store) -> None:
-    invoice = Invoice(external_id="70", customer_external_id="7", date=NOW, currency="USD")
+    invoice = bare_invoice(external_id="70", customer_external_id="7", date=NOW, currency="USD")
     store.holdings.acknowledged(Change(action="create", kind="invoice", external_id="70", desired=invoice), {})
     put(store, CONTACT, 7)
     put(store, ORDER, 70, node(CONTACT, 8))

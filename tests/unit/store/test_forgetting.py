@@ -7,9 +7,10 @@ from pathlib import Path
 
 from target_chartmogul.billing.changes import Change
 from target_chartmogul.billing.nodes import node
-from target_chartmogul.billing.objects import Customer, Invoice
+from target_chartmogul.billing.objects import Customer
 from target_chartmogul.store.outcomes import Figure, Memory, Note
 from target_chartmogul.store.store import Store
+from tests.support.billing_objects import bare_invoice
 from tests.unit.store.source import CONTACT, ORDER, PAYMENT, PRODUCT, SUBSCRIPTION, open_store, put
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
@@ -29,7 +30,7 @@ def _fill(store: Store) -> None:
     store.commit()
     store.finish_first_read()
     customer = Customer(external_id="1", name="Ada Lovelace", email="ada@example.com")
-    invoice = Invoice(external_id="10", customer_external_id="1", date=NOW, currency="USD")
+    invoice = bare_invoice(external_id="10", customer_external_id="1", date=NOW, currency="USD")
     for kind, thing in (("customer", customer), ("invoice", invoice)):
         change = Change(action="create", kind=kind, external_id=thing.external_id, desired=thing)
         store.holdings.intend(change)

@@ -11,14 +11,15 @@ import pytest
 
 from target_chartmogul.billing.changes import Change, Refusal
 from target_chartmogul.billing.nodes import node
-from target_chartmogul.billing.objects import Customer, Invoice, LineItem, Plan, Transaction
+from target_chartmogul.billing.objects import Customer, LineItem, Plan, Transaction
 from target_chartmogul.store.store import Store
+from tests.support.billing_objects import bare_invoice
 from tests.unit.store.source import CONTACT, open_store
 
 NOW = datetime(2026, 11, 27, 9, tzinfo=UTC)
 LINE = LineItem(external_id="70-1", type="one_time", amount_in_cents=100)
 PAID = Transaction(external_id="9-70", type="payment", result="successful", date=NOW, amount_in_cents=100)
-INVOICE = Invoice(
+INVOICE = bare_invoice(
     external_id="70", customer_external_id="1", date=NOW, currency="USD", line_items=(LINE,), transactions=(PAID,)
 )
 CUSTOMER = Customer(external_id="1", name="N")
@@ -68,7 +69,7 @@ def test_parts_and_headers_change_alone(sent: Store) -> None:
     sent.holdings.acknowledged(add, {("line_item", "70-2"): "li_2"})
     drop = Change(action="delete", kind="transaction", external_id="9-70", parent="70")
     sent.holdings.acknowledged(drop, {})
-    header = Invoice(external_id="70", customer_external_id="1", date=NOW, currency="USD", status="written_off")
+    header = bare_invoice(external_id="70", customer_external_id="1", date=NOW, currency="USD", status="written_off")
     sent.holdings.acknowledged(Change(action="update", kind="invoice", external_id="70", desired=header), {})
     wanted = msgspec.structs.replace(INVOICE, status="written_off", line_items=(LINE, other), transactions=())
     assert _held(sent)[0] == {"70": wanted}

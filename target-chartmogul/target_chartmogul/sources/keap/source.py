@@ -10,8 +10,9 @@ import msgspec
 from target_chartmogul.billing.changes import Change, ChartMogulObject, Kind
 from target_chartmogul.billing.decisions import Decision, Holdings
 from target_chartmogul.billing.emails import email_fingerprint
-from target_chartmogul.billing.nodes import node
+from target_chartmogul.billing.nodes import NUMBERS, node
 from target_chartmogul.billing.objects import Customer, Invoice, Plan, SubscriptionEvent
+from target_chartmogul.failures import ConfigurationError
 from target_chartmogul.sources.keap import ids, stored
 from target_chartmogul.sources.keap.account import Account, Catalogue, Memories
 from target_chartmogul.sources.keap.decide import decide
@@ -74,6 +75,17 @@ class KeapSource:
             return stored.THE_ACCOUNT
         found = None if stream == "transactions" else id_of(record)
         return None if found is None else (found, None)
+
+    def number_named(self, stream: str, record_id: str) -> int:
+        """Keap's id; transactions have none there, and the store numbers them, in up to 18 digits.
+
+        Raises:
+            ConfigurationError: it is none.
+        """
+        of_store = stream == "transactions" and record_id.isdecimal() and record_id.isascii()
+        if not ids.is_keap_id(record_id) and not (of_store and int(record_id) < NUMBERS):
+            raise ConfigurationError(f"`{record_id[:64]}` is not a Keap id (a whole number above 0)")
+        return int(record_id)
 
     def name_of(self, record: Mapping[str, Any]) -> str | None:
         """Keap's numeric id."""

@@ -122,24 +122,43 @@ def is_about(note: Note, stream: str, record_id: str) -> bool:
     return stream == about and note.id == record_id
 
 
+def related(stream: int, record: int, records: Iterable[StoredRecord]) -> Iterator[str]:
+    """The gateway's attempts that name a record: they have no id that a person would know.
+
+    Args:
+        stream: of the record.
+        record: its node.
+        records: of its account.
+    """
+    if stream == stored.TRANSACTIONS:
+        return
+    for each in records:
+        if each.stream == stored.TRANSACTIONS and each.payload and record in stored.links_of(each.stream, each.payload):
+            yield f"attempt at a gateway: transaction:{each.number}"
+
+
 def remarks(
+    stream: str,
+    order_id: str,
     records: Iterable[StoredRecord],
     holdings: Holdings,
     memories: Iterable[StoredMemory],
     catalogue: Any,
     context: Context,
-    order_id: str,
 ) -> list[Note]:
     """What can be said of an order beyond its lines: who got which discount, and where a plan's interval is from.
 
     Args:
+        stream: nothing is said of any but `orders`.
+        order_id: the order.
         records: of its account.
         holdings: what ChartMogul has of it.
         memories: of the account.
         catalogue: see `KeapSource.catalogue`.
         context: of the decision.
-        order_id: the order.
     """
+    if stream != "orders":
+        return []
     account = account_of(records, holdings, memories, context)
     decision = decide(account, catalogue, context.settings, context.now, explain=True)
     return [note for note in decision.notes if note.id == order_id and note.kind in _REMARKS]

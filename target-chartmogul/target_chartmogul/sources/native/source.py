@@ -108,6 +108,11 @@ class NativeSource:
         return streams.number(key), key
 
     @staticmethod
+    def number_named(stream: str, record_id: str) -> int:  # noqa: ARG004
+        """Every text is an id."""
+        return streams.number(record_id)
+
+    @staticmethod
     def name_of(record: Mapping[str, Any]) -> str | None:
         """The external id; a cancellation without one is named by its subscription."""
         found = record.get("external_id") or record.get("subscription_external_id")

@@ -71,6 +71,18 @@ def is_about(note: Note, stream: str, record_id: str) -> bool:
     return note.id == record_id and (stream == CUSTOMERS) == (note.kind.endswith("_emails"))
 
 
+def related(stream: int, record: int, records: Iterable[StoredRecord]) -> Iterable[str]:
+    """Every row has an id that a person knows."""
+    del stream, record, records
+    return ()
+
+
+def remarks(stream: str, record_id: str, *account: Any) -> list[Note]:
+    """Nothing beyond the notes of the decision."""
+    del stream, record_id, account
+    return []
+
+
 def why(
     stream: str, record_id: str, records: Iterable[StoredRecord], context: Context, *, nothing: bool
 ) -> Iterator[Said]:

@@ -20,6 +20,7 @@ from target_chartmogul.sources.keap.cancellations.cancellations import Ended, Ev
 from target_chartmogul.sources.keap.cancellations.events_decision import EventsDecision
 from target_chartmogul.sources.keap.records import Subscription
 from target_chartmogul.sources.keap.settings import MappingSettings
+from tests.support.billing_objects import bare_invoice
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
 
@@ -77,7 +78,7 @@ def order(
         moves.append(_move(number, "payment", when, amount))
     if refunded is not None:
         moves.append(_move(number, "refund", at(refunded), amount if refund is None else refund))
-    return Invoice(
+    return bare_invoice(
         external_id=number,
         customer_external_id=customer,
         date=begins,

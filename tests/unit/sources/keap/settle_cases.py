@@ -20,6 +20,7 @@ from target_chartmogul.sources.keap.records import (
 )
 from target_chartmogul.sources.keap.settings import MappingSettings
 from target_chartmogul.sources.keap.unrecorded_orders import UnrecordedOrder, unrecorded_orders
+from tests.support.billing_objects import bare_invoice
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -164,7 +165,7 @@ def as_held(answer: Settlements, orders: Iterable[OrderToSettle]) -> dict[str, I
             line = LineItem(
                 external_id=f"{shell.external_id}-{item}", type="subscription", amount_in_cents=shell.total_in_cents
             )
-            held[shell.external_id] = Invoice(
+            held[shell.external_id] = bare_invoice(
                 external_id=shell.external_id,
                 customer_external_id="7",
                 date=each.date,

@@ -7,11 +7,11 @@ import pytest
 
 from target_chartmogul.billing.objects import Invoice
 from target_chartmogul.sources.keap.unrecorded_orders import moved, unrecorded_orders
-from tests.support.billing_objects import line, on, paid
+from tests.support.billing_objects import bare_invoice, line, on, paid
 
 
 def invoice(external_id: str, customer: str, *items: int) -> Invoice:
-    return Invoice(
+    return bare_invoice(
         external_id=external_id,
         customer_external_id=customer,
         date=on("2025-02-01"),
