@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from target_chartmogul.billing.decisions import Decision, Note
-from target_chartmogul.billing.nodes import ACCOUNTS_END, NUMBERS, node
+from target_chartmogul.billing.nodes import ACCOUNTS_END, node
 from target_chartmogul.billing.objects import Plan
 from target_chartmogul.billing.said import Said, as_text
 from target_chartmogul.checks.from_store import Opened
