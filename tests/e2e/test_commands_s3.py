@@ -48,4 +48,4 @@ def test_rule_7_4_commands_read_and_write_a_remote_store(sandbox: Sandbox, tmp_p
     assert email.encode() in body(store)
     assert account.command("forget", "contact:1207", "--yes").code == 0
     assert email.encode() not in body(store)
-    assert [each["Key"] for each in store.list_objects_v2(Bucket=BUCKET)["Contents"]] == [KEY]
+    assert [each["Key"] for each in store.list_objects_v2(Bucket=BUCKET)["Contents"]] == [KEY, f"{KEY}.writer"]
