@@ -32,6 +32,8 @@ class Session:
         self.stop = StopWatch(settings.max_run_minutes)
         self.product_of_plan: dict[str, str | None] = {}
         self.shared_orders = SharedOrders()
+        self.address_answers = False
+        """Keap has answered one listing: what it answers 404 to is not a matter of `api_url`."""
 
     @cached_property
     def client(self) -> KeapClient:

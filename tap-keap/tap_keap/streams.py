@@ -10,7 +10,7 @@ from typing import Any
 from tap_keap.bookmarks import CLOCK_MARGIN, ReadPlan, plan_read, whole_plan
 from tap_keap.conform import Row, load_schema
 from tap_keap.custom_fields import MODELS, custom_columns, fill_columns, with_columns
-from tap_keap.errors import CredentialsError, RefusedRequestError
+from tap_keap.errors import ConfigurationError, CredentialsError, RefusedRequestError
 from tap_keap.id_set import IdSet
 from tap_keap.instants import format_instant, parse_instant
 from tap_keap.paging import Listing, PageFeed, pages
@@ -18,6 +18,8 @@ from tap_keap.rows import Page, RowReader
 from tap_keap.sdk import SdkStream, SdkTap
 from tap_keap.session import Session
 from tap_keap.stream_specs import BILLING, INDISPENSABLE, StreamSpec
+
+NOTHING_OFFERED = "Keap offers none of the selected streams: check `api_url` and the key's rights."
 
 CHANGE_TIMES = ("update_time", "modification_time")
 """Where Keap's rows say when they last changed; not always what the bookmark is on (`payment_time`)."""
@@ -117,6 +119,7 @@ class KeapStream(SdkStream):
                 self.checkpoint(page.rows[-1] if page.rows else None)
                 self.session.progress.advance(self.name, len(rows))
                 self.seen_in_listing = True
+                self.session.address_answers = True
         except RefusedRequestError as error:
             if error.status == 400 and not plan.whole and not self.seen_in_listing:
                 self.logger.warning("This Keap account cannot filter %s by time; reading all of them.", self.name)
@@ -141,6 +144,7 @@ class KeapStream(SdkStream):
             known: An earlier run read the stream.
 
         Raises:
+            ConfigurationError: no listing has been answered so far: the address is wrong.
             CredentialsError: a right is missing, or a billing stream that must be there is not.
             RefusedRequestError: the refusal says nothing about the stream.
         """
@@ -157,6 +161,8 @@ class KeapStream(SdkStream):
                 f"Keap no longer offers {self.name} (404), which an earlier run read: the right to see "
                 f"{BILLING[self.name]} is missing, or the edition of Keap changed. Restore it, {otherwise}."
             )
+        if self.name in INDISPENSABLE and not self.session.address_answers:
+            raise ConfigurationError(NOTHING_OFFERED)
         if self.name in INDISPENSABLE:
             raise CredentialsError(
                 f"Keap does not offer {self.name} (404), without which billing would be wrong: check `api_url` and the "

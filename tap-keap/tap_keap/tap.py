@@ -11,7 +11,7 @@ from tap_keap.sdk import SdkTap
 from tap_keap.session import Session
 from tap_keap.special_streams import STREAM_CLASSES, OrderPaymentStream
 from tap_keap.stream_specs import BILLING, STREAM_SPECS
-from tap_keap.streams import KeapStream
+from tap_keap.streams import NOTHING_OFFERED, KeapStream
 
 STREAMS_AHEAD = 3
 
@@ -101,7 +101,7 @@ class TapKeap(SdkTap):
     def _conclude(self) -> None:
         chosen = [stream for stream in self.streams.values() if stream.selected and stream.name != "order_payments"]
         if chosen and all(stream.lacking for stream in chosen):
-            raise ConfigurationError("Keap offers none of the selected streams: check `api_url` and the key's rights.")
+            raise ConfigurationError(NOTHING_OFFERED)
         rejected = sum(stream.rejected for stream in self.streams.values())
         if rejected:
             raise RejectedRowsError(f"{rejected} records do not fit their schema and were left out; see the log.")

@@ -124,11 +124,11 @@ def test_a_schema_that_no_validator_takes(bridge: Bridge) -> None:
     ("message", "entry"),
     [
         ('{"stream":"orders","record":{"id":"9"}}', ("orders", "9", "type", "is missing")),
-        ('{"type":7}', ("(unknown)", "line 1", "type", "is not a text")),
-        ("[1,2]", ("(unknown)", "line 1", "", "is not an object")),
-        ('"RECORD"', ("(unknown)", "line 1", "", "is not an object")),
-        ("hello", ("(unknown)", "line 1", "", "is not JSON")),
-        ('{"type":"RECORD","record":{"id":"9"}}', ("(unknown)", "line 1", "stream", "is missing")),
+        ('{"type":7}', ("(unknown)", "line 2", "type", "is not a text")),
+        ("[1,2]", ("(unknown)", "line 2", "", "is not an object")),
+        ('"RECORD"', ("(unknown)", "line 2", "", "is not an object")),
+        ("hello", ("(unknown)", "line 2", "", "is not JSON")),
+        ('{"type":"RECORD","record":{"id":"9"}}', ("(unknown)", "line 2", "stream", "is missing")),
         (
             '{"type":"RECORD","stream":5,"record":{"id":"9"}}',
             ("(unknown)", "9", "stream", "has a value of the wrong kind"),
@@ -141,7 +141,7 @@ def test_a_schema_that_no_validator_takes(bridge: Bridge) -> None:
 )
 def test_a_line_without_what_it_needs_is_a_reject(bridge: Bridge, message: str, entry: tuple[Any, ...]) -> None:
     report = bridge.folder / "report.json"
-    done = bridge.run(f"{message}\n{GOOD}", report_path=str(report))
+    done = bridge.run(f"{schema('orders')}{message}\n{GOOD}", report_path=str(report))
     assert done.code == 7, done.stderr
     rejects = json.loads(report.read_text())["rejects"]
     assert [(each["stream"], each["id"], each["field"], each["reason"]) for each in rejects] == [entry]
