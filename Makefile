@@ -39,7 +39,7 @@ sandbox: $(READY) ## both APIs on loopback, for `meltano run` by hand; ANSWERS=q
 
 test: $(READY) ## all tests but the long ones
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && $(BIN)/mypy
-	@$(BIN)/pytest -q -n 2 --dist loadgroup -m "not long and not orchestrator"
+	@$(BIN)/pytest -q -n 4 --dist loadgroup -m "not long and not orchestrator"
 
 test-long: $(READY) ## crashes, faults and orders by the hundred
 	@$(BIN)/pytest -q -n 2 --dist loadgroup -m long --timeout 7200

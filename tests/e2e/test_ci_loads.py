@@ -164,7 +164,7 @@ def whole_run(sandbox: Sandbox, tmp_path: Path, now: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("months", "oauth"),
     [
-        pytest.param([2, 5], False, id="two-loads"),
+        pytest.param([2, 5], False, id="two-loads", marks=pytest.mark.long),
         pytest.param(list(range(1, MONTHS + 1)), True, id="five-loads-with-rotating-tokens", marks=pytest.mark.long),
     ],
 )
@@ -199,6 +199,7 @@ def test_loads_on_fresh_machines_end_as_one(
     assert loaded == whole_run(sandbox, tmp_path, moment(MONTHS))
 
 
+@pytest.mark.long
 def test_a_load_with_rejects_fails_and_says_so(sandbox: Sandbox, s3: str, tmp_path: Path) -> None:
     sandbox.no_limits()
     account = account_after(2)

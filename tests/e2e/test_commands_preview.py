@@ -18,6 +18,22 @@ from tests.support.singer_messages import record, schema
 from tests.support.target_process import run_target
 
 NOW = "2026-11-05T08:00:00+00:00"
+IN_EVERY_RUN = frozenset(
+    {
+        "trial_source",
+        "interval_source",
+        "late_payment",
+        "plan_change",
+        "customer_tags",
+        "unpaid_orders",
+        "credits",
+        "full_refund",
+        "exclude_products",
+        "resend",
+    }
+)
+"""The others are tried by `make test-long`."""
+
 TRIED: dict[str, Any] = {
     "date_timezone": "America/Los_Angeles",
     "keap_timezone": "Asia/Tokyo",
@@ -116,7 +132,9 @@ def test_every_setting_of_the_contract_is_tried() -> None:
     assert TRIED.keys() == set(MappingSettings.__struct_fields__) - {"account_currency"}
 
 
-@pytest.mark.parametrize("name", TRIED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in IN_EVERY_RUN else pytest.mark.long) for name in TRIED]
+)
 def test_rule_7_4_a_preview_says_what_the_next_run_with_the_setting_does(synced: Synced, name: str) -> None:
     """MRR of every month before and after, and the number of objects created, updated, deleted and moved."""
     before = without_zeros(synced.mrr())

@@ -605,6 +605,7 @@ def test_rule_1_2_a_move_that_was_killed_ends_as_if_it_had_not_been(bridge: Shop
     assert bridge.good(messages(**moved_shop())) == 0
 
 
+@pytest.mark.long
 def test_rule_1_2_through_a_failing_network(bridge: Shop) -> None:
     kinds = ["500", "503", "429", "reset_before", "reset_after", "truncated"]
     bridge.sandbox.faults("chartmogul", rate=0.2, kinds=kinds, seed=7)

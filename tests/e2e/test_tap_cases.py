@@ -127,6 +127,7 @@ def test_one_slow_page_is_only_asked_for_again(keap: Sandbox, tmp_path: Path) ->
     assert "asking for pages of" not in run.stderr
 
 
+@pytest.mark.long
 def test_pages_that_stay_slow_name_the_setting(keap: Sandbox, tmp_path: Path) -> None:
     keap.faults("keap", script=[{"match": {"path_regex": "/orders$"}, "kind": "504_html", "times": None}])
     run = run_tap(tmp_path, key_config(keap, page_size=100), streams=("orders",), timeout=200)

@@ -164,6 +164,7 @@ def trickling_headers(listener: socket.socket) -> None:
             time.sleep(0.3)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 def test_headers_that_trickle(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -114,6 +114,7 @@ def test_an_answer_that_never_comes(sandbox: Sandbox, tmp_path: Path) -> None:
     assert "ReadTimeout; trying again" in run.stderr
 
 
+@pytest.mark.long
 def test_a_third_of_all_requests_fails(sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.no_limits(["keap"])
     clean = run_tap(tmp_path, key_config(sandbox), streams=("orders", "payments", "contacts"))

@@ -161,6 +161,7 @@ def test_it_belongs_to_one_kind_of_source(bridge: Bridge) -> None:
     assert "store_path" in done.last_line
 
 
+@pytest.mark.long
 def test_one_run_at_a_time(bridge: Bridge) -> None:
     bridge.sandbox.faults("chartmogul", latency_ms=2000)
     messages = account_messages(club_account(10))

@@ -104,7 +104,9 @@ def check_history(
         assert not writes, f"seed {seed}: a run with nothing new wrote\n{runs}\n{writes}"
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize(
+    "seed", [pytest.param(seed, marks=pytest.mark.long if seed >= 4 else []) for seed in range(12)]
+)
 def test_any_store_with_any_state(
     sandbox_process: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

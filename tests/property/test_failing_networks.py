@@ -62,7 +62,10 @@ def check_faults(sandbox: Sandbox, folder: Path, seed: int, kinds: list[str], ra
     assert len(faults) > 1, "something must have failed for this to say anything"
 
 
-@pytest.mark.parametrize(("seed", "kinds"), [(1, KINDS), (2, KINDS), (3, LOST)])
+@pytest.mark.parametrize(
+    ("seed", "kinds"),
+    [pytest.param(1, KINDS, marks=pytest.mark.long), (2, KINDS), pytest.param(3, LOST, marks=pytest.mark.long)],
+)
 def test_a_tenth_of_all_requests_fails(sandbox_process: Sandbox, tmp_path: Path, seed: int, kinds: list[str]) -> None:
     check_faults(sandbox_process, tmp_path, seed, kinds)
 

@@ -102,7 +102,7 @@ def check_kills(
         assert not found, f"seed {seed}, {settings}, {points}, at {now}:\n" + "\n".join(found)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [pytest.param(seed, marks=pytest.mark.long if seed else []) for seed in range(4)])
 def test_killed_and_run_again(sandbox_process: Sandbox, tmp_path: Path, seed: int) -> None:
     check_kills(sandbox_process, tmp_path, seed, kills=1)
 
