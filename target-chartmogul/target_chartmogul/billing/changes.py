@@ -42,6 +42,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     rule: str = ""
     """The number of the rule that asks for it."""
 
+    def __repr__(self) -> str:
+        """Without its content, in which persons are named."""
+        return f"<{self.action} {self.kind} {self.external_id}>"
+
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """ChartMogul's last word on a change (rule 1.5, refused), without personal data."""
