@@ -30,12 +30,16 @@ $(READY): requirements/dev.txt requirements/uv.txt tap-keap/pyproject.toml targe
 demo: $(READY) ## the whole path on a sample account, without a key: sandbox, meltano run, what landed
 	@$(BIN)/python scripts/demo.py
 
-sandbox: $(READY) ## both APIs on loopback, for `meltano run` by hand
-	@$(BIN)/python -m sandbox --port 8765
+sandbox: $(READY) ## both APIs on loopback, for `meltano run` by hand; ANSWERS=question=answer,… see sandbox/README.md
+	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", 8765))' 2>/dev/null || \
+		{ echo "Port 8765 is in use: is a sandbox running already?" >&2; exit 2; }
+	@rm -rf output/sandbox  # ChartMogul begins empty, and so does what was remembered of it
+	@test ! -d .meltano || $(BIN)/meltano --environment=sandbox --log-level=error state clear --force sandbox:tap-keap-to-target-chartmogul
+	@$(BIN)/python -m sandbox --port 8765 --now today --guide $(if $(ANSWERS),--answers $(ANSWERS))
 
 test: $(READY) ## all tests but the long ones
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && $(BIN)/mypy
-	@$(BIN)/pytest -q -n 2 --dist loadgroup -m "not long and not bench and not orchestrator"
+	@$(BIN)/pytest -q -n 4 --dist loadgroup -m "not long and not orchestrator"
 
 test-long: $(READY) ## crashes, faults and orders by the hundred
 	@$(BIN)/pytest -q -n 2 --dist loadgroup -m long --timeout 7200
@@ -70,7 +74,8 @@ pins: $(READY) ## requirements/*.txt anew from *.in: exact, hashed, without addr
 	@sed -i "/^\.\/t/d" requirements/plugins.txt
 
 docs: $(READY) ## the documentation site, into site/
-	@$(BIN)/mkdocs build --quiet --strict
+	@rm -rf site && $(BIN)/python scripts/docs_site.py
 
-clean: ## what was made here, but for your .env
-	@rm -rf $(VENV) .venv-dagster .venv-peer .meltano output build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## what can be made again; never .env, nor production's store, state and reports
+	@rm -rf $(VENV) .venv-dagster .venv-peer build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .meltano/extractors .meltano/loaders .meltano/run output/demo output/sandbox

@@ -7,13 +7,16 @@ import gc
 import json
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sandbox import credentials
 from sandbox.app import make_app
-from sandbox.clock import parse_instant
+from sandbox.clock import format_instant, parse_instant
+from sandbox.guide import guide
 from sandbox.keap.packed import read_messages
+from sandbox.questions import parse
 from sandbox.sample import NOW, sample_account
 from sandbox.server import make_server
 
@@ -22,20 +25,22 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve until told to end.
 
     Returns:
-        0 after SIGTERM or SIGINT; 2 when the account, the clock or the address is no good.
+        0 after SIGTERM or SIGINT; 2 when the account, the clock, an answer or the address is no good.
     """
     options = _parser().parse_args(arguments)
     try:
-        now = parse_instant(options.now) if options.now else (NOW if options.account == "sample" else None)
-        app = make_app(_account(options.account), now, options.only)
+        now = _fixed_clock(options.now, options.account)
+        app = make_app(_account(options.account, now), now, options.only, parse(options.answers))
         server, listener = make_server(app, options.host, options.port)
     except (OSError, ValueError) as error:
         print(f"sandbox: {error}", file=sys.stderr)
         return 2
-    ready = json.dumps(_where(f"http://{options.host}:{listener.getsockname()[1]}"))
+    port = listener.getsockname()[1]
+    where = _where(f"http://{options.host}:{port}")
     if options.ready_file:
-        _write_atomically(Path(options.ready_file), ready)
-    print(ready, flush=True)
+        _write_atomically(Path(options.ready_file), json.dumps(where))
+    time = f"{format_instant(now)} for ever" if now else "that of this machine"
+    print(guide(where, port, time) if options.guide else json.dumps(where), flush=True)
     gc.freeze()  # the account stays; collecting it again and again would only cost answers their time
     gc.set_threshold(50_000, 10, 10)  # a first load makes millions of objects, all of which stay
     server.run(sockets=[listener])
@@ -51,15 +56,32 @@ def _parser() -> argparse.ArgumentParser:
         default="sample",
         help="sample, empty, a .json file of streams, or a .jsonl file of Singer messages (large ones)",
     )
-    parser.add_argument("--now", help="fixed clock, ISO 8601 with zone; the sample has one of its own")
+    parser.add_argument(
+        "--now",
+        help="fixed clock, ISO 8601 with zone, or `today`: the machine's; the sample follows it",
+    )
+    parser.add_argument("--guide", action="store_true", help="say what to do next, not the line for programs")
     parser.add_argument("--only", choices=["keap", "chartmogul"], help="serve one API")
+    parser.add_argument(
+        "--answers",
+        default="",
+        help="to open questions, as page-token-form=url,update-answer=304; all of them: control address, /answers",
+    )
     parser.add_argument("--ready-file", help="where the line with the addresses is also written")
     return parser
 
 
-def _account(name: str) -> dict[str, Any]:
+def _fixed_clock(text: str | None, account: str) -> datetime | None:
+    if text == "today":
+        return None
+    if text:
+        return parse_instant(text)
+    return NOW if account == "sample" else None
+
+
+def _account(name: str, now: datetime | None) -> dict[str, Any]:
     if name == "sample":
-        return sample_account()
+        return sample_account(now or datetime.now(UTC))
     if name == "empty":
         return {}
     if name.endswith(".jsonl"):

@@ -30,10 +30,13 @@ class Controlled:
 class Control:
     """The shared control calls."""
 
-    def __init__(self, apis: Mapping[str, Controlled], clock: Clock, start: Any) -> None:
+    def __init__(
+        self, apis: Mapping[str, Controlled], clock: Clock, start: Any, after_reset: Callable[[], None]
+    ) -> None:
         self._apis = apis
         self._clock = clock
         self._start = start
+        self._after_reset = after_reset
 
     def routes(self) -> list[Route]:
         """Return the routes, to be mounted under ``/control``."""
@@ -63,6 +66,7 @@ class Control:
             api.faults.configure({})
             api.limits.reset()
             api.log.clear()
+        self._after_reset()
         return JSONResponse({})
 
     async def _requests(self, request: Request) -> Response:

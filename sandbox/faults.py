@@ -7,30 +7,39 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from sandbox.odd_answers import ANSWERS, REFUSALS
+from sandbox.odd_pages import PLACES, ROWS
+
+# What the middleware does itself, besides the odd answers.
 Kind = Literal[
-    "500", "502", "503", "504_html", "429", "429_day", "reset_before", "reset_after", "truncated", "never",
-    "html_200", "401",
+    "500", "502", "503", "504_html", "429", "429_minute", "429_day", "reset_before", "reset_after", "truncated",
+    "never", "trickle", "html_200", "401",
 ]  # fmt: skip
-KINDS: frozenset[str] = frozenset(get_args(Kind))
+ODD = {**REFUSALS, **ANSWERS, **ROWS, **PLACES}
+KINDS: frozenset[str] = frozenset({*get_args(Kind), *ODD})
 
 
 @dataclass(slots=True)
 class Step:
-    """A line of the script: the first ``after`` matching requests pass, the next ``times`` fail."""
+    """A line of the script: the first ``after`` matching requests pass, the next ``times`` (None: all) fail."""
 
     method: str | None
     path: re.Pattern[str]
+    query: re.Pattern[str]
     kind: str
-    times: int
+    times: int | None
     after: int
 
-    def takes(self, method: str, path: str) -> bool:
-        if self.times <= 0 or (self.method and self.method != method) or not self.path.search(path):
+    def takes(self, method: str, path: str, query: str) -> bool:
+        if self.times == 0 or (self.method and self.method != method):
+            return False
+        if not (self.path.search(path) and self.query.search(query)):
             return False
         if self.after > 0:
             self.after -= 1
             return False
-        self.times -= 1
+        if self.times is not None:
+            self.times -= 1
         return True
 
 
@@ -65,10 +74,10 @@ class Faults:
         self.jitter_ms = float(plan.get("jitter_ms", 0.0))
         self._random = random.Random(plan.get("seed", 0))
 
-    def pick(self, method: str, path: str) -> str | None:
+    def pick(self, method: str, path: str, query: str) -> str | None:
         """Return the fault of this request, or None. The script goes before the rate."""
         for step in self.script:
-            if step.takes(method, path):
+            if step.takes(method, path, query):
                 return step.kind
         if self.rate and self._random.random() < self.rate:
             return self._random.choice(self.kinds)
@@ -86,7 +95,8 @@ def _step(line: dict[str, Any]) -> Step:
     return Step(
         method=match.get("method"),
         path=re.compile(match.get("path_regex", "")),
+        query=re.compile(match.get("query_regex", "")),
         kind=str(line["kind"]),
-        times=int(line.get("times", 1)),
+        times=None if line.get("times", 1) is None else int(line.get("times", 1)),
         after=int(line.get("after", 0)),
     )

@@ -69,6 +69,7 @@ def make_server(app: ASGIApp, host: str, port: int) -> tuple[PromptServer, socke
         log_level="critical",
         access_log=False,
         server_header=False,
+        date_header=False,  # each API has a clock of its own
         timeout_keep_alive=75,
         backlog=512,
     )

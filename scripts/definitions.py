@@ -6,6 +6,7 @@ the code says; `--check` only compares and exits with 1 where something is out o
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import subprocess
@@ -108,11 +109,25 @@ def dump(value: Any) -> str:
     return text
 
 
+def commands_of(plugin: str) -> dict[str, Any]:
+    """The plugin's subcommands as Meltano's `commands`: their settings come from the environment that it makes."""
+    if plugin != "target-chartmogul":
+        return {}
+    from target_chartmogul.cli import command  # noqa: PLC0415
+
+    found = {
+        name: {"args": f"{name} --config ENV", "description": each.get_short_help_str(limit=200).rstrip(".")}
+        for name, each in sorted(command().commands.items())
+    }
+    return {"commands": found}
+
+
 def meltano_block(plugin: str, description: dict[str, Any]) -> str:
-    """Capabilities and settings for `meltano.yml`."""
+    """Capabilities, commands and settings for `meltano.yml`."""
     capabilities = sorted(set(description["capabilities"]) - NOT_FOR_MELTANO_YML)
     body = {
         "capabilities": capabilities,
+        **commands_of(plugin),
         "settings_group_validation": GROUPS[plugin],
         "settings": [setting(name, schema) for name, schema in settings_of(description)],
     }
@@ -160,6 +175,7 @@ def hub_definition(plugin: str, description: dict[str, Any]) -> str:
     """A plugin definition as Meltano Hub holds them: keys sorted, lists not indented."""
     body = HUB[plugin] | {
         "capabilities": sorted(description["capabilities"]),
+        **commands_of(plugin),
         "executable": plugin,
         "maintenance_status": "active",
         "settings": [setting(name, schema) for name, schema in settings_of(description)],
@@ -184,9 +200,21 @@ def table(description: dict[str, Any]) -> str:
     return "\n".join(rows) + "\n"
 
 
+def exit_codes(plugin: str) -> str:
+    """A Markdown table of the plugin's exit codes, from the file that declares them."""
+    module = importlib.import_module(f"{plugin.replace('-', '_')}.exit_codes")
+    if hasattr(module, "MEANINGS"):
+        head, rows = ["code", "meaning", "what to do"], [(code, *text) for code, text in module.MEANINGS.items()]
+    else:
+        head, rows = ["code", "meaning"], [(code.value, code.meaning) for code in module.ExitCode]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(map(str, row)) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
 def env_block(plugin: str, description: dict[str, Any]) -> str:
     """Environment variables of the settings that are secrets, or that every user looks at first."""
-    first = {"data_source_name", "start_date", "ledger_path", "report_path", "token_path", "client_id"}
+    first = {"data_source_name", "start_date", "store_path", "report_path", "token_path", "client_id"}
     lines = []
     for name, schema in settings_of(description):
         if schema.get("secret") or schema.get("writeOnly") or name in first:
@@ -210,7 +238,10 @@ def outputs() -> dict[Path, str]:
         )
         files[ROOT / "plugins" / folder / f"{plugin}.yml"] = hub_definition(plugin, described[plugin])
         readme = ROOT / plugin / "README.md"
-        files[readme] = between(readme.read_text(), "<!-- settings:", "<!-- end of settings", table(described[plugin]))
+        text = between(readme.read_text(), "<!-- settings:", "<!-- end of settings", table(described[plugin]))
+        if "<!-- exit codes:" in text:
+            text = between(text, "<!-- exit codes:", "<!-- end of exit codes", exit_codes(plugin))
+        files[readme] = text
     files[ROOT / "meltano.yml"] = meltano
     files[ROOT / ".env.example"] = environment
     return files

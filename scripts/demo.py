@@ -21,6 +21,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from target_chartmogul.report.text import money
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 OUTPUT = ROOT / "output" / "demo"
@@ -64,7 +66,7 @@ def environment(addresses: dict[str, str]) -> dict[str, str]:
         "TAP_KEAP_NOW": NOW,
         "TARGET_CHARTMOGUL_API_URL": addresses["chartmogul_api_url"],
         "TARGET_CHARTMOGUL_API_KEY": addresses["chartmogul_api_key"],
-        "TARGET_CHARTMOGUL_LEDGER_PATH": str(OUTPUT / "ledger.sqlite"),
+        "TARGET_CHARTMOGUL_STORE_PATH": str(OUTPUT / "store.sqlite"),
         "TARGET_CHARTMOGUL_REPORT_PATH": str(OUTPUT / "report.html"),
         "TARGET_CHARTMOGUL_NOW": NOW,
         # A first load of this size is worth it: see `load_method`.
@@ -112,7 +114,9 @@ def bars(months: dict[str, dict[str, dict[str, int]]], width: int = 40) -> None:
         top = max(series.values()) or 1
         console.print(f"\n[bold]MRR by month, {currency}[/bold] (the last {len(series)} of {len(months)} months)")
         for month, amount in series.items():
-            console.print(f"  {month} {amount / 100:>13,.2f}  [blue]{'█' * round(width * amount / top)}[/blue]")
+            console.print(
+                f"  {month} {money(amount, currency, code=False):>13}  [blue]{'█' * round(width * amount / top)}[/blue]"
+            )
 
 
 def show(report: dict[str, Any]) -> None:
@@ -127,7 +131,7 @@ def show(report: dict[str, Any]) -> None:
     for each in report["rejects"] + report["refusals"]:
         where = f"{each.get('stream') or each.get('kind')} {each['id']}"
         console.print(f"  rejected: {where}, {each['field'] or 'record'}: {each['reason']}", markup=False)
-    for each in report["held"]:
+    for each in report["waiting"]:
         console.print(f"  waits: {each['stream']} {each['id']}: {each['reason']} (rule {each['rule']})", markup=False)
     for each in report["lists"].values():
         if each["what_to_do"]:

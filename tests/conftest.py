@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.sandbox_process import Sandbox
+from tests.support.sandbox_process import Sandbox
 
 
 @pytest.fixture(scope="session")

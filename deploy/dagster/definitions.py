@@ -13,6 +13,9 @@ from pathlib import Path
 
 import dagster as dg
 
+WORTH_ANOTHER_TRY = {4, 6, 9, 10, 130, 143, -15}
+"""A service that did not answer, an unfinished read, another run, a new store, a signal; see the plugins' READMEs."""
+
 HERE = Path(__file__).resolve().parent
 SYNC = Path(os.environ.get("KEAP_SYNC_COMMAND", HERE.parent / "sync.sh"))
 ACCOUNTS = Path(os.environ.get("KEAP_ACCOUNTS", HERE / "accounts.txt"))
@@ -38,7 +41,7 @@ def environment(account: str) -> dict[str, str]:
     op_tags={"dagster/concurrency_key": "keap"},
 )
 def chartmogul_data_source(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-    """One incremental load of one account. A killed run is retried and goes on where the ledger says."""
+    """One incremental load of one account. A killed run is retried and goes on where the store says."""
     process = subprocess.Popen([SYNC], env=environment(context.partition_key), start_new_session=True)
     try:
         code = process.wait()
@@ -48,7 +51,8 @@ def chartmogul_data_source(context: dg.AssetExecutionContext) -> dg.MaterializeR
         process.wait()
         raise
     if code:
-        raise dg.Failure(f"The load of {context.partition_key} ended with exit code {code}; its log says why.")
+        text = f"The load of {context.partition_key} ended with exit code {code}; its log says why."
+        raise dg.Failure(text, allow_retries=code in WORTH_ANOTHER_TRY)
     return dg.MaterializeResult(metadata={"account": context.partition_key})
 
 

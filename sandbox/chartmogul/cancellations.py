@@ -11,8 +11,10 @@ from sandbox.chartmogul.store import Store
 
 
 def dates(store: Store, subscription: Subscription) -> list[int]:
-    found = {e.effective_date for e in store.events_of(subscription) if e.event_type == CANCELLED}
-    return sorted(found)
+    found = [e for e in store.events_of(subscription) if e.event_type == CANCELLED]
+    if store.settings.chose("cancellation_stores", "two"):
+        found = [e for e in found if e.external_id is None]
+    return sorted({e.effective_date for e in found})
 
 
 def cancel(store: Store, subscription: Subscription, moment: int, now: int) -> None:
@@ -39,7 +41,10 @@ def cancel(store: Store, subscription: Subscription, moment: int, now: int) -> N
 def replace(store: Store, subscription: Subscription, moments: list[int], now: int) -> None:
     """Make the list of cancellation dates exactly this one, whatever recorded the others."""
     for event in store.events_of(subscription):
-        if event.event_type == CANCELLED and event.effective_date not in moments:
+        kept = event.effective_date in moments or (
+            event.external_id and store.settings.chose("cancellation_stores", "two")
+        )
+        if event.event_type == CANCELLED and not kept:
             store.delete_event(event)
     for moment in moments:
         cancel(store, subscription, moment, now)

@@ -1,7 +1,7 @@
 """What a data source holds, by external ids and without uuids, and its MRR by month.
 
 The form is that of the worked accounts: absent fields are not shown, `prorated` only where it is true,
-`status` only where it was set.
+`status` only where it was set. `event_order` shows in the MRR, and by itself in the API only.
 """
 
 from __future__ import annotations
@@ -140,7 +140,9 @@ def _line_item(line: LineItem) -> dict[str, Any]:
         shown["service_period_end"] = timestamps.shortest(line.period_end)
     if line.prorated:
         shown["prorated"] = True
-    return shown | (line.extra or {})
+    if line.disabled_at is not None:
+        shown["disabled"] = True
+    return shown | {name: value for name, value in (line.extra or {}).items() if name != "event_order"}
 
 
 def _transaction(transaction: Transaction) -> dict[str, Any]:

@@ -31,6 +31,7 @@ class Control:
             Route("/settings", self._read_settings, methods=["GET"]),
             Route("/settings", self._change_settings, methods=["PUT"]),
             Route("/edit", self._edit, methods=["POST"]),
+            Route("/invalid", self._find_invalid, methods=["POST"]),
         ]
 
     async def _content(self, request: Request) -> Response:
@@ -75,12 +76,19 @@ class Control:
 
     async def _edit(self, request: Request) -> Response:
         """One order of `People.edit`, with `data_source` if there are several."""
+        return await self._ordered(request, People(self._state).edit)
+
+    async def _find_invalid(self, request: Request) -> Response:
+        """One order of `People.find_invalid`."""
+        return await self._ordered(request, People(self._state).find_invalid)
+
+    async def _ordered(self, request: Request, do: Callable[[DataSource, dict[str, Any]], None]) -> Response:
         self._before()
         source = self._source(request)
         if source is None:
             return json_response({"error": "no such data source"}, 404)
         try:
-            People(self._state).edit(source, await request.json())
+            do(source, await request.json())
         except LookupError as problem:
             return json_response({"error": str(problem)}, 404)
         except ValueError as problem:

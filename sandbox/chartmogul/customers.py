@@ -41,7 +41,7 @@ class Customers:
             reader.errors["external_id"] = "A unique external ID is required for each customer."
         elif source and external_id in source.customers_by_id:
             reader.note("external_id", errors.DUPLICATE_CUSTOMER)
-        values = customer_fields.read(reader)
+        values = self._read(reader)
         if reader.errors or source is None or external_id is None:
             return None
         customer = Customer(self._state.store.next_seq(), source, external_id, reader.now, [(source, external_id)])
@@ -91,7 +91,7 @@ class Customers:
         """Refused as a whole if one field is; external id and data source are ignored."""
         customer = self.find(call)
         reader = Reader(call.object(), call.now)
-        values = customer_fields.read(reader)
+        values = self._read(reader)
         if reader.errors:
             raise _coded(reader.errors)
         attributes = reader.data.get("attributes")
@@ -134,7 +134,7 @@ class Customers:
             "external_ids": [external_id for _, external_id in customer.identities],
             "company": customer.company,
             "country": customer.country,
-            "state": customer.state,
+            "state": self._state_shown(customer),
             "city": customer.city,
             "zip": customer.zip,
             "lead_created_at": _moment(customer.lead_created_at),
@@ -155,6 +155,21 @@ class Customers:
             "owner": customer.owner,
             "website_url": customer.website_url,
         }
+
+    def _state_shown(self, customer: Customer) -> str | None:
+        match self._state.settings.choices["state_form"]:
+            case "prefixed" if customer.state:
+                return f"{customer.country}-{customer.state}"
+            case "name":
+                return places.state_name(customer.country, customer.state)
+        return customer.state
+
+    def _read(self, reader: Reader) -> dict[str, Any]:
+        values = customer_fields.read(reader)
+        if self._state.settings.chose("invalid_email", "dropped"):
+            for name in ("email", "primary_contact.email"):
+                reader.errors.pop(name, None)
+        return values
 
     def mrr(self, customer: Customer, now: int) -> int:
         """Sum of the subscriptions' MRR now, in hundredths of the account's currency."""

@@ -88,7 +88,8 @@ class DataSources:
             shown["auto_churn_subscription_setting"] = settings.auto_churn_subscription_setting
         if call.flag("with_invoice_handling_setting"):
             shown["invoice_handling_setting"] = settings.invoice_handling_setting
-        return shown
+        shown |= {name: value for name, value in settings.source_fields.items() if name in shown}
+        return {name: value for name, value in shown.items() if name not in settings.hidden_source_fields}
 
     def _processing(self, source: DataSource) -> dict[str, int]:
         pending = self._state.pending(source.seq)

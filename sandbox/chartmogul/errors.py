@@ -13,6 +13,7 @@ DUPLICATE_CUSTOMER = "The external ID for this customer already exists in our sy
 DUPLICATE_PLAN = "A plan with this identifier already exists in our system."
 DUPLICATE_INVOICE = "The external ID for this invoice already exists in our system."
 DUPLICATE_LINE_ITEM = "The external ID for this line item already exists in our system."
+DUPLICATES = frozenset({TAKEN, DUPLICATE_CUSTOMER, DUPLICATE_PLAN, DUPLICATE_INVOICE, DUPLICATE_LINE_ITEM})
 
 
 class ApiError(Exception):
@@ -48,6 +49,21 @@ def missing_parameter(name: str) -> ApiError:
 
 def customer_not_found(uuid: str) -> ApiError:
     return coded(404, f'Customer "{uuid.removeprefix("cus_")}" does not exist', "customer_id")
+
+
+def as_codes(body: dict[str, Any]) -> dict[str, Any]:
+    """A duplicate's refusal in the form of the newer endpoints (shape D); of an imported invoice, its text only."""
+    if isinstance(body.get("invoices"), list):
+        return {"invoices": [{**one, "errors": _as_taken(one["errors"])} for one in body["invoices"]]}
+    found = body.get("errors") or {}
+    if not any(text in DUPLICATES for text in found.values()):
+        return body
+    details = [{"param": name, "code": "taken", "message": f"{name} {TAKEN}"} for name in found]
+    return {**{name: [text] for name, text in _as_taken(found).items()}, "error_details": details}
+
+
+def _as_taken(found: dict[str, str]) -> dict[str, str]:
+    return {name: TAKEN if text in DUPLICATES else text for name, text in found.items()}
 
 
 def disabling_refused() -> ApiError:

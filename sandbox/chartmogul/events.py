@@ -8,6 +8,8 @@ from typing import Any
 from sandbox.chartmogul import errors, timestamps
 from sandbox.chartmogul.fields import Reader
 from sandbox.chartmogul.http import NO_CONTENT, TRUE, Answer, Call
+from sandbox.chartmogul.invoice_views import UNEDITED
+from sandbox.chartmogul.line_item_fields import event_order
 from sandbox.chartmogul.mrr import CANCELLED
 from sandbox.chartmogul.paging import page, shelf_of
 from sandbox.chartmogul.records import DataSource, Event
@@ -62,6 +64,7 @@ class Events:
 
     def build(self, reader: Reader, source: DataSource | None) -> Event | None:
         """A checked event that is not stored yet; None if the reader has noted errors."""
+        reader.lenient = self._state.settings.chose("future_cancellations", "accepted")
         values = _read(reader, source, None)
         if reader.errors or source is None:
             return None
@@ -72,10 +75,13 @@ class Events:
         shelf = self._shelf(query)
         keep = _filter(query)
         with_disabled = query.get("with_disabled") in TRUE
+        one_store = self._state.settings.chose("cancellation_stores", "one")
         edits = call.flag("include_edit_histories")
 
         def wanted(event: Event) -> bool:
-            return (with_disabled or event.disabled_at is None) and keep(event)
+            return (
+                (with_disabled or event.disabled_at is None) and keep(event) and (one_store or bool(event.external_id))
+            )
 
         listed = page("subscription_events", shelf, query, lambda e: self.show(e, edits=edits), keep=wanted)
         if not query.get("cursor"):
@@ -122,6 +128,7 @@ class Events:
         data = _envelope(call.body)
         event = self._find(data)
         reader = Reader(data, call.now)
+        reader.lenient = self._state.settings.chose("future_cancellations", "accepted")
         values = _read(reader, event.source, event)
         if reader.errors:
             raise errors.fields(reader.errors)
@@ -131,6 +138,10 @@ class Events:
         event.updated_at = call.now
         self._state.store.index_event(event)
         return Answer(self.show(event))
+
+    def show_named(self, call: Call) -> Answer:
+        """The event that a change names."""
+        return Answer(self.show(self._find(_envelope(call.body))))
 
     def destroy(self, call: Call) -> Answer:
         if isinstance(call.body, dict) and call.body:
@@ -183,7 +194,7 @@ class Events:
             "disabled": event.disabled_at is not None,
         }
         if edits:
-            shown["edit_history_summary"] = event.edits or {}
+            shown["edit_history_summary"] = event.edits or UNEDITED[self._state.settings.choices["unedited_summary"]]
         return shown
 
 
@@ -200,7 +211,7 @@ def _read(reader: Reader, source: DataSource | None, current: Event | None) -> d
     if source and customer_id is not None and customer_id not in source.customers_by_id:
         reader.note("customer_external_id", "Customer not found in this data source")
     kind = reader.choice("event_type", TYPES, required=True)
-    past = "must be in the past" if kind == CANCELLED else None
+    past = "must be in the past" if kind == CANCELLED and not reader.lenient else None
     values = {
         "external_id": external_id,
         "customer_external_id": customer_id,
@@ -210,6 +221,7 @@ def _read(reader: Reader, source: DataSource | None, current: Event | None) -> d
         "effective_date": reader.moment("effective_date", required=True, past=past),
         "extra": {name: reader.data[name] for name in OPTIONAL if reader.data.get(name) is not None},
     }
+    event_order(reader)
     if kind in PRICED:
         reader.text("plan_external_id", required=True)
         reader.currency("currency", required=True)

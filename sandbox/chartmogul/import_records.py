@@ -3,26 +3,29 @@
 The documentation says nothing of records that fail. Here an invoice, line item or transaction that breaks a rule
 is stored with its `errors`, counts for nothing and is listed with `validation_type=invalid` or `all` only; one that
 cannot be attached to anything, and every other record that fails, is left out. An object that exists already stays
-as it is.
+as it is, unless the choice `bulk_duplicates` says otherwise (plans and events stay in any case).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from sandbox.chartmogul import errors, invoice_fields, transaction_fields
+from sandbox.chartmogul import customer_fields, errors, invoice_fields, transaction_fields
 from sandbox.chartmogul.cancellations import cancel
 from sandbox.chartmogul.customers import Customers
 from sandbox.chartmogul.events import Events
 from sandbox.chartmogul.fields import Reader
 from sandbox.chartmogul.line_item_fields import LineItemFields
 from sandbox.chartmogul.plans import Plans
-from sandbox.chartmogul.records import DataSource, Invoice
+from sandbox.chartmogul.records import DataSource, Invoice, LineItem, Transaction
+from sandbox.chartmogul.settings import Settings
 from sandbox.chartmogul.state import State
 
 PARTS = ("invoices", "line_items", "transactions", "subscription_events")
 KINDS = ("customers", "plans", *PARTS)
 REFUSED = "could not be imported"
+UNSUPPORTED = {"currency": ["Currency must be supported"]}
 
 
 def customers_named(data: dict[str, Any], source: DataSource) -> frozenset[str]:
@@ -38,12 +41,25 @@ def customers_named(data: dict[str, Any], source: DataSource) -> frozenset[str]:
     return frozenset(name for name in found if isinstance(name, str))
 
 
+def late_records(source: DataSource, settings: Settings) -> list[Invoice | LineItem | Transaction]:
+    """The records that are to be found invalid late."""
+    indexes: tuple[Mapping[str, Invoice | LineItem | Transaction], ...] = (
+        source.invoices_by_id,
+        source.line_items_by_id,
+        source.transactions_by_id,
+    )
+    if "*" in settings.late_failures:
+        return list(source.invoices_by_id.values())
+    return [index[name] for name in settings.late_failures for index in indexes if name in index]
+
+
 class Importer:
     def __init__(self, state: State, source: DataSource, now: int) -> None:
         self._state = state
         self._store = state.store
         self._source = source
         self._now = now
+        self._updates = state.settings.chose("bulk_duplicates", "updated")
         self._failures = frozenset(state.settings.import_failures)
 
     def run(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -54,8 +70,11 @@ class Importer:
             if plan:
                 self._store.add_plan(plan)
         for record in data.get("customers", []):
-            customer = customers.build(self._reader(record), self._source)
-            if customer:
+            known = self._source.customers_by_id.get(str(record.get("external_id"))) if self._updates else None
+            if known:
+                customer_fields.apply(known, customer_fields.read(self._reader(record)))
+                self._store.version += 1
+            elif customer := customers.build(self._reader(record), self._source):
                 self._store.add_customer(customer)
         for record in data.get("invoices", []):
             self._invoice(record)
@@ -77,9 +96,15 @@ class Importer:
         reader = self._reader(record)
         external_id = reader.text("external_id", required=True)
         customer = self._source.customers_by_id.get(str(record.get("customer_external_id")))
-        if external_id is None or customer is None or external_id in self._source.invoices_by_id:
+        known = self._source.invoices_by_id.get(external_id or "")
+        if external_id is None or customer is None or (known and not self._updates):
             return
         values = invoice_fields.header(reader)
+        if known:
+            for name, value in values.items():
+                setattr(known, name, value)
+            self._store.invoice_changed(known)
+            return
         invoice = Invoice(
             self._store.next_seq(),
             self._source,
@@ -100,13 +125,17 @@ class Importer:
         if invoice is None:
             return
         reader = self._reader(record)
-        draft = LineItemFields(self._store, self._source, plans_by_id=True).read(reader, set())
+        known = self._source.line_items_by_id.get(str(record.get("external_id"))) if self._updates else None
+        draft = LineItemFields(self._store, self._source, plans_by_id=True).read(reader, set(), known)
+        if known:
+            self._store.change_line_item(known, draft.values, draft.extra, draft.subscription_id, draft.set_id)
+            return
         if reader.errors.get("external_id") == errors.DUPLICATE_LINE_ITEM:
             return
         line = draft.build(self._store.next_seq(), invoice)
         line.errors = self._errors(reader, line.external_id)
-        known = draft.subscription_id if line.plan and line.period_start is not None else None
-        self._store.add_line_item(line, known, draft.set_id)
+        subscription_id = draft.subscription_id if line.plan and line.period_start is not None else None
+        self._store.add_line_item(line, subscription_id, draft.set_id)
         if draft.cancelled_at is not None and line.subscription and not line.errors:
             cancel(self._store, line.subscription, draft.cancelled_at, self._now)
 
@@ -115,7 +144,11 @@ class Importer:
         if invoice is None:
             return
         reader = self._reader(record)
-        draft = transaction_fields.read(reader, self._source, set())
+        known = self._source.transactions_by_id.get(str(record.get("external_id"))) if self._updates else None
+        draft = transaction_fields.read(reader, self._source, set(), known)
+        if known:
+            self._store.change_transaction(known, draft.values, draft.extra)
+            return
         if reader.errors.get("external_id") == errors.TAKEN:
             return
         stored = [transaction_fields.stored_values(t) for t in invoice.transactions]

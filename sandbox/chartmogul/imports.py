@@ -10,8 +10,8 @@ from typing import Any
 
 from sandbox.chartmogul import errors, timestamps
 from sandbox.chartmogul.http import Answer, Call
-from sandbox.chartmogul.import_records import KINDS, Importer, customers_named
-from sandbox.chartmogul.records import DataSource
+from sandbox.chartmogul.import_records import KINDS, REFUSED, UNSUPPORTED, Importer, customers_named, late_records
+from sandbox.chartmogul.records import DataSource, Invoice
 from sandbox.chartmogul.state import State
 
 LARGEST_BODY = 5 * 1000 * 1000
@@ -37,12 +37,16 @@ class Imports:
     def __init__(self, state: State) -> None:
         self._state = state
         self._unfinished: deque[JsonImport] = deque()
+        self._unvalidated: deque[tuple[float, DataSource]] = deque()
 
     def reset(self) -> None:
         self._unfinished.clear()
+        self._unvalidated.clear()
 
     def create(self, call: Call) -> Answer:
         source = self._source(call)
+        if self._state.settings.chose("bulk_imports", "absent"):
+            raise errors.ApiError(404, {"error": "Not found"})
         if call.size > LARGEST_BODY:
             raise errors.coded(422, "The import exceeds the limit of 5 MB")
         data = call.object()
@@ -76,7 +80,7 @@ class Imports:
         return Answer(self._show(found))
 
     def carry_out(self) -> None:
-        """Bring every import to the state that it has by now, the oldest first."""
+        """Bring every import to the state that it has by now, the oldest first; then what is validated late."""
         settings = self._state.settings
         for pending in list(self._unfinished):
             age = time.monotonic() - pending.accepted
@@ -86,6 +90,7 @@ class Imports:
                 self._complete(pending)
             elif age >= settings.import_queued:
                 pending.status = "processing"
+        self._validate()
 
     def _complete(self, pending: JsonImport) -> None:
         now = self._state.now()
@@ -93,6 +98,22 @@ class Imports:
         pending.details = importer.run(pending.data)
         pending.status, pending.updated_at, pending.data = "completed", now, {}
         self._unfinished.remove(pending)
+        if waiting := late_records(pending.source, self._state.settings):
+            self._state.unvalidated[pending.source.seq] = len(waiting)
+            ripe = time.monotonic() + self._state.settings.validation_delay
+            self._unvalidated.append((ripe, pending.source))
+
+    def _validate(self) -> None:
+        """Find what is invalid although its import is completed."""
+        while self._unvalidated and self._unvalidated[0][0] <= time.monotonic():
+            source = self._unvalidated.popleft()[1]
+            found = late_records(source, self._state.settings)
+            self._state.settings.late_failures = []  # what is sent again is good
+            for record in found:
+                invoice = record if isinstance(record, Invoice) else record.invoice
+                record.errors = dict(UNSUPPORTED) if record is invoice else {"base": [REFUSED]}
+                self._state.store.invoice_changed(invoice)
+            self._state.unvalidated.pop(source.seq, None)
 
     def _source(self, call: Call) -> DataSource:
         source = self._state.store.source(call.path["uuid"])
@@ -104,7 +125,7 @@ class Imports:
         return {
             "id": shown.id,
             "data_source_uuid": self._state.store.ids.uuid("ds", shown.source.seq),
-            "status": shown.status,
+            "status": self._state.settings.import_statuses.get(shown.status, shown.status),
             "external_id": shown.external_id,
             "status_details": shown.details,
             "created_at": timestamps.with_seconds(shown.created_at),

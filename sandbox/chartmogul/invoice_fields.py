@@ -110,7 +110,7 @@ def _external_id(reader: Reader, source: DataSource, taken: Taken) -> str:
     external_id = reader.text("external_id", required=True)
     if external_id is None:
         return ""
-    if external_id in source.invoices_by_id or external_id in taken.invoices:
+    if external_id in source.invoices_by_id or external_id in taken.invoices or external_id in source.spent_ids:
         reader.note("external_id", errors.DUPLICATE_INVOICE)
     taken.invoices.add(external_id)
     return external_id

@@ -37,6 +37,8 @@ def show_line_item(ids: Identifiers, line: LineItem) -> dict[str, Any]:
     if line.kind != "one_time" or line.plan:
         shown["plan_uuid"] = ids.uuid("pl", line.plan.seq) if line.plan else None
         shown["plan_external_id"] = line.plan.external_id if line.plan else None
+    if line.disabled_at is not None:
+        shown |= {"disabled": True, "disabled_at": _moment(line.disabled_at), "disabled_by": "owner@example.com"}
     return shown | {
         "amount_in_cents": line.amount,
         "quantity": line.quantity,
@@ -81,7 +83,11 @@ def show_imported(ids: Identifiers, invoice: Invoice) -> dict[str, Any]:
     }
 
 
-def show_invoice(ids: Identifiers, invoice: Invoice, *, edits: bool = False) -> dict[str, Any]:
+# What the history of a record says that nobody has edited.
+UNEDITED: dict[str, Any] = {"empty": {}, "values_changed": {"values_changed": {}}, "null": None}
+
+
+def show_invoice(ids: Identifiers, invoice: Invoice, *, edits: bool = False, unedited: str = "empty") -> dict[str, Any]:
     """An invoice as it is read; `edits` adds what a person changed."""
     shown = show_imported(ids, invoice)
     shown |= {
@@ -96,9 +102,9 @@ def show_invoice(ids: Identifiers, invoice: Invoice, *, edits: bool = False) -> 
         "user_created": False,
     }
     if edits:
-        shown["edit_history_summary"] = invoice.edits or {}
+        shown["edit_history_summary"] = invoice.edits or UNEDITED[unedited]
         for part, record in zip(shown["line_items"], invoice.line_items, strict=True):
-            part["edit_history_summary"] = record.edits or {}
+            part["edit_history_summary"] = record.edits or UNEDITED[unedited]
         for part, transaction in zip(shown["transactions"], invoice.transactions, strict=True):
-            part["edit_history_summary"] = transaction.edits or {}
+            part["edit_history_summary"] = transaction.edits or UNEDITED[unedited]
     return shown

@@ -66,7 +66,7 @@ class Invoices:
         return Answer(self._page(call, shelf))
 
     def _page(self, call: Call, shelf: Shelf[Invoice]) -> dict[str, Any]:
-        ids, edits = self._state.store.ids, call.flag("include_edit_histories")
+        ids, histories = self._state.store.ids, self._histories(call)
         validation = call.query.get("validation_type", "valid")
         if validation not in VALIDATION_TYPES:
             raise errors.coded(400, 'Parameter "validation_type" is invalid', "validation_type")
@@ -77,11 +77,14 @@ class Invoices:
                 return False
             return validation == "all" or invoice.is_valid() == (validation == "valid")
 
-        return page("invoices", shelf, call.query, lambda i: show_invoice(ids, i, edits=edits), keep=keep)
+        return page("invoices", shelf, call.query, lambda i: show_invoice(ids, i, **histories), keep=keep)
 
     def retrieve(self, call: Call) -> Answer:
-        edits = call.flag("include_edit_histories")
-        return Answer(show_invoice(self._state.store.ids, self.find(call), edits=edits))
+        return Answer(show_invoice(self._state.store.ids, self.find(call), **self._histories(call)))
+
+    def _histories(self, call: Call) -> dict[str, Any]:
+        unedited = self._state.settings.choices["unedited_summary"]
+        return {"edits": call.flag("include_edit_histories"), "unedited": unedited}
 
     def update(self, call: Call) -> Answer:
         invoice = self.find(call)
@@ -110,7 +113,8 @@ class Invoices:
         wanted = call.object().get("status")
         if wanted is None:
             raise errors.missing_parameter("status")
-        if invoice.status() not in TRANSITIONS.get(wanted, ()):
+        refused = wanted == "written_off" and self._state.settings.chose("write_offs", "refused")
+        if refused or invoice.status() not in TRANSITIONS.get(wanted, ()):
             raise errors.ApiError(422, {"message": "Status transition is not allowed"})
         invoice.manual_status = wanted
         self._state.store.invoice_changed(invoice)

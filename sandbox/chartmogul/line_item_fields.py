@@ -12,6 +12,7 @@ from sandbox.chartmogul.records import DataSource, Invoice, LineItem, Plan
 from sandbox.chartmogul.store import Store
 
 TYPES = ("subscription", "one_time", "trial")
+LARGEST = 2**63 - 1
 PRORATIONS = ("differential", "full", "differential_mrr")
 
 
@@ -97,6 +98,14 @@ class LineItemFields:
         taken.add(external_id)
 
 
+def event_order(reader: Reader) -> int | None:
+    """Any whole number that a database keeps in eight bytes; ids of other services are larger than four."""
+    given = reader.integer("event_order")
+    if given is not None and not -LARGEST <= given <= LARGEST:
+        reader.note("event_order", errors.INVALID)
+    return given
+
+
 def _quantity(reader: Reader) -> int:
     quantity = reader.integer("quantity")
     if quantity == 0:
@@ -111,7 +120,7 @@ def _extra(reader: Reader) -> dict[str, Any]:
         "account_code": reader.text("account_code", limit=30),
         "transaction_fees_in_cents": reader.integer("transaction_fees_in_cents"),
         "transaction_fees_currency": reader.currency("transaction_fees_currency"),
-        "event_order": reader.integer("event_order"),
+        "event_order": event_order(reader),
     }
     return {name: value for name, value in found.items() if value is not None}
 

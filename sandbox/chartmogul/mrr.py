@@ -17,6 +17,7 @@ from sandbox.chartmogul.store import Store
 
 CANCELLED = "subscription_cancelled"
 DAY = 86_400_000
+ZERO_DECIMAL = frozenset({"CLP", "JPY", "KRW", "PYG", "RWF", "UGX", "VND", "XAF", "XOF", "XPF"})
 
 
 @dataclass(slots=True)
@@ -29,11 +30,13 @@ class Step:
     currency: str
 
 
-def line_mrr(line: LineItem) -> int:
+def line_mrr(line: LineItem, settings: Settings) -> int:
     """(amount - tax) by the plan's interval, rounded half away from zero, in hundredths."""
     plan = line.plan
     assert plan is not None  # noqa: S101 - a subscription line is not stored without a plan
-    above, below = _months(plan)
+    above, below = _months(plan, settings)
+    if settings.chose("zero_decimal_amounts", "units") and line.invoice.currency in ZERO_DECIMAL:
+        above *= 100
     above *= line.amount - line.tax
     if line.prorated:
         factor = _proration(line, plan)
@@ -42,10 +45,10 @@ def line_mrr(line: LineItem) -> int:
     return rounded if above >= 0 else -rounded
 
 
-def _months(plan: Plan) -> tuple[int, int]:
+def _months(plan: Plan, settings: Settings) -> tuple[int, int]:
     """The ratio that turns an interval's amount into a month's; a month has 30.4375 = 487/16 days."""
     if plan.interval_unit == "day":
-        return 487, 16 * plan.interval_count
+        return 480 if settings.chose("months_of_days", "30") else 487, 16 * plan.interval_count
     return 1, plan.interval_count * (12 if plan.interval_unit == "year" else 1)
 
 
@@ -55,6 +58,15 @@ def _proration(line: LineItem, plan: Plan) -> tuple[int, int]:
         return 1, 1
     full = {"day": DAY, "month": DAY * 487 // 16, "year": 12 * DAY * 487 // 16}[plan.interval_unit]
     return max(full * plan.interval_count, line.period_end - line.period_start), line.period_end - line.period_start
+
+
+def _event_order(line: LineItem) -> int:
+    """A line without one is as if it had 0."""
+    return (line.extra or {}).get("event_order") or 0
+
+
+def _no_order(_: LineItem) -> int:
+    return 0
 
 
 class MrrCalculator:
@@ -83,6 +95,9 @@ class MrrCalculator:
         lines = self._counted(subscription)
         churns = [self._churn_time(event, lines) for event in self.cancellations(subscription)]
         churns += self._missed_renewals(lines)
+        if self._settings.chose("churn_within_a_second", "ignored"):
+            starts = [line.period_start or 0 for line in lines]
+            churns = [moment for moment in churns if not any(0 <= moment - start <= 1000 for start in starts)]
         moves: list[tuple[int, int, int, LineItem | None]] = []
         for order, line in enumerate(lines):
             moves.append((line.period_start or 0, 0, order, line))
@@ -94,19 +109,23 @@ class MrrCalculator:
                 if steps:
                     steps.append(Step(moment, 0, None, steps[-1].currency))
                 continue
-            mrr = line_mrr(begun)
+            mrr = line_mrr(begun, self._settings)
             if begun.prorated and (begun.extra or {}).get("proration_type") != "full" and steps:
                 mrr += steps[-1].mrr
+            if steps and steps[-1].at == moment and steps[-1].line:
+                steps.pop()  # of lines of one instant only the last one is a movement
             steps.append(Step(moment, mrr, begun, begun.invoice.currency))
         return steps
 
     def _counted(self, subscription: Subscription) -> list[LineItem]:
-        """Lines that count, by period: of one invoice only the last, and by the source's invoice handling."""
-        last = {line.invoice.seq: line for line in subscription.line_items if line.period_start is not None}
-        lines = sorted(
-            last.values(),
-            key=lambda line: (line.period_start or 0, (line.extra or {}).get("event_order") or 0, line.seq),
-        )
+        """Lines that count, by period: of one invoice only the last, and by the source's invoice handling.
+
+        Of lines that begin at one instant the one with the higher `event_order` is the later one, else the younger.
+        """
+        known = [x for x in subscription.line_items if x.period_start is not None and x.disabled_at is None]
+        order = _event_order if self._settings.chose("event_order", "decides") else _no_order
+        last = {line.invoice.seq: line for line in sorted(known, key=order)}
+        lines = sorted(last.values(), key=lambda line: (line.period_start or 0, order(line), line.seq))
         counted: list[LineItem] = []
         for line in lines:
             if self._invoice_counts(line.invoice, first=not counted):
@@ -131,6 +150,8 @@ class MrrCalculator:
         """The cancellation's time, or the end of the period it falls into if the account churns at period end."""
         moment = event.effective_date
         if self._settings.account["churn_recognition"] != "churn_at_period_end":
+            return moment
+        if self._settings.chose("churn_recognition_acts", "on_billing_systems"):
             return moment
         begun = [line for line in lines if (line.period_start or 0) <= moment]
         return max(moment, begun[-1].period_end or 0) if begun else moment

@@ -55,6 +55,14 @@ class People:
             self._change(record, dict(order.get("changes") or {}))
         self._state.store.forget_timelines()
 
+    def find_invalid(self, source: DataSource, order: dict[str, Any]) -> None:
+        """`{kind, external_id, errors}`: ChartMogul itself finds a stored record to be invalid; `{}`: valid again."""
+        record = _find(source, str(order.get("kind")), str(order.get("external_id")))
+        if not isinstance(record, Invoice | LineItem | Transaction):
+            raise ValueError("invoices, line items and transactions are found invalid, nothing else")  # noqa: TRY004
+        record.errors = {str(name): [str(text) for text in texts] for name, texts in order["errors"].items()} or None
+        self._state.store.forget_timelines()
+
     def _delete(self, record: Any) -> None:
         store = self._state.store
         if isinstance(record, Customer):
@@ -77,8 +85,8 @@ class People:
         merge(self._state.store, record, taker)
 
     def _disable(self, record: Any, *, on: bool) -> None:
-        if not isinstance(record, Invoice | Event):
-            raise ValueError("invoices and events are disabled, nothing else")  # noqa: TRY004 - the caller's mistake
+        if not isinstance(record, Invoice | LineItem | Event):
+            raise ValueError("invoices, line items and events are disabled, nothing else")  # noqa: TRY004
         record.disabled_at = self._state.now() if on else None
 
     def _change(self, record: Any, changes: dict[str, Any]) -> None:

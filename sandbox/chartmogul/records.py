@@ -31,6 +31,7 @@ class DataSource:
     events_by_id: dict[str, Event] = field(default_factory=dict)
     events_by_customer: dict[str, dict[str, list[Event]]] = field(default_factory=dict)
     imports_by_id: dict[str, Any] = field(default_factory=dict)
+    spent_ids: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True, eq=False)
@@ -153,6 +154,7 @@ class LineItem:
     extra: dict[str, Any] | None = None
     errors: dict[str, list[str]] | None = None
     edits: dict[str, Any] | None = None
+    disabled_at: int | None = None
     alive: bool = True
 
 

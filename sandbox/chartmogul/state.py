@@ -23,10 +23,11 @@ class State:
         self.reset()
 
     def reset(self) -> None:
-        self.store = Store()
         self.settings = Settings()
+        self.store = Store(self.settings)
         self.mrr = MrrCalculator(self.store, self.settings)
         self.deletions: dict[str, float] = {}
+        self.unvalidated: dict[int, int] = {}  # by source, how many records of a bulk import still wait
         self._writes: deque[tuple[float, int]] = deque()
 
     def now(self) -> int:
@@ -42,4 +43,4 @@ class State:
         ripe = time.monotonic() - self.settings.processing_delay
         while self._writes and self._writes[0][0] <= ripe:
             self._writes.popleft()
-        return sum(1 for _, seq in self._writes if seq == source_seq)
+        return sum(1 for _, seq in self._writes if seq == source_seq) + self.unvalidated.get(source_seq, 0)

@@ -15,13 +15,15 @@ from sandbox.chartmogul.records import (
     Subscription,
     Transaction,
 )
+from sandbox.chartmogul.settings import Settings
 from sandbox.chartmogul.shelf import Shelf
 
 
 class Store:
     """`version` changes with every write; what is computed from the content is kept until then."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self.ids = Identifiers()
         self._last_seq = 1000
         self.version = 0
@@ -135,6 +137,8 @@ class Store:
         invoice.source.invoices.note_dead()
         invoice.customer.invoices.note_dead()
         del invoice.source.invoices_by_id[invoice.external_id]
+        if self.settings.chose("deleted_ids", "taken"):
+            invoice.source.spent_ids.add(invoice.external_id)
 
     def invoice_changed(self, invoice: Invoice) -> None:
         self.version += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -122,13 +123,14 @@ def presented(scope: Scope) -> str | None:
 class Gateway:
     """Tells callers from strangers."""
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: Tokens, accepts: Callable[[], bool]) -> None:
         self._tokens = tokens
+        self._accepts = accepts
 
     def identify(self, scope: Scope) -> Caller | Response:
         """Return the caller, or the 401 that a stranger gets."""
         value = presented(scope)
-        if value is None:
+        if value is None or not self._accepts():
             return fault(401, "Invalid access token", "oauth.v2.InvalidAccessToken")
         if value in {credentials.KEAP_API_KEY, credentials.KEAP_PERSONAL_ACCESS_TOKEN}:
             return Caller(value, "service")

@@ -60,6 +60,11 @@ def not_found_page() -> Response:
     )
 
 
+def gateway_timeout_page() -> Response:
+    """Return what the gateway says when an answer takes longer than it waits."""
+    return HTMLResponse("<html><body><h1>504 Gateway Time-out</h1></body></html>", 504)
+
+
 def body_on_get_page() -> Response:
     """Return the front end's answer to a GET that has a body."""
     return HTMLResponse(

@@ -17,7 +17,7 @@ from sandbox.clock import Clock
 from sandbox.credentials import KEAP_TENANT
 from sandbox.keap.auth import Caller, Gateway
 from sandbox.keap.errors import fault
-from sandbox.limits import Admission, Headers, SlidingWindow, checked
+from sandbox.limits import Admission, Headers, SlidingWindow, Window, checked
 
 _DEFAULTS = {
     "service": {"per_second": 10, "per_minute": 240, "per_day": 30_000},
@@ -45,6 +45,11 @@ _NAMES = (
     "x-keap-tenant-throttle-available",
     "x-keap-tenant-throttle-used",
 )
+# No number, or no instant that can be.
+_ODD = (
+    "many", "day", "1", "NaN", "-1", "99999999999999999999", "-1", "minute", "", "1e400", "none",
+    "|", "a|b", "|", "1|", "|||", "-1|-1",
+)  # fmt: skip
 _BLANK: Headers = [(name.encode(), b"|" if name.startswith("x-keap-tenant-throttle") else b"") for name in _NAMES]
 
 
@@ -80,12 +85,17 @@ class KeapLimits:
 
     def reset(self) -> None:
         self._overrides: dict[str, Any] = {}
+        self._assumed: dict[str, Any] = {}
         self._products: dict[str, _Counter] = {}
         self._tenant = _Counter()
         self._spikes: dict[str, SlidingWindow] = {}
 
     def configure(self, overrides: dict[str, Any]) -> None:
-        self._overrides = checked(overrides)
+        self._overrides = {**self._assumed, **checked(overrides)}
+
+    def assume(self, overrides: dict[str, Any]) -> None:
+        self._assumed = checked(overrides)
+        self._overrides = dict(self._assumed)
 
     def unauthorized(self) -> Response:
         return fault(401, "Invalid access token", "oauth.v2.InvalidAccessToken")
@@ -108,17 +118,21 @@ class KeapLimits:
             tenant.add()
         return Admission(refusal, self._headers(caller))
 
-    def throttled(self, scope: Scope, *, day: bool, now: float) -> Admission:
+    def throttled(self, scope: Scope, window: Window, now: float) -> Admission:
         caller = self._gateway.identify(scope)
         if isinstance(caller, Response):
             return Admission(caller, _BLANK)
         product, _ = self._counters(caller, now)
-        if not day:
+        if window == "second":
             return Admission(_spike_arrest(self._number(caller, "per_second")), self._headers(caller))
-        used, product.in_day = product.in_day, self._number(caller, "per_day")
+        used = product.in_minute, product.in_day
+        if window == "minute":
+            product.in_minute = self._number(caller, "per_minute")
+        else:
+            product.in_day = self._number(caller, "per_day")
         headers = self._headers(caller)
-        product.in_day = used  # the fault spends nothing: its script says how often it happens
-        return Admission(_quota_exceeded(), headers)
+        product.in_minute, product.in_day = used  # the fault spends nothing: its script says how often it happens
+        return Admission(_quota_violation(caller.credential[:6]) if window == "minute" else _quota_exceeded(), headers)
 
     def _counters(self, caller: Caller, now: float) -> tuple[_Counter, _Counter]:
         product = self._products.setdefault(caller.kind, _Counter())  # keys of one tenant share their quota
@@ -152,6 +166,11 @@ class KeapLimits:
         return max(_TENANT_MINUTE, int(self._overrides.get("per_minute", 0)))
 
     def _headers(self, caller: Caller) -> Headers:
+        match self._overrides.get("headers", "sent"):
+            case "absent":
+                return []
+            case "odd":
+                return [(name.encode(), value.encode()) for name, value in zip(_NAMES, _ODD, strict=True)]
         product, tenant = self._products[caller.kind], self._tenant
         per_day, per_minute = self._number(caller, "per_day"), self._number(caller, "per_minute")
         midnight = datetime.combine(self._clock.now().date() + timedelta(days=1), time(0), UTC)

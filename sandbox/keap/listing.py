@@ -9,10 +9,11 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from sandbox.keap.behaviour import Behaviour
 from sandbox.keap.errors import KeapError
 from sandbox.keap.filters import Clause, names, parse
 from sandbox.keap.resource import ID, Resource
-from sandbox.keap.store import Behaviour, Store
+from sandbox.keap.store import Store
 from sandbox.keap.tables import Place, Table
 from sandbox.keap.views import Selection
 

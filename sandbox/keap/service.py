@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -12,10 +15,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.clock import Clock
-from sandbox.control import refusing
 from sandbox.keap import tagging
 from sandbox.keap.auth import Gateway, Tokens
-from sandbox.keap.errors import KeapError, body_on_get_page, not_found_page, request_line_too_long
+from sandbox.keap.behaviour import Behaviour
+from sandbox.keap.control import KeapControl
+from sandbox.keap.errors import (
+    KeapError,
+    body_on_get_page,
+    gateway_timeout_page,
+    not_found_page,
+    request_line_too_long,
+)
 from sandbox.keap.filters import Clause, exclusive, since, until
 from sandbox.keap.filters import names as filter_names
 from sandbox.keap.limits import KeapLimits
@@ -24,7 +34,7 @@ from sandbox.keap.oauth import OAuth
 from sandbox.keap.resource import Resource
 from sandbox.keap.resources import RESOURCES
 from sandbox.keap.singles import single_objects
-from sandbox.keap.store import Behaviour, Store
+from sandbox.keap.store import Store
 from sandbox.keap.tables import Table
 from sandbox.keap.writes import SubscriptionWrites
 
@@ -46,9 +56,10 @@ class KeapService:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.tokens = Tokens(clock)
-        self.gateway = Gateway(self.tokens)
-        self.limits = KeapLimits(self.gateway, clock)
         self.store = Store(RESOURCES, single_objects)
+        self.gateway = Gateway(self.tokens, lambda: self.store.behaviour.credentials == "accepted")
+        self.limits = KeapLimits(self.gateway, clock)
+        self._answered: dict[str, Any] = {}
         self._account: dict[str, Any] = {}
         self._by_path = {resource.path: resource for resource in RESOURCES}
         self._patterns = [
@@ -56,6 +67,10 @@ class KeapService:
             for resource in RESOURCES
             if "{" in resource.path
         ]
+
+    def date(self) -> datetime:
+        """Return what the header ``Date`` says."""
+        return self.clock.now()
 
     def start_with(self, account: dict[str, Any]) -> None:
         """Load the account that ``reset`` returns to."""
@@ -65,13 +80,29 @@ class KeapService:
 
     def reset(self) -> None:
         """Return to the state after start."""
+        changed, self.store.behaviour = self.store.behaviour != Behaviour(), Behaviour()
         if self.store.touched:
             self.store.load(self._account)
-        if self.store.behaviour != Behaviour():
-            self.store.behaviour = Behaviour()
+        elif changed:
             self.store.reset_views()
         self.tokens.reset()
         self.limits.reset()
+        self._answered = {}
+
+    def answer(self, changes: Mapping[str, Any]) -> None:
+        """Behave as the answers to open questions want it, in place of those before."""
+        wanted = dict(changes.get("behaviour", {}))
+        usual = Behaviour()
+        if self._answered or wanted:
+            self.store.behave({name: getattr(usual, name) for name in self._answered} | wanted)
+        self._answered = wanted
+        self.limits.assume(changes.get("limits", {}))
+
+    def contacts(self, most: int) -> list[tuple[str, str]]:
+        """Return ids and e-mail addresses of so many contacts that have one."""
+        rows = self.store.tables["contacts"].rows.values()
+        addresses = ((row["id"], entry["email"]) for row in rows for entry in (row.get("email_addresses") or ())[:1])
+        return list(islice((found for found in addresses if found[1]), most))
 
     def routes(self) -> list[Route]:
         """Return the routes of the API."""
@@ -80,14 +111,7 @@ class KeapService:
 
     def control_routes(self) -> list[Route]:
         """Return the routes by which tests look in and set things up."""
-        return [
-            Route("/account", self._get_account, methods=["GET"]),
-            Route("/account", refusing(self._put_account), methods=["PUT"]),
-            Route("/rows/{stream}", refusing(self._post_rows), methods=["POST"]),
-            Route("/rows/{stream}/{row_id}", refusing(self._delete_row), methods=["DELETE"]),
-            Route("/behaviour", refusing(self._put_behaviour), methods=["PUT"]),
-            Route("/tokens", self._get_tokens, methods=["GET"]),
-        ]
+        return KeapControl(self.store, self.tokens).routes()
 
     async def _rest(self, request: Request) -> Response:
         body = await request.body()
@@ -109,17 +133,29 @@ class KeapService:
         if request.method != "GET":
             return self._write(request, rest, body)
         if rest in _SINGLE_PATHS:
-            return JSONResponse(self.store.singles[_SINGLE_PATHS[rest]])
+            name = _SINGLE_PATHS[rest]
+            return self._refused(name) or JSONResponse(self.store.singles[name])
         if rest in self._by_path:
             resource = self._by_path[rest]
-            return self._list_associations(request, resource) if resource.derived else self._list(request, resource)
+            answer = self._list_associations if resource.derived else self._list
+            return self._refused(resource.stream) or answer(request, resource)
         for pattern, resource in self._patterns:
             if match := pattern.match(rest):
-                return self._list_below(request, resource, match.groupdict())
+                return self._refused(resource.stream) or self._list_below(request, resource, match.groupdict())
         parent, _, row_id = rest.rpartition("/")
         if parent in self._by_path and self._by_path[parent].gettable:
-            return self._get(request, self._by_path[parent], row_id)
+            resource = self._by_path[parent]
+            return self._refused(resource.stream) or self._get(request, resource, row_id)
         return not_found_page()
+
+    def _refused(self, stream: str) -> Response | None:
+        """Return the answer to who may not see a stream (403), or to whom it is not offered (404)."""
+        match self.store.behaviour.refused.get(stream):
+            case 403:
+                return KeapError(403, "You do not have permission to view this", domain=stream).response()
+            case 404:
+                return not_found_page()
+        return None
 
     def _list(
         self,
@@ -130,8 +166,16 @@ class KeapService:
     ) -> Response:
         url = f"{request.url.scheme}://{request.url.netloc}{request.url.path}"
         rows = table if table is not None else self.store.tables[resource.stream]
-        resource = self._as_behaved(resource)
+        behaviour, resource = self.store.behaviour, self._as_behaved(resource)
         query = {**request.query_params, "fields": _fields(request) or ""}
+        if query["fields"] and behaviour.fields_parameter == "refused":
+            raise KeapError(400, "Invalid field")
+        size = query.get("page_size", "")
+        if behaviour.slow_above and size.isdecimal() and int(size) > behaviour.slow_above:
+            return gateway_timeout_page()
+        if resource.stream == "subscriptions" and not behaviour.inactive_listed:
+            asked = filter_names(query.get("filter", "")) & {"status", "id", "ids"}
+            scope = scope if asked else Clause(lambda row: bool(row.get("active")))
         body = page_body(self.store, resource, rows, query, url, scope, self._extra(resource))
         return Response(body, media_type="application/json")
 
@@ -149,7 +193,10 @@ class KeapService:
             filters |= {"since_time": since("update_time"), "until_time": until("update_time")}
         if behaviour.since_bounds == "exclusive":
             filters = {name: exclusive(field) for name, field in filters.items()}
-        return resource if filters == resource.filters else dataclasses.replace(resource, filters=filters)
+        largest = min(resource.max_page_size, behaviour.largest_page)
+        if (filters, largest) == (resource.filters, resource.max_page_size):
+            return resource
+        return dataclasses.replace(resource, filters=filters, max_page_size=largest)
 
     def _list_below(self, request: Request, resource: Resource, parents: dict[str, str]) -> Response:
         match resource.stream:
@@ -204,34 +251,6 @@ class KeapService:
             noun = self.store.resources[stream].noun
             raise KeapError(404, f"Unable to find this {noun}", domain=stream, resource=row_id)
         return row
-
-    async def _get_account(self, request: Request) -> Response:
-        return Response(msgspec.json.encode(self.store.dump()), media_type="application/json")
-
-    async def _put_account(self, request: Request) -> Response:
-        self.store.load(msgspec.json.decode(await request.body()))
-        self.store.touched = True
-        return JSONResponse({})
-
-    async def _post_rows(self, request: Request) -> Response:
-        rows = msgspec.json.decode(await request.body())["rows"]
-        return JSONResponse({"ids": self.store.put(request.path_params["stream"], rows)})
-
-    async def _delete_row(self, request: Request) -> Response:
-        found = self.store.delete(request.path_params["stream"], request.path_params["row_id"])
-        return JSONResponse({"deleted": found}, 200 if found else 404)
-
-    async def _put_behaviour(self, request: Request) -> Response:
-        changes = msgspec.json.decode(await request.body())
-        if changes.pop("expire_access_tokens", False):
-            self.tokens.expire_access()
-        for kind in changes.pop("revoke", ()):
-            self.tokens.revoke(kind)
-        self.store.behave(changes)
-        return JSONResponse({})
-
-    async def _get_tokens(self, request: Request) -> Response:
-        return JSONResponse(self.tokens.as_list())
 
 
 def _same(path: str, value: str) -> Clause:

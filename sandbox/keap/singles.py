@@ -34,7 +34,8 @@ def single_objects() -> dict[str, Any]:
             "ecommerce": {
                 "currency": "USD", "default_country": "United States", "default_charge_max_retry_attempts": 3,
                 "default_number_of_days_between_charge_attempts": 2, "default_to_auto_charge": True,
-                "track_inventory": False,
+                "track_inventory": False, "credit_card_types": "American Express,Discover,MasterCard,Visa",
+                "payment_types": "Adjustment,Cash,Check,Credit,Credit Card,Money Order,PayPal,Refund,Write Off",
             },
             "invoice": {"tax_label": "Sales Tax"},
         },

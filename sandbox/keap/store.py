@@ -3,78 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import msgspec
 
+from sandbox.keap.behaviour import Behaviour
 from sandbox.keap.derived import plans_of
+from sandbox.keap.forms import localised, rewritten
 from sandbox.keap.packed import PackedRows
 from sandbox.keap.resource import Resource
 from sandbox.keap.tables import Table
 from sandbox.keap.values import Row
 from sandbox.keap.views import Selection, View
-
-
-@dataclass(slots=True)
-class Behaviour:
-    """What the documentation leaves open, and a test may want either way.
-
-    ``token_form``: opaque or url. ``last_token``: what stands for no further page: empty, null or absent.
-    ``edition``: current or old (``sales/*`` answers 404, young fields are missing). ``null_style``: null, omitted or
-    empty. ``payments_since``: payment_time or update_time. ``order_payments_in_hundredths``: amounts in hundredths.
-    ``since_bounds``: inclusive or exclusive, of all bounds of time. ``unknown_filters``: refused or ignored.
-    ``originating_orders_linked``: whether the order that created a subscription names it.
-    """
-
-    token_form: str = "opaque"  # noqa: S105
-    last_token: str = "empty"  # noqa: S105
-    edition: str = "current"
-    null_style: str = "null"
-    payments_since: str = "payment_time"
-    since_bounds: str = "inclusive"
-    unknown_filters: str = "refused"
-    order_payments_in_hundredths: bool = False
-    originating_orders_linked: bool = True
-
-    @property
-    def as_documented(self) -> bool:
-        """Whether rows are shown as they are kept."""
-        return (self.edition, self.null_style, self.order_payments_in_hundredths, self.originating_orders_linked) == (
-            "current",
-            "null",
-            False,
-            True,
-        )
-
-    def changed(self, changes: dict[str, Any]) -> Behaviour:
-        """Return a copy with the changes.
-
-        Raises:
-            ValueError: an unknown setting or value.
-        """
-        known = {item.name for item in fields(self)}
-        if unknown := set(changes) - known:
-            raise ValueError(f"unknown behaviour: {', '.join(sorted(unknown))}")
-        new = Behaviour(**{**asdict(self), **changes})
-        for name, allowed in _ALLOWED.items():
-            if getattr(new, name) not in allowed:
-                raise ValueError(f"{name} is one of {', '.join(sorted(map(str, allowed)))}")
-        return new
-
-
-_ALLOWED: dict[str, frozenset[Any]] = {
-    "token_form": frozenset({"opaque", "url"}),
-    "last_token": frozenset({"empty", "null", "absent"}),
-    "edition": frozenset({"current", "old"}),
-    "null_style": frozenset({"null", "omitted", "empty"}),
-    "payments_since": frozenset({"payment_time", "update_time"}),
-    "since_bounds": frozenset({"inclusive", "exclusive"}),
-    "unknown_filters": frozenset({"refused", "ignored"}),
-    "order_payments_in_hundredths": frozenset({True, False}),
-    "originating_orders_linked": frozenset({True, False}),
-}
-
 
 _LARGE = 20_000
 
@@ -83,9 +23,12 @@ class Store:
     """The rows of the account by stream, and single objects (settings, models, profile) by name."""
 
     def __init__(self, resources: Iterable[Resource], single_objects: Callable[[], dict[str, Any]]) -> None:
-        self.resources = {resource.stream: resource for resource in resources if not resource.derived}
+        known = list(resources)
+        self.resources = {resource.stream: resource for resource in known if not resource.derived}
+        self._streams = {resource.stream for resource in known}
         self._single_objects = single_objects
         self.behaviour = Behaviour()
+        self._given: dict[str, Any] = {}
         self.load({})
 
     def load(self, account: dict[str, Any]) -> None:
@@ -97,6 +40,8 @@ class Store:
             ValueError: a stream that Keap does not have, or something that is no list of rows.
         """
         singles = self._single_objects()
+        self._given = account
+        account = rewritten(account, self.behaviour)
         if unknown := set(account) - set(self.resources) - set(singles) - {"contact_tags"}:
             raise ValueError(f"unknown streams: {', '.join(sorted(unknown))}")
         tables: dict[str, Table] = {}
@@ -107,7 +52,7 @@ class Store:
             tables[stream] = Table(resource.id_field, rows)
         tables["contact_tags"] = Table(None, account.get("contact_tags") or [])
         self.tables = tables
-        self.singles = {name: account.get(name, value) for name, value in singles.items()}
+        self.singles = localised({name: account.get(name, value) for name, value in singles.items()}, self.behaviour)
         self._plans_given = bool(account.get("subscription_plans"))
         self._derive("products")
         self.reset_views()
@@ -150,8 +95,17 @@ class Store:
         return {**rows, **self.singles}
 
     def behave(self, changes: dict[str, Any]) -> None:
-        """Change the behaviour."""
-        self.behaviour = self.behaviour.changed(changes)
+        """Change the behaviour; another form of the rows loads the account anew.
+
+        Raises:
+            ValueError: an unknown setting, value or stream.
+        """
+        before, self.behaviour = self.behaviour.forms, self.behaviour.changed(changes)
+        if unknown := set(self.behaviour.refused) - self._streams - set(self.singles):
+            raise ValueError(f"unknown streams: {', '.join(sorted(unknown))}")
+        if self.behaviour.forms != before:
+            self.load(self._given)
+            self.touched = True
         self.reset_views()
 
     def reset_views(self) -> None:

@@ -74,17 +74,30 @@ class View:
         behaviour = self._store.behaviour
         hidden = _HIDDEN.get(self._stream, frozenset())
         if behaviour.edition == "old":
-            hidden = (hidden - {"product_id"}) | _YOUNG.get(self._stream, frozenset())
+            hidden -= {"product_id"}
+        if behaviour.edition == "old" or not behaviour.young_fields:
+            hidden |= _YOUNG.get(self._stream, frozenset())
         shaped = {name: value for name, value in row.items() if name not in hidden and self._selected.shows(name)}
         if self._stream == "orders" and not behaviour.originating_orders_linked:
             shaped = self._unlinked(shaped)
         if self._stream == "order_payments" and behaviour.order_payments_in_hundredths:
-            shaped["amount"] = round(shaped["amount"] * 100)
-        if behaviour.null_style == "omitted":
-            return {name: value for name, value in shaped.items() if value is not None}
-        if behaviour.null_style == "empty":
-            return {name: "" if value is None else value for name, value in shaped.items()}
+            shaped["amount"] = self._hundredths(row)
+        if behaviour.unknown_fields:
+            shaped["renewal_score"] = 7  # no document knows it
+        match behaviour.null_style:
+            case "omitted":
+                return {name: value for name, value in shaped.items() if value is not None}
+            case "empty":
+                return {name: "" if value is None else value for name, value in shaped.items()}
+            case "zero":
+                return {n: "0" if value is None and n.endswith("_id") else value for n, value in shaped.items()}
         return shaped
+
+    def _hundredths(self, share: Row) -> int:
+        """Return the amount of an order payment in hundredths; one above its payment's is in them already."""
+        payment = self._store.tables["payments"].rows.get(str(share["payment_id"]))
+        already = payment is not None and abs(share["amount"]) > abs(payment["amount"])
+        return round(float(share["amount"]) * (1 if already else 100))
 
     def _unlinked(self, order: Row) -> Row:
         if self._originating is None:

@@ -11,7 +11,7 @@ from typing import Any
 from sandbox.clock import format_instant
 from sandbox.keap.values import Row
 from sandbox.sample import rows
-from sandbox.sample.calendar import at, billing_days, next_billing_day
+from sandbox.sample.calendar import NOW, at, billing_days, next_billing_day, step
 
 
 class Books:
@@ -31,6 +31,11 @@ class Books:
         self.transactions: list[Row] = []
         self.order_payments: list[Row] = []
         self._ids = dict.fromkeys(("contact", "subscription", "order", "payment", "share", "charge"), first_id - 1)
+
+    def day(self, year: int, month: int, day: int) -> date:
+        """Return the day of a story, which is told as of ``NOW``: as many months on as these books are."""
+        months = (self.now.year - NOW.year) * 12 + self.now.month - NOW.month
+        return step(date(year, month, day), "MONTH", 1, months)
 
     def account(self) -> dict[str, list[Row]]:
         """Return the rows by stream."""

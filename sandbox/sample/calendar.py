@@ -6,6 +6,7 @@ import calendar
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 
+NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)  # the sample is told as of then
 _MONTHS = {"MONTH": 1, "MONTHLY": 1, "YEAR": 12, "YEARLY": 12}
 _DAYS = {"DAY": 1, "DAILY": 1, "WEEK": 7, "WEEKLY": 7}
 
@@ -38,6 +39,14 @@ def next_billing_day(start: date, cycle: str, frequency: int, day: date) -> date
     while step(start, cycle, frequency, times) <= day:
         times += 1
     return step(start, cycle, frequency, times)
+
+
+def as_of(clock: datetime) -> datetime:
+    """Return the latest instant at or before ``clock`` with the day of the month and the time of ``NOW``."""
+    this_month = clock.replace(day=NOW.day, hour=NOW.hour, minute=0, second=0, microsecond=0)
+    if this_month <= clock:
+        return this_month
+    return datetime.combine(step(this_month.date(), "MONTH", 1, -1), this_month.timetz())
 
 
 def at(day: date, hour: int = 12, minute: int = 0, second: int = 0) -> datetime:

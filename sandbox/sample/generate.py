@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sandbox.keap.values import Row
 from sandbox.sample import catalogue as shop
 from sandbox.sample.books import Books
+from sandbox.sample.calendar import NOW
 from sandbox.sample.lives import Lives
-
-NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
 
 
 def generate_account(

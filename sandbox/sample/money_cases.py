@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from sandbox.clock import format_instant
 from sandbox.keap.values import Row
 from sandbox.sample import catalogue as shop
 from sandbox.sample import rows
@@ -29,8 +30,8 @@ def _billed(books: Books, given: str, day: date) -> Row:
 
 def taxes_and_discounts(books: Books) -> None:
     """Show three lines under 10 % discount and 7.25 % tax with shipping, free shipping, and a percentage alone."""
-    contact = books.contact("Tax", "Money", at(date(2026, 9, 3)))
-    held = books.subscribe(contact, shop.STARTER, shop.STARTER_MONTHLY, date(2026, 9, 3))
+    contact = books.contact("Tax", "Money", at(books.day(2026, 9, 3)))
+    held = books.subscribe(contact, shop.STARTER, shop.STARTER_MONTHLY, books.day(2026, 9, 3))
     shipping = rows.item("", "Shipping", "SHIPPING", 795)
     items = [
         books.line(shop.STARTER, shop.STARTER_MONTHLY, held),
@@ -40,8 +41,8 @@ def taxes_and_discounts(books: Books) -> None:
         discount_item("Welcome 10%", "DISCOUNT_ORDER_TOTAL", 957, special=(10.0, "PERCENT")),
         tax_item(8609, "7.25"),
     ]
-    books.pay(books.order(contact, at(date(2026, 9, 3)), items), at(date(2026, 9, 3), 12, 0, 3))
-    books.billed(held, date(2026, 9, 3))
+    books.pay(books.order(contact, at(books.day(2026, 9, 3)), items), at(books.day(2026, 9, 3), 12, 0, 3))
+    books.billed(held, books.day(2026, 9, 3))
     second = [
         books.line(shop.STARTER, shop.STARTER_MONTHLY, held),
         books.line(shop.GIFT_CARD),
@@ -49,24 +50,24 @@ def taxes_and_discounts(books: Books) -> None:
         discount_item("Free shipping", "DISCOUNT_SHIPPING", 500),
         tax_item(3333, "7.25"),
     ]
-    books.pay(books.order(contact, at(date(2026, 10, 3)), second), at(date(2026, 10, 3), 12, 0, 3))
-    books.billed(held, date(2026, 10, 3))
+    books.pay(books.order(contact, at(books.day(2026, 10, 3)), second), at(books.day(2026, 10, 3), 12, 0, 3))
+    books.billed(held, books.day(2026, 10, 3))
     third = [
         books.line(shop.STARTER, shop.STARTER_MONTHLY, held),
         rows.item(
             "", "Loyalty 15%", "DISCOUNT_PRODUCT", of_product=shop.STARTER, discount=0, special=(15.0, "PERCENT")
         ),
     ]
-    books.pay(books.order(contact, at(date(2026, 11, 3)), third, total=2833), at(date(2026, 11, 3), 12, 0, 3))
-    books.billed(held, date(2026, 11, 3))
+    books.pay(books.order(contact, at(books.day(2026, 11, 3)), third, total=2833), at(books.day(2026, 11, 3), 12, 0, 3))
+    books.billed(held, books.day(2026, 11, 3))
 
 
 def mixed_orders(books: Books) -> None:
     """Show one-time orders, a mixed one, quantities, fees and tips, instalments, and one with a due date."""
-    contact = books.contact("Mix", "Money", at(date(2025, 5, 5)))
+    contact = books.contact("Mix", "Money", at(books.day(2025, 5, 5)))
     one_time = [books.line(shop.WORKSHOP), books.line(shop.MUG, quantity=3)]
-    books.pay(books.order(contact, at(date(2025, 5, 5)), one_time), at(date(2025, 5, 5), 13), type="PayPal")
-    held = books.subscribe(contact, shop.COACHING, shop.COACHING_QUARTERLY, date(2026, 3, 5), quantity=2)
+    books.pay(books.order(contact, at(books.day(2025, 5, 5)), one_time), at(books.day(2025, 5, 5), 13), type="PayPal")
+    held = books.subscribe(contact, shop.COACHING, shop.COACHING_QUARTERLY, books.day(2026, 3, 5), quantity=2)
     extras = [
         books.line(shop.JOURNAL),
         rows.item("", "Setup fee", "FEE", 1500),
@@ -74,85 +75,96 @@ def mixed_orders(books: Books) -> None:
         rows.item("", "Finance charge", "FINANCE_CHARGE", 120),
     ]
     first = books.bill(
-        held, at(date(2026, 3, 5)), shop.COACHING_QUARTERLY, shop.COACHING, items=extras,
-        due_time="2026-03-20T00:00:00Z",
+        held, at(books.day(2026, 3, 5)), shop.COACHING_QUARTERLY, shop.COACHING, items=extras,
+        due_time=format_instant(at(books.day(2026, 3, 20), 0)),
     )  # fmt: skip
-    books.pay(first, at(date(2026, 3, 7)), type="Check")
-    for day in (date(2026, 6, 5), date(2026, 9, 5)):
+    books.pay(first, at(books.day(2026, 3, 7)), type="Check")
+    for day in (books.day(2026, 6, 5), books.day(2026, 9, 5)):
         books.pay(books.bill(held, at(day), shop.COACHING_QUARTERLY, shop.COACHING), at(day, 13))
     plan = {
         "auto_charge": True, "max_charge_attempts": 3, "days_between_retries": 2, "payment_method_id": "902",
         "initial_payment_amount": rows.money(6900), "initial_payment_percent": None,
-        "initial_payment_date": "2026-08-01", "plan_start_date": "2026-09-01", "number_of_payments": 2,
+        "initial_payment_date": books.day(2026, 8, 1).isoformat(),
+        "plan_start_date": books.day(2026, 9, 1).isoformat(), "number_of_payments": 2,
         "days_between_payments": 30, "payment_plan_items": [],
     }  # fmt: skip
-    slow = books.order(contact, at(date(2026, 8, 1)), [books.line(shop.WORKSHOP)], payment_plan=plan)
-    for day, amount in ((date(2026, 8, 1), 6900), (date(2026, 9, 1), 6500), (date(2026, 10, 1), 6500)):
+    slow = books.order(contact, at(books.day(2026, 8, 1)), [books.line(shop.WORKSHOP)], payment_plan=plan)
+    for day, amount in ((books.day(2026, 8, 1), 6900), (books.day(2026, 9, 1), 6500), (books.day(2026, 10, 1), 6500)):
         books.pay(slow, at(day, 14), amount)
-    program = books.subscribe(contact, shop.COACHING, shop.COACHING_MONTHLY, date(2026, 10, 9))
+    program = books.subscribe(contact, shop.COACHING, shop.COACHING_MONTHLY, books.day(2026, 10, 9))
     line = books.line(shop.COACHING, shop.COACHING_MONTHLY, program, kind="PROGRAM")
     again = books.line(shop.COACHING, shop.COACHING_MONTHLY, program, price=600)
-    books.pay(books.order(contact, at(date(2026, 10, 9)), [line, again]), at(date(2026, 10, 9), 13), type="Cash")
-    books.billed(program, date(2026, 10, 9))
+    books.pay(
+        books.order(contact, at(books.day(2026, 10, 9)), [line, again]), at(books.day(2026, 10, 9), 13), type="Cash"
+    )
+    books.billed(program, books.day(2026, 10, 9))
 
 
 def not_sent(books: Books) -> None:
     """Show a draft, an order without items, one for nothing, one in the future, and one nobody paid."""
     today = books.now.date()
-    contact = books.contact("Draft", "Money", at(date(2026, 10, 1)))
-    books.order(contact, at(date(2026, 10, 1)), [books.line(shop.WORKSHOP)], status="DRAFT")
-    books.order(contact, at(date(2026, 10, 2)), [])
+    contact = books.contact("Draft", "Money", at(books.day(2026, 10, 1)))
+    books.order(contact, at(books.day(2026, 10, 1)), [books.line(shop.WORKSHOP)], status="DRAFT")
+    books.order(contact, at(books.day(2026, 10, 2)), [])
     coupon = discount_item("All free", "DISCOUNT_ORDER_TOTAL", shop.MUG["price"]["amount"])
-    books.order(contact, at(date(2026, 10, 3)), [books.line(shop.MUG), coupon], status="PAID")
+    books.order(contact, at(books.day(2026, 10, 3)), [books.line(shop.MUG), coupon], status="PAID")
     later = books.order(contact, at(today + timedelta(days=10)), [books.line(shop.MUG)])
-    later["creation_time"] = later["modification_time"] = "2026-11-19T15:00:00Z"
-    books.order(contact, at(date(2026, 10, 5)), [books.line(shop.JOURNAL)], status="VIEWED")
+    later["creation_time"] = later["modification_time"] = format_instant(at(books.day(2026, 11, 19), 15))
+    books.order(contact, at(books.day(2026, 10, 5)), [books.line(shop.JOURNAL)], status="VIEWED")
 
 
 def uneven_totals(books: Books) -> None:
     """Show orders whose lines do not sum to the total, upwards and downwards."""
-    contact = books.contact("Sum", "Money", at(date(2026, 10, 1)))
+    contact = books.contact("Sum", "Money", at(books.day(2026, 10, 1)))
     for day, total in ((12, 1500), (13, 1400)):
-        order = books.order(contact, at(date(2026, 10, day)), [books.line(shop.MUG)], total=total)
-        books.pay(order, at(date(2026, 10, day), 13))
+        order = books.order(contact, at(books.day(2026, 10, day)), [books.line(shop.MUG)], total=total)
+        books.pay(order, at(books.day(2026, 10, day), 13))
 
 
 def failures(books: Books) -> None:
     """Show a charge that failed twice and was paid, one that was never paid, and one that is pending."""
-    order = _billed(books, "Retry", date(2026, 10, 15))
-    books.fail(order, at(date(2026, 10, 15), 12, 0, 31))
-    books.fail(order, at(date(2026, 10, 17), 12, 0, 31), status="ERROR")
-    books.pay(order, at(date(2026, 10, 19), 12, 1, 2))
-    unpaid = _billed(books, "Never", date(2026, 10, 20))
+    order = _billed(books, "Retry", books.day(2026, 10, 15))
+    books.fail(order, at(books.day(2026, 10, 15), 12, 0, 31))
+    books.fail(order, at(books.day(2026, 10, 17), 12, 0, 31), status="ERROR")
+    books.pay(order, at(books.day(2026, 10, 19), 12, 1, 2))
+    unpaid = _billed(books, "Never", books.day(2026, 10, 20))
     for day in (20, 22, 24):
-        books.fail(unpaid, at(date(2026, 10, day), 12, 0, 31))
-    pending = _billed(books, "Wait", date(2026, 11, 18))
-    books.pay(pending, at(date(2026, 11, 18), 13), status="PENDING", type="Credit Card")
+        books.fail(unpaid, at(books.day(2026, 10, day), 12, 0, 31))
+    pending = _billed(books, "Wait", books.day(2026, 11, 18))
+    books.pay(pending, at(books.day(2026, 11, 18), 13), status="PENDING", type="Credit Card")
 
 
 def late_payments(books: Books) -> None:
     """Show a cancellation for a failed payment that was then paid: still inactive, active again, and voluntary."""
     for given, active, failed in (("Late", False, True), ("Again", True, True), ("Chosen", False, False)):
-        contact, held = _held(books, given, date(2026, 3, 11), date(2026, 8, 11))
-        order = books.bill(held, at(date(2026, 9, 11)), shop.COACHING_MONTHLY, shop.COACHING)
+        contact, held = _held(books, given, books.day(2026, 3, 11), books.day(2026, 8, 11))
+        order = books.bill(held, at(books.day(2026, 9, 11)), shop.COACHING_MONTHLY, shop.COACHING)
         if failed:
             for day in (11, 13, 15):
-                books.fail(order, at(date(2026, 9, day), 12, 0, 31))
+                books.fail(order, at(books.day(2026, 9, day), 12, 0, 31))
         books.stop(
-            held, at(date(2026, 9, 16)), end_date=date(2026, 9, 16), reason="Payment failed" if failed else "Bye"
+            held,
+            at(books.day(2026, 9, 16)),
+            end_date=books.day(2026, 9, 16),
+            reason="Payment failed" if failed else "Bye",
         )
-        books.pay(order, at(date(2026, 9, 28)), touch=failed)
+        books.pay(order, at(books.day(2026, 9, 28)), touch=failed)
         if active:
-            held.update(active=True, end_date=None, reason_stopped=None, modification_time="2026-09-28T13:00:00Z")
+            held.update(
+                active=True,
+                end_date=None,
+                reason_stopped=None,
+                modification_time=format_instant(at(books.day(2026, 9, 28), 13)),
+            )
             for month in (10, 11):
-                again = books.bill(held, at(date(2026, month, 11)), shop.COACHING_MONTHLY, shop.COACHING)
-                books.pay(again, at(date(2026, month, 11), 13))
-        contact["update_time"] = "2026-09-28T13:00:00Z"
+                again = books.bill(held, at(books.day(2026, month, 11)), shop.COACHING_MONTHLY, shop.COACHING)
+                books.pay(again, at(books.day(2026, month, 11), 13))
+        contact["update_time"] = format_instant(at(books.day(2026, 9, 28), 13))
 
 
 def refunds_and_voids(books: Books) -> None:
     """Show refunds in all the ways in which Keap shows them, a void, and a double charge with its refund."""
-    day, later = date(2026, 9, 22), date(2026, 9, 29)
+    day, later = books.day(2026, 9, 22), books.day(2026, 9, 29)
     for given, amount, how in (
         ("Part", 2000, {"negative": True}),
         ("Full", 4900, {"negative": False}),
@@ -173,28 +185,30 @@ def refunds_and_voids(books: Books) -> None:
 
 def shared_payments(books: Books) -> None:
     """Show one payment for two orders: shares as they are, in hundredths, and not told."""
-    contact = books.contact("Both", "Money", at(date(2026, 9, 1)))
+    contact = books.contact("Both", "Money", at(books.day(2026, 9, 1)))
     for day, factor, shown in ((2, 1, True), (9, 100, True), (16, 1, False)):
-        pair = [books.order(contact, at(date(2026, 9, day), hour), [books.line(shop.JOURNAL)]) for hour in (9, 10)]
-        books.pay_together(pair, [1333, 3333], at(date(2026, 9, day + 3)), factor=factor, shown=shown)
+        pair = [books.order(contact, at(books.day(2026, 9, day), hour), [books.line(shop.JOURNAL)]) for hour in (9, 10)]
+        books.pay_together(pair, [1333, 3333], at(books.day(2026, 9, day + 3)), factor=factor, shown=shown)
 
 
 def credits(books: Books) -> None:  # noqa: A001 - it is what Keap calls them
     """Show a credit with cash, one that does not settle the order, an adjustment, and a write-off."""
-    day = date(2026, 10, 6)
+    day = books.day(2026, 10, 6)
     with_cash = _billed(books, "Credit", day)
     books.pay(with_cash, at(day, 13), 2900)
     books.adjust(with_cash, "Credit", 2000, at(day, 14))
     books.adjust(_billed(books, "Short", day), "Credit", 2000, at(day, 14))
     books.adjust(_billed(books, "Adjust", day), "Adjustment", 4900, at(day, 14))
-    books.adjust(_billed(books, "Lost", day), "Write Off", 4900, at(date(2026, 11, 6)))
+    books.adjust(_billed(books, "Lost", day), "Write Off", 4900, at(books.day(2026, 11, 6)))
 
 
 def negative_prices(books: Books) -> None:
     """Show a discount that stands as a negative price, not in ``discount``."""
-    contact = books.contact("Minus", "Money", at(date(2026, 10, 8)))
+    contact = books.contact("Minus", "Money", at(books.day(2026, 10, 8)))
     coupon = rows.item("", "Five off", "DISCOUNT_ORDER_TOTAL", -500)
-    books.pay(books.order(contact, at(date(2026, 10, 8)), [books.line(shop.MUG), coupon]), at(date(2026, 10, 8), 13))
+    books.pay(
+        books.order(contact, at(books.day(2026, 10, 8)), [books.line(shop.MUG), coupon]), at(books.day(2026, 10, 8), 13)
+    )
 
 
 STORIES: tuple[Story, ...] = (

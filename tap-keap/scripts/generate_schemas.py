@@ -47,6 +47,7 @@ COMPONENTS = {
     "contact_custom_fields": "CustomFieldMetaData",
     "order_custom_fields": "CustomFieldMetaData",
     "subscription_custom_fields": "CustomFieldMetaData",
+    "account": "GetBusinessProfileResponse",
 }
 
 STRING = {"type": ["string", "null"]}
@@ -58,6 +59,12 @@ ADDED: dict[str, dict[str, Any]] = {
     "order_payments": {"order_id": STRING},
     "contact_tags": {"contact_id": {"type": ["string"]}, "tag_id": {"type": ["string"]}},
     "discounts": {"kind": {"type": ["string"]}},
+    "account": {
+        "default_country": STRING,
+        "payment_types": {"items": STRING, "type": ["array", "null"]},
+        "credit_card_types": {"items": STRING, "type": ["array", "null"]},
+        "tax_label": STRING,
+    },
 }
 # A tagged contact's name and address are in `contacts`; here is only which contact has which tag.
 LEFT_OUT = {"contact_tags": {"id", "email", "given_name", "family_name"}}

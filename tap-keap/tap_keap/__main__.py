@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import logging
 import os
 import sys
+from pathlib import Path
 from traceback import walk_tb
 
 
@@ -16,23 +19,66 @@ def main() -> None:
 
         print(f"tap-keap v{version('tap-keap')}, Meltano SDK v{version('singer-sdk')}")  # noqa: T201
         return
-    code = _run(arguments)
-    with contextlib.suppress(OSError, ValueError):
+    logging.setLogRecordFactory(OneLineRecord)
+    code = _run_and_note(arguments)
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stdout.flush()
     # Not sys.exit: background threads may still wait for an answer of Keap that nobody needs any more.
-    sys.stderr.flush()
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stderr.flush()
     os._exit(code)
+
+
+class OneLineRecord(logging.LogRecord):
+    """A log message in which nothing that Keap or a file says can begin another line or change a terminal."""
+
+    def getMessage(self) -> str:  # noqa: N802 - the base class names it so
+        """The message, with control characters escaped."""
+        text = super().getMessage()
+        if text.isprintable():
+            return text
+        return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
+def exit_code_file(arguments: list[str]) -> str | None:
+    """The setting, read before all others are, so that their errors can be noted too."""
+    found = os.environ.get("TAP_KEAP_EXIT_CODE_FILE") if "ENV" in arguments else None
+    for flag, value in zip(arguments, [*arguments[1:], ""], strict=True):
+        path = flag.removeprefix("--config=") if flag.startswith("--config=") else value if flag == "--config" else ""
+        with contextlib.suppress(OSError, ValueError, RecursionError, AttributeError):
+            named = json.loads(Path(path).read_text(encoding="utf-8")).get("exit_code_file")
+            found = named if isinstance(named, str) else found
+    return found
+
+
+def _run_and_note(arguments: list[str]) -> int:
+    """Run, and write the exit code where `exit_code_file` says."""
+    from tap_keap.errors import ConfigurationError  # noqa: PLC0415
+    from tap_keap.settings import writable_exit_code_file  # noqa: PLC0415
+
+    path = exit_code_file(arguments)
+    try:
+        file = writable_exit_code_file(path) if path else None
+    except ConfigurationError as error:
+        return _fail(str(error), error.exit_code)
+    code = _run(arguments)
+    if file is not None:
+        try:
+            file.write_text(f"{code}\n", encoding="utf-8")
+        except OSError as error:
+            _logger().error("The exit code could not be written to `exit_code_file`: %s.", error.strerror)
+    return code
 
 
 def _run(arguments: list[str]) -> int:
     import click  # noqa: PLC0415
 
-    from tap_keap import exit_codes  # noqa: PLC0415
     from tap_keap.errors import TapKeapError  # noqa: PLC0415
+    from tap_keap.exit_codes import ExitCode  # noqa: PLC0415
 
     try:
         if arguments[:1] == ["auth"]:
-            from tap_keap.login import auth_command  # noqa: PLC0415
+            from tap_keap.credentials.login import auth_command  # noqa: PLC0415
 
             auth_command.main(arguments[1:], prog_name="tap-keap auth", standalone_mode=False)
         else:
@@ -46,32 +92,32 @@ def _run(arguments: list[str]) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
-        return _fail(error.format_message(), exit_codes.CONFIGURATION)
+        return _fail(error.format_message(), ExitCode.CONFIGURATION)
     except (click.Abort, KeyboardInterrupt):
-        return _fail("Stopped.", exit_codes.INTERRUPTED)
+        return _fail("Stopped.", ExitCode.INTERRUPTED)
     except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else exit_codes.UNEXPECTED
+        return stop.code if isinstance(stop.code, int) else ExitCode.UNEXPECTED
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
         what = f"{error.filename}: {error.strerror}." if error.filename else str(error)
-        return _fail(what, exit_codes.CONFIGURATION)
-    except ValueError as error:
-        if type(error).__name__ in {"JSONDecodeError", "UnicodeDecodeError"}:
-            return _fail("The config, catalog or state file is not valid JSON.", exit_codes.CONFIGURATION)
+        return _fail(what, ExitCode.CONFIGURATION)
+    except (ValueError, RecursionError) as error:
+        if type(error).__name__ in {"JSONDecodeError", "UnicodeDecodeError", "RecursionError"}:
+            return _fail("The config, catalog or state file is not valid JSON.", ExitCode.CONFIGURATION)
         return _unexpected(error)
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback with data in it
         return _unexpected(error)
-    return exit_codes.OK
+    return ExitCode.OK
 
 
 def _unexpected(error: BaseException) -> int:
-    """A defect: where it happened, without the values that may stand in its message."""
-    from tap_keap import exit_codes  # noqa: PLC0415
+    """A defect: where it happened, without the values that may be in its message."""
+    from tap_keap.exit_codes import ExitCode  # noqa: PLC0415
 
     name = type(error).__name__
     if stream := _stream_with_a_bad_map(error):
-        return _fail(f"Setting stream_maps: a record of {stream} cannot be mapped ({name}).", exit_codes.CONFIGURATION)
+        return _fail(f"Setting stream_maps: a record of {stream} cannot be mapped ({name}).", ExitCode.CONFIGURATION)
     places = [f"{frame.f_code.co_filename.rsplit('/', 1)[-1]}:{line}" for frame, line in walk_tb(error.__traceback__)]
-    return _fail(f"Unexpected {name} at {' > '.join(places[-4:])}.", exit_codes.UNEXPECTED)
+    return _fail(f"Unexpected {name} at {' > '.join(places[-4:])}.", ExitCode.UNEXPECTED)
 
 
 def _stream_with_a_bad_map(error: BaseException) -> str | None:
@@ -83,8 +129,16 @@ def _stream_with_a_bad_map(error: BaseException) -> str | None:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"tap-keap: {message}", file=sys.stderr)  # noqa: T201 - the one line for the user
+    """The last line of a failed run."""
+    _logger().error("%s (exit code %d)", message, code)
     return code
+
+
+def _logger() -> logging.Logger:
+    """The tap's log, on stderr also where the failure came before the SDK set it up."""
+    if not logging.getLogger().handlers:
+        logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    return logging.getLogger("tap-keap")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from tap_keap.rows import Row, Schema
+from tap_keap.conform import MOST_DIGITS, Row, Schema
 
 MODELS = {"contacts": "contacts/model", "orders": "orders/model", "subscriptions": "subscriptions/model"}
 """Streams that have custom fields of their own, and where Keap describes them."""
@@ -76,4 +76,5 @@ def _column_value(content: Any, kind: str) -> Any:
         return None
     if kind == "number":
         return number
-    return int(number) if number == number.to_integral_value() else None
+    whole = number.adjusted() <= MOST_DIGITS and number == number.to_integral_value()
+    return int(number) if whole else None

@@ -7,6 +7,7 @@ reports the windows in `x-keap-*` headers, which may be blank, missing, or two w
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import deque
@@ -17,6 +18,8 @@ from datetime import UTC, datetime, timedelta
 from tap_keap.errors import QuotaSpentError
 
 MINUTE = 60.0
+LONGEST_WINDOW = timedelta(days=2)
+"""A day's quota that is said to begin again later than this is a mistake of the header."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,16 @@ OAUTH_LIMITS = KeapLimits(per_second=25, per_minute=1500)
 
 
 def header_numbers(headers: Mapping[str, str], name: str) -> list[int | None]:
-    """The windows of one header: `10000|250000` is [10000, 250000]; blank and non-numeric parts are None."""
+    """The windows of one header: `10000|250000` is [10000, 250000]; blank, non-numeric and absurd parts are None."""
     text = headers.get(name)
     if text is None:
         return []
-    return [int(part) if part.strip().isdigit() else None for part in text.split("|")]
+    return [int(part) if re.fullmatch(r"\s*[0-9]{1,15}\s*", part) else None for part in text.split("|")]
+
+
+def header_number(headers: Mapping[str, str], name: str) -> int | None:
+    """The first window of one header."""
+    return (header_numbers(headers, name) or [None])[0]
 
 
 class RateBudget:
@@ -66,8 +74,6 @@ class RateBudget:
         self._sent: deque[float] = deque()
         self._spent_until: datetime | None = None
         self._spent_reason = ""
-        self.requests = 0
-        self.throttled = 0
         self.day_available: int | None = None
 
     def acquire(self) -> None:
@@ -87,17 +93,16 @@ class RateBudget:
                 slot = max(slot, self._sent[len(self._sent) - self._per_minute] + MINUTE)
             self._next_slot = slot + self._interval
             self._sent.append(slot)
-            self.requests += 1
         if slot > now:
             self._sleep(slot - now)
 
     def observe(self, headers: Mapping[str, str]) -> None:
         """Learn limits and what is left of them from the headers of an answer."""
-        minute_limit = (header_numbers(headers, "x-keap-product-throttle-limit") or [None])[0]
-        minute_left = (header_numbers(headers, "x-keap-product-throttle-available") or [None])[0]
+        minute_limit = header_number(headers, "x-keap-product-throttle-limit")
+        minute_left = header_number(headers, "x-keap-product-throttle-available")
         tenant_left = header_numbers(headers, "x-keap-tenant-throttle-available")
         tenant_unit = headers.get("x-keap-tenant-throttle-time-unit", "").split("|")
-        day_left = (header_numbers(headers, "x-keap-product-quota-available") or [None])[0]
+        day_left = header_number(headers, "x-keap-product-quota-available")
         with self._lock:
             if minute_limit and not self._fixed:
                 self._per_minute = minute_limit
@@ -119,17 +124,17 @@ class RateBudget:
             self._mark_spent(headers, "Keap's daily quota is spent.")
 
     def slow_down(self) -> None:
-        """Lower the pace within a minute's allowance: the spike arrest is tighter than we thought."""
+        """Lower the pace after a 429: the limit is tighter than we thought."""
         with self._lock:
-            self.throttled += 1
             self._interval = min(self._interval * 1.5, 1.0)
 
     def _mark_spent(self, headers: Mapping[str, str], reason: str) -> None:
-        expiry = (header_numbers(headers, "x-keap-product-quota-expiry-time") or [None])[0]
+        expiry = (header_number(headers, "x-keap-product-quota-expiry-time") or 0) / 1000
         now = datetime.now(UTC)
         midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-        reset = datetime.fromtimestamp(expiry / 1000, UTC) if expiry and expiry > now.timestamp() * 1000 else midnight
-        self._spent_until, self._spent_reason = reset, reason
+        sensible = now.timestamp() < expiry < (now + LONGEST_WINDOW).timestamp()
+        self._spent_until = datetime.fromtimestamp(expiry, UTC) if sensible else midnight
+        self._spent_reason = reason
 
     @staticmethod
     def _window(values: list[int | None], units: list[str], unit: str) -> int | None:

@@ -1,4 +1,4 @@
-"""One place that knows that the run shall end: a signal, the clock, or the end of the program."""
+"""One place that knows that the run should end: a signal, the clock, or the end of the program."""
 
 from __future__ import annotations
 
@@ -7,20 +7,14 @@ import threading
 import time
 from types import FrameType
 
-from tap_keap import exit_codes
-from tap_keap.errors import PlannedStopError, TimeUpError
+from tap_keap.errors import InterruptedRunError, PlannedStopError, TimeUpError
 
-
-class InterruptedRunError(PlannedStopError):
-    """A signal ended the run between two pages."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(f"Stopped by {signal.Signals(signum).name}; the state is good.")
-        self.exit_code = exit_codes.INTERRUPTED if signum == signal.SIGINT else exit_codes.TERMINATED
+ONE_SIGNAL = 1.0
+"""SIGINT and SIGTERM within so many seconds are one wish: Meltano sends the second after a person's Ctrl-C."""
 
 
 class StopWatch:
-    """Asked at every safe point whether to go on, and used for every wait, so that no wait outlives the run.
+    """Asked at every safe point whether to continue, and used for every wait, so that no wait outlives the run.
 
     Args:
         max_minutes: Longest run; None for no limit.
@@ -31,6 +25,7 @@ class StopWatch:
         self._max_minutes = max_minutes
         self._ended = threading.Event()
         self._signum: int | None = None
+        self._signalled_at = 0.0
 
     def listen_to_signals(self) -> None:
         """Let SIGINT and SIGTERM end the run at the next safe point instead of in the middle of a line."""
@@ -47,7 +42,7 @@ class StopWatch:
         return self._ended.is_set()
 
     def check(self) -> None:
-        """Raise if the run shall end now.
+        """Raise if the run should end now.
 
         Raises:
             InterruptedRunError: after a signal.
@@ -57,7 +52,7 @@ class StopWatch:
             raise InterruptedRunError(self._signum)
         if self._deadline is not None and time.monotonic() >= self._deadline:
             raise TimeUpError(
-                f"Stopped after max_run_minutes ({self._max_minutes:g}); the next run goes on from the state."
+                f"Stopped after max_run_minutes ({self._max_minutes:g}); the next run continues from the state."
             )
 
     def sleep(self, seconds: float) -> None:
@@ -72,5 +67,10 @@ class StopWatch:
                 raise PlannedStopError("The program ends.")
 
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
+        """The first signal ends the run cleanly, a later one at once, wherever the program is."""
         del frame
-        self._signum = signum
+        now = time.monotonic()
+        if self._signum is None:
+            self._signum, self._signalled_at = signum, now
+        elif now - self._signalled_at > ONE_SIGNAL:
+            raise InterruptedRunError(self._signum)

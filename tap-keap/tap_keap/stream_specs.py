@@ -24,11 +24,9 @@ class StreamSpec:
         order: `order_by` of a whole read; stable while rows change.
         order_by_time: `order_by` of a read by time, where Keap offers one on the replication key.
         id_filter: Filter that takes `>` on the id, where Keap offers one.
-        ids_filter: Filter that takes a list of ids.
         fields: What to ask for by name, because Keap leaves it out otherwise; `*` for all fields of the schema.
         lookback: Keap does not say which time `since` looks at: read with `lookback_days`.
         full_reread: Read whole every `full_reread_days`.
-        activates: Emit ACTIVATE_VERSION after a complete read.
         largest_page: Rows that Keap gives at most on one page.
         extra_filter: Always part of `filter`.
         note: For the README.
@@ -44,18 +42,16 @@ class StreamSpec:
     order: str | None = "id asc"
     order_by_time: str | None = None
     id_filter: str | None = None
-    ids_filter: str | None = None
     fields: tuple[str, ...] = ()
     lookback: bool = False
     full_reread: bool = False
-    activates: bool = False
     largest_page: int = 1000
     extra_filter: str | None = None
     note: str = ""
 
 
 def _full(name: str, path: str, envelope: str, order: str | None = "id asc", **more: str) -> StreamSpec:
-    return StreamSpec(name, path, envelope, order=order, activates=True, note=more.get("note", ""))
+    return StreamSpec(name, path, envelope, order=order, note=more.get("note", ""))
 
 
 PRODUCTS = _full("products", "products", "products", "last_updated_time asc", note="Keap has no filter by time.")
@@ -75,7 +71,6 @@ CONTACTS = StreamSpec(
     until="end_update_time",
     order_by_time="update_time asc",
     id_filter="contact_id",
-    ids_filter="ids",
     fields=("*",),
     note="All fields are asked for by name.",
 )
@@ -91,9 +86,6 @@ ORDERS = StreamSpec(
     until="modified_until_time",
     order_by_time="modification_time asc",
     id_filter="id",
-    ids_filter="ids",
-    activates=True,
-    note="ACTIVATE_VERSION only after a complete read.",
 )
 PAYMENTS = StreamSpec(
     "payments",
@@ -102,7 +94,6 @@ PAYMENTS = StreamSpec(
     replication_key="payment_time",
     since="since_time",
     id_filter="id",
-    ids_filter="ids",
     lookback=True,
     full_reread=True,
     note="Look-back, and a whole read every `full_reread_days`.",
@@ -112,7 +103,7 @@ ORDER_PAYMENTS = StreamSpec(
     "orders/{order_id}/payments",
     "invoice_order_payments",
     order="payment_id asc",
-    note="Only for payments with two or more orders, which were read in the same run; one request an order.",
+    note="Only for payments with two or more orders, one request an order; orders to be asked are in the state.",
 )
 TRANSACTIONS = StreamSpec(
     "transactions",
@@ -158,12 +149,12 @@ TAG_CATEGORIES = StreamSpec(
 )
 CONTACT_TAGS = StreamSpec(
     "contact_tags",
-    "tags/{tag_id}/contacts",
+    "tags/-/contacts",
     "contacts",
     primary_keys=("tag_id", "contact_id"),
     order="applied_time asc",
-    activates=True,
-    note="Which contact has which tag, and since when; at least one request a tag.",
+    note="Which contact has which tag, and since when: 100 tags a request, or one (`tags/{tag_id}/contacts`) where the "
+    "account does not offer that.",
 )
 NOTES = StreamSpec(
     "notes",
@@ -192,7 +183,6 @@ OPPORTUNITIES = StreamSpec(
     "opportunities",
     order="created_time asc",
     fields=("custom_fields", "created_by", "last_updated_by", "status_id"),
-    activates=True,
 )
 AFFILIATES = _full("affiliates", "affiliates", "affiliates")
 USERS = StreamSpec(
@@ -200,13 +190,12 @@ USERS = StreamSpec(
     "users",
     "users",
     order="create_time asc",
-    activates=True,
     largest_page=100,
     extra_filter="include_inactive==true;include_partners==true",
     note="Inactive users and partners too, because other streams name them.",
 )
 CAMPAIGNS = _full("campaigns", "campaigns", "campaigns")
-AUTOMATIONS = StreamSpec("automations", "automations", "automations", order="name asc", largest_page=25, activates=True)
+AUTOMATIONS = StreamSpec("automations", "automations", "automations", order="name asc", largest_page=25)
 EMAILS = StreamSpec(
     "emails",
     "emails",
@@ -225,19 +214,25 @@ PAYMENT_METHODS = StreamSpec(
     "payment_methods",
     primary_keys=("payment_method_id",),
     order="payment_method_id asc",
-    activates=True,
 )
 DISCOUNTS = StreamSpec(
     "discounts",
     "discounts/{kind}",
     "discounts",
     primary_keys=("kind", "id"),
-    activates=True,
     note="Product, order total, category and shipping discounts; `kind` tells which.",
 )
 CONTACT_CUSTOM_FIELDS = _full("contact_custom_fields", "contacts/model", "custom_fields", None)
 ORDER_CUSTOM_FIELDS = _full("order_custom_fields", "orders/model", "custom_fields", None)
 SUBSCRIPTION_CUSTOM_FIELDS = _full("subscription_custom_fields", "subscriptions/model", "custom_fields", None)
+ACCOUNT = _full(
+    "account",
+    "businessProfile",
+    "",
+    None,
+    note="One row: the business profile (currency, time zone), with payment types, card types, default country and tax "
+    "label from `settings/applications:getConfiguration`.",
+)
 
 DISCOUNT_KINDS = {
     "products": "product",
@@ -245,6 +240,22 @@ DISCOUNT_KINDS = {
     "productCategories": "product_category",
     "shipping": "shipping",
 }
+
+BILLING = {
+    "products": "products",
+    "subscription_plans": "products and their subscription plans",
+    "free_trial_discounts": "free trial discounts",
+    "contacts": "all contacts",
+    "subscriptions": "subscriptions",
+    "orders": "orders",
+    "payments": "payments",
+    "order_payments": "the payments of an order",
+    "transactions": "transactions",
+}
+"""The streams that billing is made of, which come first, with what a user must have the right to see."""
+
+INDISPENSABLE = frozenset({"contacts", "subscriptions", "orders", "payments"})
+"""Without one of these, a reader would take orders for unpaid, subscriptions for gone, or find nothing to bill."""
 
 STREAM_SPECS: tuple[StreamSpec, ...] = (
     PRODUCTS,
@@ -275,5 +286,6 @@ STREAM_SPECS: tuple[StreamSpec, ...] = (
     CONTACT_CUSTOM_FIELDS,
     ORDER_CUSTOM_FIELDS,
     SUBSCRIPTION_CUSTOM_FIELDS,
+    ACCOUNT,
 )
 """In the order in which the tap emits them: billing first, what others refer to before what refers to it."""

@@ -2,111 +2,101 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from singer_sdk import Stream
-from singer_sdk.helpers.conform import TypeConformanceLevel
-from singer_sdk.mapper import SameRecordTransform
-from singer_sdk.metrics import Counter
-
-from tap_keap.bookmarks import CLOCK_MARGIN, Bookmarks, ReadPlan, plan_read, whole_plan
-from tap_keap.client import Listing, PageFeed
-from tap_keap.custom_fields import fill_columns, with_columns
-from tap_keap.errors import RefusedRequestError, TapKeapError
+from tap_keap.bookmarks import CLOCK_MARGIN, ReadPlan, plan_read, whole_plan
+from tap_keap.conform import Row, load_schema
+from tap_keap.custom_fields import MODELS, custom_columns, fill_columns, with_columns
+from tap_keap.errors import ConfigurationError, CredentialsError, RefusedRequestError
 from tap_keap.id_set import IdSet
 from tap_keap.instants import format_instant, parse_instant
-from tap_keap.rows import Page, Row, RowReader, load_schema
-from tap_keap.settings import setting_instant
-from tap_keap.stream_specs import StreamSpec
-from tap_keap.writer import BufferedWriter
+from tap_keap.paging import Listing, PageFeed, pages
+from tap_keap.rows import Page, RowReader
+from tap_keap.sdk import SdkStream, SdkTap
+from tap_keap.session import Session
+from tap_keap.stream_specs import BILLING, INDISPENSABLE, StreamSpec
 
-if TYPE_CHECKING:
-    from tap_keap.tap import TapKeap
+NOTHING_OFFERED = "Keap offers none of the selected streams: check `api_url` and the key's rights."
 
 CHANGE_TIMES = ("update_time", "modification_time")
 """Where Keap's rows say when they last changed; not always what the bookmark is on (`payment_time`)."""
 
 
-class KeapStream(Stream):
+class KeapStream(SdkStream):
     """A stream that is one listing of Keap.
 
     Args:
         tap: The tap.
         spec: What is known of the stream.
+        session: What the streams of this run share.
+
+    Attributes:
+        rejected: Rows that were left out.
+        ended: The stream was read to its end in this run.
+        lacking: The account does not offer the stream.
     """
 
     one_listing = True
     """The rows are one listing; otherwise `pages` is overridden."""
 
-    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # rows fit their schema when they leave RowReader
-
-    def __init__(self, tap: TapKeap, spec: StreamSpec) -> None:
+    def __init__(self, tap: SdkTap, spec: StreamSpec, session: Session) -> None:
         self.spec = spec
-        self.keap = tap
-        self.columns = tap.custom_columns(spec.name)
+        self.session = session
+        self.columns = self._custom_columns()
         super().__init__(tap, schema=with_columns(load_schema(spec.name), self.columns), name=spec.name)
         self.primary_keys = spec.primary_keys
         self.replication_key = spec.replication_key
         self.change_time = next((name for name in CHANGE_TIMES if name in self.schema["properties"]), "")
         self.seen = IdSet()
-        self.written_at: dict[str, str | None] = {}
         self.rejected = 0
-        self.schema_written = False
-        self.listed = False
-        self.counter: Counter | None = None
+        self.ended = False
+        self.lacking = False
         self.feed: PageFeed | None = None
         self.seen_in_listing = False
 
+    def _custom_columns(self) -> Any:
+        """Columns for the stream's custom fields, by field id; asks Keap for them if the user wants them."""
+        name = self.spec.name
+        if not self.session.settings.flatten_custom_fields or name not in MODELS:
+            return {}
+        reader = RowReader(load_schema(f"{name[:-1]}_custom_fields"), "custom_fields")
+        model = pages(self.session.client, Listing(name, MODELS[name], {}), reader)
+        return custom_columns([row for page in model for row in page.rows])
+
     @cached_property
-    def state_manager(self) -> Bookmarks:
-        """Bookmarks that move at safe points only."""
-        return Bookmarks(self.name, self.tap_state, self.tap_name)
+    def was_read_before(self) -> bool:
+        """Whether the state knows the stream. To be asked before this run adds to it."""
+        return any(value is not None for value in self.state_manager.stream_state.values())
 
-    @property
-    def is_sorted(self) -> bool:
-        """Interrupted reads go on where they stopped: see `Bookmarks`."""
-        return True
-
-    @property
-    def emit_activate_version_messages(self) -> bool:
-        """Never at the start, as the SDK would: a version is active when the whole of it has been written."""
-        return False
+    @cached_property
+    def is_incremental(self) -> bool:
+        """Whether the catalog asks for changes only."""
+        return bool(self.replication_method == "INCREMENTAL" and self.replication_key)
 
     @cached_property
     def plan(self) -> ReadPlan:
         """How this run reads the stream."""
+        settings = self.session.settings
         return plan_read(
             self.spec,
-            self.stream_state,
-            incremental=self.replication_method == "INCREMENTAL",
-            now=self.keap.now,
-            start_date=setting_instant(self.config, "start_date"),
-            lookback=timedelta(days=self.config["lookback_days"]),
-            full_reread=timedelta(days=self.config["full_reread_days"]),
+            self.state_manager.stream_state,
+            incremental=self.is_incremental,
+            now=self.session.now,
+            start_date=settings.start_date,
+            lookback=timedelta(days=settings.lookback_days),
+            full_reread=timedelta(days=settings.full_reread_days),
+            version=self.session.version,
         )
-
-    @property
-    def reads_all(self) -> bool:
-        """Whether every row that Keap holds will be read in this run."""
-        return self.plan.complete
 
     @cached_property
     def reader(self) -> RowReader:
         """Reads the pages of this stream."""
         return RowReader(
-            load_schema(self.name), self.spec.envelope, keep_unknown=bool(self.config.get("additional_fields"))
+            load_schema(self.name), self.spec.envelope, keep_unknown=self.session.settings.additional_fields
         )
-
-    def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
-        """The SDK's log, without its line about an error that ends the run with a message of its own."""
-        if level >= logging.ERROR and isinstance(sys.exc_info()[1], (TapKeapError, BrokenPipeError)):
-            return
-        super().log(message, *args, level=level, **kwargs)
 
     def get_records(self, context: Mapping[str, Any] | None) -> Iterable[Row]:
         """All rows of this run; moves the bookmark after each page.
@@ -115,13 +105,10 @@ class KeapStream(Stream):
             TapKeapError: if the stream cannot be read to its end.
         """
         del context
-        plan = self.plan
-        activating = self.reads_all and (self.spec.activates or self.replication_method == "FULL_TABLE")
-        self.schema_written = True
-        if activating:
-            self._stream_version = self.keap.version
+        known, plan = self.was_read_before, self.plan
+        self.carry_version(plan.version)
         if plan.after_id is not None and self.replication_key:
-            self.state_manager.resume_whole_read(self.replication_key)
+            self.state_manager.progress.resume_whole_read(self.replication_key)
         try:
             for page in self.pages():
                 rows = list(self.complete_rows(page))
@@ -130,33 +117,75 @@ class KeapStream(Stream):
                 else:
                     yield from rows
                 self.checkpoint(page.rows[-1] if page.rows else None)
-                self.keap.progress.advance(self.name, len(rows))
+                self.session.progress.advance(self.name, len(rows))
                 self.seen_in_listing = True
+                self.session.address_answers = True
         except RefusedRequestError as error:
             if error.status == 400 and not plan.whole and not self.seen_in_listing:
                 self.logger.warning("This Keap account cannot filter %s by time; reading all of them.", self.name)
-                self.plan = whole_plan(plan)
+                self.plan = whole_plan(plan, self.session.version)
                 yield from self.get_records(None)
                 return
-            if not self.keap.lacks(self.name, error):
-                raise
+            self.check_offered(error, known=known)
         else:
-            self.listed = True
-            self.end(activating=activating)
+            self.end()
+            self.ended = True
         finally:
-            self.keap.flush()
+            self.session.flush()
+
+    def check_offered(self, error: RefusedRequestError, *, known: bool) -> None:
+        """Continue without a stream that the account does not offer, where no figure goes wrong without it.
+
+        An older edition of Keap answers 404 or 403, and so does a token whose user may not see the stream. A billing
+        stream that was read before is never left out, and one of `INDISPENSABLE` only if the user deselects it.
+
+        Args:
+            error: Keap's refusal.
+            known: An earlier run read the stream.
+
+        Raises:
+            ConfigurationError: no listing has been answered so far: the address is wrong.
+            CredentialsError: a right is missing, or a billing stream that must be there is not.
+            RefusedRequestError: the refusal says nothing about the stream.
+        """
+        if error.status not in {403, 404} or (error.status == 404 and self.seen_in_listing):
+            raise error
+        otherwise = f"or deselect the stream '{self.name}'"
+        if self.name in BILLING and error.status == 403:
+            raise CredentialsError(
+                f"Keap refuses {self.name} (403): the user of this key lacks the right to see {BILLING[self.name]}. "
+                f"Give the user that right in Keap, use a service account key, {otherwise}."
+            )
+        if self.name in BILLING and known:
+            raise CredentialsError(
+                f"Keap no longer offers {self.name} (404), which an earlier run read: the right to see "
+                f"{BILLING[self.name]} is missing, or the edition of Keap changed. Restore it, {otherwise}."
+            )
+        if self.name in INDISPENSABLE and not self.session.address_answers:
+            raise ConfigurationError(NOTHING_OFFERED)
+        if self.name in INDISPENSABLE:
+            raise CredentialsError(
+                f"Keap does not offer {self.name} (404), without which billing would be wrong: check `api_url` and the "
+                f"user's right to see {BILLING[self.name]}, {otherwise}."
+            )
+        self.lacking = True
+        self.logger.warning(
+            "This Keap account does not offer %s (%d): an older edition, or a token that may not see it. "
+            "Continuing without.",
+            self.name,
+            error.status,
+        )
 
     def open_feed(self) -> None:
         """Begin to fetch pages before their turn, while other streams are written."""
-        if self.one_listing and self.feed is None:
-            self.feed = self.keap.client.pages(Listing(self.name, self.spec.path, self.query(self.plan)), self.reader)
+        if self.one_listing and self.feed is None and not self.ended:
+            listing = Listing(self.name, self.spec.path, self.query(self.plan))
+            self.feed = PageFeed(self.session.client, listing, self.reader)
 
     def pages(self) -> Iterator[Page]:
         """The pages of this run."""
         self.open_feed()
         feed, self.feed = self.feed, None
-        if self.ABORT_AT_RECORD_COUNT is None:
-            self.keap.read_ahead(self)
         if feed is not None:
             try:
                 yield from feed
@@ -178,7 +207,7 @@ class KeapStream(Stream):
 
     def listing_params(self, condition: str, order: str | None) -> dict[str, str]:
         """Query parameters of any listing of this stream's rows."""
-        params = {"page_size": str(min(self.config["page_size"], self.spec.largest_page))}
+        params = {"page_size": str(min(self.session.settings.page_size, self.spec.largest_page))}
         if self.spec.fields:
             names = load_schema(self.name)["properties"] if self.spec.fields == ("*",) else self.spec.fields
             params["fields"] = ",".join(names)
@@ -200,80 +229,18 @@ class KeapStream(Stream):
                 self.reject(None, f"field {keys[values.index(None)]}: missing")
                 continue
             if self.is_new(values[0] if len(values) == 1 else "/".join(values), row):
-                self.note(row)
                 yield row
 
     def is_new(self, key: str, row: Row) -> bool:
-        """Whether a row is to be written: once a run, again only if it changed since.
+        """Whether a row is to be written: once a run, again only if it changed while it was listed.
 
-        It comes again after it was looked up, and in a listing by time if it changes while that is read.
+        A listing by time shows a row a second time if it changes meanwhile, and that is after the run began. (Of rows
+        that were listed, which may be millions, no time is kept.)
         """
-        if self.seen.add(key) or self.changed_since(key, row):
+        if self.seen.add(key):
             return True
-        if self.replication_method == "INCREMENTAL" and self.replication_key:
-            self.state_manager.increment_state(row, replication_key=self.replication_key)
-        return False
-
-    def changed_since(self, key: str, row: Row) -> bool:
-        """Whether a row that was written changed after that.
-
-        Pages are read ahead, so a listed row may be older than the one that was looked up. Of those that were listed,
-        which may be millions, no time is kept: what changes while it is read does so after the run began.
-        """
-        changed, before = row.get(self.change_time), self.written_at.get(key)
-        since = parse_instant(before) if before else self.keap.now - CLOCK_MARGIN
-        if changed is None or parse_instant(changed) <= since:
-            return False
-        self.written_at[key] = changed
-        return True
-
-    def note(self, row: Row) -> None:
-        """A row will be written: remember what belongs to it."""
-
-    @cached_property
-    def writes_whole_pages(self) -> bool:
-        """Whether rows leave as they are, so that a page can be written at once instead of through the SDK's loop.
-
-        Not with stream maps, flattening or deselected fields, nor where `--test` counts rows.
-        """
-        return (
-            self.ABORT_AT_RECORD_COUNT is None
-            and isinstance(self.keap.message_writer, BufferedWriter)
-            and len(self.stream_maps) == 1
-            and isinstance(self.stream_maps[0], SameRecordTransform)
-            and not self.stream_maps[0].flattening_enabled
-            and all(self.mask[breadcrumb] for breadcrumb in self.metadata)
-        )
-
-    def get_record_counter(self, **options: Any) -> Counter:
-        """The SDK's counter, which whole pages add to."""
-        self.counter = super().get_record_counter(**options)
-        return self.counter
-
-    def write_page(self, rows: Iterable[Row]) -> None:
-        """Write rows and let them move the pending bookmark, as the SDK's loop would one by one."""
-        rows, writer = list(rows), self.keap.message_writer
-        assert isinstance(writer, BufferedWriter)  # noqa: S101 - see writes_whole_pages
-        writer.write_rows(self.stream_maps[0].stream_alias, rows, self._stream_version)
-        self.state_manager.is_flushed = False
-        if self.replication_method == "INCREMENTAL" and self.replication_key:
-            for row in rows:
-                self.state_manager.increment_state(row, replication_key=self.replication_key)
-        if self.counter is not None:
-            self.counter.increment(len(rows))
-
-    def write_related(self, page: Page) -> int:
-        """Write rows that were looked up by id; they do not move the bookmark. Returns how many were new."""
-        written = 0
-        for row in self.complete_rows(page):
-            if not self.schema_written:
-                self._write_schema_message()
-                self.schema_written = True
-            if not self.listed and "id" in row:
-                self.written_at[row["id"]] = row.get(self.change_time)
-            self._write_record_message(row)
-            written += 1
-        return written
+        changed = row.get(self.change_time)
+        return changed is not None and parse_instant(changed) > self.session.now - CLOCK_MARGIN
 
     def add_fields(self, row: Row) -> None:
         """Add fields that Keap's row does not have: custom fields as columns, where the user wants them."""
@@ -286,27 +253,27 @@ class KeapStream(Stream):
         self.logger.error("%s: record %s is left out: %s", self.name, identifier or "without id", reason)
 
     def checkpoint(self, last: Row | None) -> None:
-        """After a page is written: when its groups are closed, what was read so far may become state."""
-        plan = self.plan
-        if self.keap.related is not None:
-            self.keap.related.close()
-        if self.replication_method != "INCREMENTAL":
+        """After a page is written, what was read so far may become state."""
+        if not self.is_incremental:
             return
+        plan, progress = self.plan, self.state_manager.progress
         if plan.whole:
-            if self.spec.id_filter and last is not None:
-                self.state_manager.note_whole_read(last["id"], plan.started)
+            if self.spec.id_filter and last is not None and last.get("id"):
+                progress.note_whole_read(last["id"], plan, complete=not self.rejected)
         elif self.spec.order_by_time:
-            self.state_manager.commit()
-        self._write_state_message()
+            progress.commit()
+        self.emit_state()
 
-    def end(self, *, activating: bool) -> None:
+    def end(self) -> None:
         """After the last page."""
-        plan = self.plan
-        if self.replication_method == "INCREMENTAL":
+        plan, progress = self.plan, self.state_manager.progress
+        if self.is_incremental:
             # Of a listing that is not by time, a row may change behind the page that is read.
             by_time = not plan.whole and self.spec.order_by_time is not None
-            self.state_manager.commit(limit=plan.started if by_time else plan.started - CLOCK_MARGIN)
+            progress.commit(limit=plan.started if by_time else plan.started - CLOCK_MARGIN)
             if plan.whole:
-                self.state_manager.end_whole_read(plan.started, remember=self.spec.full_reread)
-        if activating and not self.rejected:
-            self._write_activate_version_message(self.keap.version)
+                progress.end_whole_read(plan.started, remember=self.spec.full_reread)
+        if self.name in BILLING:
+            progress.note_offered()
+        if plan.version is not None and not self.rejected:
+            self.activate_version(plan.version)

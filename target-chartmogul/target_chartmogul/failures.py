@@ -9,10 +9,12 @@ class TargetChartMogulError(Exception):
     """Ends the run with one line on stderr and `exit_code`."""
 
     exit_code: int = exit_codes.UNEXPECTED
+    report: str | None = None
+    """Where the report of the run is, as a sentence; None for what ends before a run begins."""
 
 
 class ConfigurationError(TargetChartMogulError):
-    """A setting or the command line cannot be used."""
+    """A setting, the command line or the input cannot be used."""
 
     exit_code = exit_codes.CONFIGURATION
 
@@ -24,15 +26,21 @@ class CredentialsError(TargetChartMogulError):
 
 
 class ServiceError(TargetChartMogulError):
-    """ChartMogul or the ledger's store does not answer, or answers with errors, after all retries."""
+    """ChartMogul or the place of the store does not answer, or answers with errors, after all retries."""
 
     exit_code = exit_codes.SERVICE
 
 
-class TimeUpError(TargetChartMogulError):
-    """`max_run_minutes` is over."""
+class UnfinishedError(TargetChartMogulError):
+    """The input was cut off, or `max_run_minutes` is over; the next run continues."""
 
-    exit_code = exit_codes.TIME_UP
+    exit_code = exit_codes.UNFINISHED
+
+
+class RejectsError(TargetChartMogulError):
+    """The run is complete, but records are rejected, or objects refused."""
+
+    exit_code = exit_codes.REJECTS
 
 
 class RefusedError(TargetChartMogulError):
@@ -41,16 +49,10 @@ class RefusedError(TargetChartMogulError):
     exit_code = exit_codes.REFUSED
 
 
-class LedgerInUseError(TargetChartMogulError):
-    """Another run holds the ledger."""
+class ReadAgainError(TargetChartMogulError):
+    """The store does not hold what the state that came says was read: the next run reads from the beginning."""
 
-    exit_code = exit_codes.LEDGER_IN_USE
-
-
-class LedgerError(TargetChartMogulError):
-    """The ledger cannot be read or written (disk full, no permission)."""
-
-    exit_code = exit_codes.SERVICE
+    exit_code = exit_codes.READ_AGAIN
 
 
 class StoppedError(TargetChartMogulError):

@@ -1,64 +1,86 @@
-"""A run from the first stream to the STATE: read the account, map, plan, guard, apply, remember, report."""
+"""A whole run: begin, read, decide, guard, apply, remember, report."""
 
 from __future__ import annotations
 
 import logging
-import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+import tempfile
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from target_chartmogul import exit_codes
-from target_chartmogul.apply.bulk import BulkLoader, loads_in_bulk
-from target_chartmogul.apply.lanes import Applier, Lane
-from target_chartmogul.apply.run_journal import RunJournal
-from target_chartmogul.billing.decisions import Note
+from target_chartmogul.apply.applying import apply_plan, remember
+from target_chartmogul.apply.catching_up import (
+    begin_anew,
+    bring_up_to_date,
+    created,
+    remember_processed,
+    send_failed_again,
+)
+from target_chartmogul.apply.journal import RunJournal
+from target_chartmogul.apply.opening import DATA_SOURCE, claim, data_source_of, failure_of
+from target_chartmogul.billing.changes import Kind
+from target_chartmogul.billing.decisions import Reject
+from target_chartmogul.billing.nodes import is_of_accounts
 from target_chartmogul.chartmogul import errors
 from target_chartmogul.chartmogul.client import ChartMogulClient
-from target_chartmogul.chartmogul.data_source import DataSource, create_data_source, find_data_source
+from target_chartmogul.chartmogul.data_source import DataSource, create_data_source
 from target_chartmogul.chartmogul.gate import RequestGate
-from target_chartmogul.chartmogul.json_imports import JsonImports
-from target_chartmogul.chartmogul.listing import Listing
 from target_chartmogul.chartmogul.wire import Wire
 from target_chartmogul.checks import preflight
+from target_chartmogul.checks.first_look import FirstLook
 from target_chartmogul.failures import (
-    ConfigurationError,
-    CredentialsError,
-    LedgerError,
     RefusedError,
-    ServiceError,
+    RejectsError,
     StoppedError,
     TargetChartMogulError,
-    TimeUpError,
+    UnfinishedError,
 )
-from target_chartmogul.ledger.grouping import Groups
-from target_chartmogul.ledger.inbox import CATALOG_STREAMS
-from target_chartmogul.ledger.ledger import Ledger
-from target_chartmogul.ledger.memories import forget_after, remember_before
-from target_chartmogul.ledger.place import LedgerStore
-from target_chartmogul.ledger.rebuilding import bring_up_to_date, is_trusted
-from target_chartmogul.ledger.settling import Settling
 from target_chartmogul.plan import guards
-from target_chartmogul.plan.change_file import PLANS_LANE, ChangeStore
-from target_chartmogul.plan.planner import Planner, instant_text
-from target_chartmogul.plan.vanished import Vanished
-from target_chartmogul.report.account import tell_account, tell_rehearsal
+from target_chartmogul.plan.change_file import ChangeFile
+from target_chartmogul.plan.deciding import (
+    Plan,
+    accidents,
+    changed_names,
+    decide,
+    pending_names,
+    put_in_force,
+    settings_note,
+)
+from target_chartmogul.plan.settings_in_force import fill_from_account
 from target_chartmogul.report.builder import ReportBuilder
-from target_chartmogul.report.document import json_path
-from target_chartmogul.settings import Settings
+from target_chartmogul.report.place import ReportPlace
+from target_chartmogul.report.saving import save_report
+from target_chartmogul.report.whole_account import report_account
+from target_chartmogul.settings import Settings, changed_from_defaults
 from target_chartmogul.singer.intake import Intake
+from target_chartmogul.singer.receiving import Received, Receiver
 from target_chartmogul.singer.state import StateKeeper
-from target_chartmogul.sources.keap.account import Arrived
+from target_chartmogul.sources.protocol import Context, Source
 from target_chartmogul.stopping import StopSwitch
-
-if TYPE_CHECKING:
-    from target_chartmogul.sources.native.planning import ShapedSettling
+from target_chartmogul.store.errors import StoreDamagedError, StoreError, store_errors
+from target_chartmogul.store.nodes import SourceNodes
+from target_chartmogul.store.place import StorePlace
+from target_chartmogul.store.store import Store
 
 logger = logging.getLogger("target-chartmogul")
 T = TypeVar("T")
+
+REHEARSAL = "REHEARSAL (`dry_run`): nothing will be written, neither to ChartMogul nor to the store."
+COLLIDED = "is kept under the same number as another id: change it at the source"
+REAL_RUN = "REAL RUN: what follows from the records will be written to ChartMogul."
+
+
+class _Begun(msgspec.Struct, frozen=True):
+    """What a run has once it began."""
+
+    store: Store
+    client: ChartMogulClient
+    receiver: Receiver
+    look: FirstLook
 
 
 class Run:
@@ -66,259 +88,332 @@ class Run:
 
     Args:
         settings: checked.
-        intake: the records.
+        source: whose records come.
+        intake: takes them.
         state: the tap's STATE.
         stop: ends the run early.
     """
 
-    def __init__(self, settings: Settings, intake: Intake, state: StateKeeper, stop: StopSwitch) -> None:
+    def __init__(
+        self, settings: Settings, source: Source, intake: Intake, state: StateKeeper, stop: StopSwitch
+    ) -> None:
         started = datetime.now(UTC)
         self.settings = settings
         self.now = settings.now or started
+        self._source = source
         self._intake = intake
         self._state = state
         self._stop = stop
-        self._store = LedgerStore(settings.ledger_path, dry_run=settings.dry_run)
-        self._client: ChartMogulClient | None = None
-        self._source: DataSource | None = None
-        self._source_was_seen = False
-        self._findings: list[preflight.Finding] = []
-        self._report = ReportBuilder(
-            started=started, now=self.now, dry_run=settings.dry_run, accepted=settings.accepted_rejects
+        self._report_place = ReportPlace(settings.report_path) if settings.report_path is not None else None
+        self._place = StorePlace(
+            settings.store_path,
+            SourceNodes(source.links_of, source.owner_node, source.subject_node, source.contact_stream),
+            dry_run=settings.dry_run,
         )
-
-    def begin(self) -> None:
-        """Lock the ledger, check the key, find the data source, read the account's settings; nothing is written.
-
-        Raises:
-            TargetChartMogulError: each kind with its exit code.
-        """
-        self._reported(self._begin)
-
-    def finish(self) -> int:
-        """Make ChartMogul hold what the records ask for, and emit the STATE.
-
-        Returns:
-            The exit code: 0, or that of a run with rejects.
-
-        Raises:
-            TargetChartMogulError: each kind with its exit code.
-        """
-        code = self._reported(self._finish)
-        self._write_report("finished", code)
-        return code
-
-    def close(self) -> None:
-        """Disconnect and unlock."""
-        if self._client is not None:
-            self._client.close()
-        self._store.close()
-        self._report.close()
+        self._scratch = tempfile.TemporaryDirectory(prefix="target-chartmogul-")
+        self._report = ReportBuilder(
+            started=started,
+            now=self.now,
+            records_of=source.records_of,
+            dry_run=settings.dry_run,
+            accepted=settings.accepted_rejects,
+        )
+        self._begin_result: _Begun | None = None
+        self._data_source: DataSource | None = None
+        self._known_drift: frozenset[tuple[Kind, str, bool]] = frozenset()
 
     # -- the steps of a run
 
+    def begin(self) -> None:
+        """Lock the store, check the key, find the data source, read the account's settings; nothing is written.
+
+        Raises:
+            TargetChartMogulError: each kind with its exit code.
+        """
+        if self._report_place is not None:
+            self._report_place.check()
+        self._reported(self._begin)
+
+    def finish(self) -> None:
+        """Make ChartMogul hold what the records ask for.
+
+        Raises:
+            TargetChartMogulError: each kind with its exit code, also where the run is complete but for some records.
+        """
+        self._end(self._begun.receiver.finish)
+
+    def sync(self) -> None:
+        """Make ChartMogul hold what follows from the store alone: what is due, refused, or of changed settings (7.4).
+
+        Raises:
+            TargetChartMogulError: each kind with its exit code, also where the run is complete but for some records.
+        """
+        self._end(self._begun.receiver.without_input)
+
+    def _end(self, receive: Callable[[], Received]) -> None:
+        ending = self._reported(lambda: self._finish(receive))
+        where = self._write_report("finished", ending.exit_code if ending else exit_codes.OK)
+        for line in self._report.mrr_now():
+            logger.info("%s", line)
+        if ending is not None:
+            ending.report = where
+            raise ending
+        logger.info("%s", where)
+        logger.info("Done: %s.", self._report.totals())
+
     def _begin(self) -> None:
-        self._store.open()
-        self._client = client = ChartMogulClient(
-            self.settings.api_key,
-            self.settings.api_url,
-            gate=RequestGate(self._store.folder, f"{self.settings.api_url} {self.settings.api_key}"),
+        settings = self.settings
+        logger.info("%s", REHEARSAL if settings.dry_run else REAL_RUN)
+        store = self._opened()
+        self._intake.open(store)
+        meeting = self._place.folder
+        client = ChartMogulClient(
+            settings.api_key,
+            settings.api_url,
+            # A rehearsal before the first run has no folder, and makes none (rule 1.9).
+            gate=RequestGate(
+                meeting if meeting and meeting.is_dir() else None, f"{settings.api_url} {settings.api_key}"
+            ),
             stop=self._stop.event,
-            read_timeout=self.settings.request_timeout,
+            read_timeout=settings.request_timeout,
         )
+        receiver = Receiver(self._place, store, self._intake, self._state, now=self.now, rehearsal=settings.dry_run)
+        look = FirstLook(client, settings, self._report)
+        self._begin_result = _Begun(store=store, client=client, receiver=receiver, look=look)
         preflight.check_key(client)
-        try:
-            self._source = find_data_source(
-                client, name=self.settings.data_source_name, uuid=self.settings.data_source_uuid
-            )
-        except errors.RefusedError:
-            raise ConfigurationError("setting `data_source_uuid`: this key sees no such data source") from None
-        account = preflight.read_account(client)
-        mapping = self.settings.mapping
-        findings = preflight.examine(
-            account, self._source, unpaid_orders=mapping.unpaid_orders, full_refund=mapping.full_refund
-        )
-        self._findings = findings
-        self._report.section("preflight", {"account": account, "findings": findings})
-        mismatch = preflight.judge_churn_setting(account, self.settings.on_churn_setting_mismatch)
-        if mismatch is not None:
-            logger.warning("%s", mismatch)
+        self._data_source = data_source_of(client, settings)
+        claim(store, self._source, settings)
+        found = self._data_source.uuid if self._data_source else None
+        self._refuse(guards.other_data_source(known=store.meta.get(DATA_SOURCE), found=found))
+        self._begin_result.look.at_account(self._data_source)
 
-    def _finish(self) -> int:
-        ledger, client = self._store.ledger, self._client
-        if ledger is None or client is None:
-            raise TargetChartMogulError("a run was finished that never began")
+    def _finish(self, receive: Callable[[], Received]) -> TargetChartMogulError | None:
+        """Everything from the end of the input to the end of the run; what is left to be said of a complete one."""
         self._stop.check()
-        for reject in self._intake.rejects:
-            self._report.reject(reject)
-        uuid = self._source.uuid if self._source else None
-        if not ledger.claim(shaped=bool(self._intake.shaped)):
-            raise ConfigurationError(
-                "the ledger belongs to runs of the other kind of streams (Keap's, or ChartMogul's objects): give these "
-                "a `ledger_path` and an `external_id_prefix` of their own"
+        begun = self._begun
+        received = receive()
+        if not received.ready:
+            raise UnfinishedError(
+                f"the first read is not complete yet, and nothing was decided or written; {self._kept}"
             )
-        self._refuse(guards.other_source(ledger_uuid=ledger.get("data_source_uuid"), found_uuid=uuid))
-        listing = Listing(client, self._wire(uuid)) if uuid else None
-        self._distrust_older_ledger(ledger)
-        self._source_was_seen = is_trusted(ledger, uuid, self.settings)
-        if uuid and (not self._source_was_seen or ledger.get("importing")):
-            # What an earlier run left under way must have landed before ChartMogul's content is read.
-            last = JsonImports(client, self._wire(uuid)).finish_earlier(int(ledger.get("imports") or 0))
-            ledger.put("imports", str(last))
-            ledger.put("importing", None)
-        rebuilt = bring_up_to_date(ledger, listing, uuid, self.settings)
-        self._report.held_before(ledger.held_counts())
-        with ChangeStore(self._intake.folder / "changes.sqlite") as store:
-            return self._carry_out(ledger, client, store, rebuilt=rebuilt)
-
-    def _carry_out(self, ledger: Ledger, client: ChartMogulClient, store: ChangeStore, *, rebuilt: bool) -> int:
-        vanished, settling, fingerprints = self._planned(ledger, store, rebuilt=rebuilt)
-        new = store.created_customers(preflight.SAMPLE)
-        elsewhere = preflight.find_same_contacts(client, self._source, new, self.settings.external_id_prefix)
-        if elsewhere is not None:
-            logger.warning("%s", elsewhere)
-            self._findings.append(elsewhere)
-        self._guard(ledger, client, store, vanished)
-        if self.settings.dry_run:
-            tell_rehearsal(ledger, self._report, store, self.now)
-            return self._code()
-        failure = self._apply(ledger, client, store)
-        self._intake.progress.end()
-        forget_after(ledger, store)
-        unfinished = settling.settle(ledger.lanes_done, self._state)
-        if not self.settings.mapping.only_contacts:
-            for key, value in fingerprints.items():
-                ledger.put(key, value)
-            ledger.put("bookmarks", msgspec.json.encode(self._state.bookmarks()).decode())
-        self._store.save()
-        self._emit_state(ledger)
-        if self.settings.report_path is not None:
-            tell_account(ledger, self._report, self.now)
+        mapping = fill_from_account(self._source, begun.store, self.settings.mapping, self._report)
+        self.settings = msgspec.structs.replace(self.settings, mapping=mapping)
+        if not received.whole and (differing := changed_names(begun.store, self.settings.mapping)):
+            raise UnfinishedError(
+                f"the input was cut off, and these differ from the last run: {', '.join(sorted(differing))}; "
+                f"nothing is decided or written until an input is complete; {self._kept}"
+            )
+        self._report_unplaced()
+        self._catch_up()
+        with ChangeFile(Path(self._scratch.name) / "changes.sqlite") as file:
+            self._put_in_force()
+            changed = pending_names(begun.store, self.now)
+            plan = self._decide(received, file, changed)
+            self._guard(plan, file, changed)
+            if self.settings.dry_run:
+                self._report_account(plan, file)
+                return self._left(received)
+            journal = self._journal()
+            failure = self._apply(file, journal)
+            unsent = remember(self._source, begun.store, file, journal, self.now)
+            if failure is None and self._stop.reason() is None and self._data_source is not None:
+                failure = self._send_failed_again(journal)
+            self._remember_run(journal)
+            self._report_account(plan, file)
         stopped = self._stop.reason()
-        if failure is None and (unfinished or isinstance(stopped, StoppedError)):
+        if failure is None and (unsent or isinstance(stopped, StoppedError)):
             failure = stopped
         if failure is not None:
             raise failure
-        return self._code()
+        return self._left(received)
 
-    def _distrust_older_ledger(self, ledger: Ledger) -> None:
-        """A ledger that was brought back from an older copy does not know what runs have written since (rule 1.6).
+    def _report_unplaced(self) -> None:
+        """Invalid rows that no account's notes name: those without an id, and those of no account (rule 1.5)."""
+        for each in self._intake.rejects:
+            self._report.reject(each)
+        for number, name in self._begun.store.records.collided:
+            self._report.reject(Reject(stream=self._source.streams[number], id=name, field="id", reason=COLLIDED))
+        for record in self._begun.store.records.invalid():
+            if record.invalid is not None and not is_of_accounts(record.stream):
+                about = msgspec.json.decode(record.invalid)
+                name = record.id_text or str(record.number)
+                stream = self._source.streams[record.stream]
+                self._report.reject(Reject(stream=stream, id=name, field=about["field"], reason=about["reason"]))
 
-        Such a run began from a later bookmark than the ledger has ever told.
-        """
-        told = ledger.get("bookmarks")
-        if told is None or not self._state.began_after(msgspec.json.decode(told)):
-            return
-        logger.warning("The ledger is older than the state that this run began with; it is rebuilt from ChartMogul.")
-        ledger.put("complete", None)
-        ledger.release(ledger.kept())
-
-    def _emit_state(self, ledger: Ledger) -> None:
-        """Pass the tap's STATE on, unless its bookmarks would say more than anything here does.
-
-        A read that was broken off before its first order leaves the data source empty. With a state and without a
-        ledger the next run could not tell that from a source that was emptied (rule 1.7); so it begins anew.
-        """
-        if self.settings.mapping.only_contacts:
-            return
-        if self._store.lasting or any(ledger.held_counts().get(kind) for kind in ("customer", "invoice", "event")):
-            self._state.emit()
-        else:
-            logger.info("ChartMogul holds nothing of this yet: no state is passed on, the next run begins anew.")
-
-    def _planned(
-        self, ledger: Ledger, store: ChangeStore, *, rebuilt: bool
-    ) -> tuple[Vanished, Settling | ShapedSettling, dict[str, str]]:
-        """What is left of planning: the planner's memory goes before the writing begins."""
-        if not self._intake.shaped:
-            return self._plan(ledger, store, rebuilt=rebuilt)
-        from target_chartmogul.sources.native.run import plan_shaped  # noqa: PLC0415  what Keap's streams do not need
-
-        inbox = self._intake.open_shaped_inbox(self.settings.external_id_prefix)
-        planner, settling = plan_shaped(
-            inbox,
-            ledger,
-            store,
+    def _report_account(self, plan: Plan, file: ChangeFile) -> None:
+        report_account(
             self._report,
-            rejects=self._intake.rejects,
-            hard_delete=self.settings.mapping.hard_delete,
-            lasting=self._store.lasting,
-            now=self.now,
-            check=self._stop.check,
+            self._begun.store,
+            plan,
+            file,
+            self.now,
+            rehearsed=self.settings.dry_run,
+            known_drift=self._known_drift,
         )
-        return planner.vanished, settling, {}
 
-    def _plan(self, ledger: Ledger, store: ChangeStore, *, rebuilt: bool) -> tuple[Vanished, Settling, dict[str, str]]:
-        inbox, mapping, whole = self._intake.inbox, self.settings.mapping, self._intake.whole
-        inbox.put_kept(row for row in ledger.kept_rows() if row.stream not in whole)
-        inbox.attach(ledger.path)
-        arrived = Arrived(subscriptions_whole="subscriptions" in whole, orders_whole="orders" in whole)
-        groups = Groups(inbox)
-        fingerprints = {
-            "settings": msgspec.json.encode(msgspec.structs.replace(mapping, only_contacts=(), resend=False)).decode(),
-            "catalog": inbox.content_fingerprint(CATALOG_STREAMS),
-        }
-        if not rebuilt and self._is_steady(ledger, fingerprints):
-            groups.mark_changed(
-                instant_text(self.now),
-                subscriptions_whole=arrived.subscriptions_whole,
-                orders_whole=arrived.orders_whole and mapping.hard_delete,
+    def _catch_up(self) -> None:
+        """What ChartMogul has, where the store cannot know."""
+        store, settings = self._begun.store, self.settings
+        self._known_drift = frozenset(store.holdings.differing())
+        if self._data_source is not None:
+            bring_up_to_date(
+                store, self._begun.client, self._wire(), self._source, self._data_source, settings, self.now
             )
         else:
-            groups.mark_all()
-        if mapping.only_contacts:
-            groups.keep_only([int(each) for each in mapping.only_contacts if each.isdecimal()])
-        groups.gather()
-        settling = Settling(inbox, ledger, lasting=self._store.lasting)
-        planner = Planner(inbox, ledger, groups, store, self._report, mapping, arrived, self.now)
-        with inbox.transaction():
-            self._intake.progress.begin("planned", "groups")
-            for outcome in planner.plan():
-                self._stop.check()
-                settling.take(outcome)
-                self._intake.progress.advance()
-        inbox.rest()
-        return planner.vanished, settling, fingerprints
+            begin_anew(store)
+        self._report.held_before(store.holdings.counts())
 
-    def _is_steady(self, ledger: Ledger, fingerprints: Mapping[str, str]) -> bool:
-        """Whether settings and catalog are those of the last run, so that unchanged groups need not be decided again.
+    def _put_in_force(self) -> None:
+        """Settings that differ apply to every account (rule 1.10)."""
+        differing = put_in_force(self._source, self._begun.store, self.settings.mapping)
+        if differing:
+            names = ", ".join(sorted(differing))
+            logger.warning("These differ from the last run and apply to the whole account: %s", names)
+            self._report.note(settings_note(differing))
 
-        Settings that differ are told (rule 1.10).
-        """
-        before = ledger.get("settings")
-        if before is not None and before != fingerprints["settings"]:
-            old, new = msgspec.json.decode(before), msgspec.json.decode(fingerprints["settings"])
-            changed = sorted(name for name in {**old, **new} if old.get(name) != new.get(name))
-            logger.warning(
-                "Settings differ from the last run's (%s): older invoices keep what earlier settings made of them "
-                "until Keap is read from the beginning (--full-refresh).",
-                ", ".join(changed),
-            )
-            self._report.note(Note(kind="settings_changed", id="", rule="1.10", detail={"settings": changed}))
-        return all(ledger.get(key) == value for key, value in fingerprints.items()) and not self.settings.mapping.resend
-
-    def _guard(self, ledger: Ledger, client: ChartMogulClient, store: ChangeStore, vanished: Vanished) -> None:
-        """Rule 1.7, before the first write."""
-        held = ledger.held_counts()
-        share = self.settings.max_delete_share
-        found = guards.too_many_deletes(store.counts, held, share)
-        found += guards.too_many_vanished(vanished, held.get("subscription", 0), share)
-        objects = sum(held.get(kind, 0) for kind in ("customer", "invoice", "event"))
-        found += guards.cut_off(
-            orders=self._intake.inbox.arrived["orders"],
-            payments_began="payments" in self._intake.began,
-            transactions_held=held.get("transaction", 0),
+    def _decide(self, received: Received, file: ChangeFile, changed: frozenset[str]) -> Plan:
+        mapping = self.settings.mapping
+        self._intake.progress.begin("decided", "accounts")
+        return decide(
+            self._source,
+            self._begun.store,
+            file,
+            self._report,
+            Context(settings=mapping, now=self.now, settings_changed=changed, complete_reads=received.complete_reads),
+            cut=not received.whole,
+            resend=mapping.resend,
+            only=mapping.only_contacts,
+            counts_figures=bool(changed) or self.settings.dry_run,
+            check=self._stop.check,
+            advance=self._intake.progress.advance,
         )
-        if not self._source_was_seen:
-            found += guards.empty_source_after_state(incremental=self._state.incremental, objects_held=objects)
-        if self._source is not None and not held.get("customer"):
-            anyone = client.get("/customers", {"data_source_uuid": self._source.uuid, "per_page": 1})
+
+    def _guard(self, plan: Plan, file: ChangeFile, changed: frozenset[str]) -> None:
+        """Rule 1.7, before the first write."""
+        store, client = self._begun.store, self._begun.client
+        new = file.created_customers(preflight.SAMPLE)
+        self._begun.look.elsewhere(self._data_source, new)
+        found = accidents(plan, file, store, self._source, self.settings.max_delete_share, changed, self.now)
+        is_ours = store.holdings.counts().get("customer") or store.records.has_forgotten
+        if self._data_source is not None and not is_ours:
+            anyone = client.get("/customers", {"data_source_uuid": self._data_source.uuid, "per_page": 1})
             found += guards.foreign_prefix(
-                customers=len(anyone.get("entries") or ()),
-                customers_of_ours=0,
-                prefix=self.settings.external_id_prefix,
+                customers=len(anyone.get("entries") or ()), prefix=self.settings.external_id_prefix
             )
         self._refuse(found)
+
+    def _apply(self, file: ChangeFile, journal: RunJournal) -> TargetChartMogulError | None:
+        """Carry out the plan; what ended it early, if anything did."""
+        client, store = self._begun.client, self._begun.store
+        self._stop.interruptible = False
+        self._stop.start_clock()
+        if not len(file):
+            return None
+        preflight.check_writable(client)
+        if self._data_source is None:
+            self._data_source = create_data_source(client, self.settings.data_source_name)
+            self._begun.look.at_new(self._data_source)
+            created(store, self._data_source, self.settings, self.now)
+        store.meta.put(DATA_SOURCE, self._data_source.uuid)
+        self._intake.progress.begin("sent", "changes", len(file))
+        try:
+            apply_plan(
+                client,
+                self._wire(),
+                self._source,
+                store,
+                file,
+                journal,
+                load_method=self.settings.load_method,
+                scratch=Path(self._scratch.name),
+                save=self._place.begin_writing,
+            )
+        except errors.StoppedError:
+            return None
+        except errors.ChartMogulError as error:
+            return failure_of(error)
+        finally:
+            self._intake.progress.end()
+        return None
+
+    def _send_failed_again(self, journal: RunJournal) -> TargetChartMogulError | None:
+        """What ChartMogul found invalid after it had taken it; what ended that early, if anything did."""
+        begun = self._begun
+        try:
+            send_failed_again(begun.store, begun.client, self._wire(), self._source, self._report, journal)
+        except errors.StoppedError:
+            return None
+        except errors.ChartMogulError as error:
+            return failure_of(error)
+        return None
+
+    def _remember_run(self, journal: RunJournal) -> None:
+        store = self._begun.store
+        if self._data_source is not None:
+            remember_processed(store, self._begun.client, self._data_source, self._report, journal)
+        self._place.save(unfinished=False)
+
+    # -- helpers
+
+    def state_passed(self) -> None:
+        """The tap sent a STATE while records arrive."""
+        self._reported(self._begun.receiver.state_passed)
+
+    def check_state(self) -> None:
+        """Before the first record: does the store hold what the tap's state says was read?"""
+        self._reported(self._begun.receiver.check_state)
+
+    def close(self) -> None:
+        """Disconnect and unlock."""
+        if self._begin_result is not None:
+            self._begin_result.client.close()
+        self._place.close()
+        self._report.close()
+        self._scratch.cleanup()
+
+    @property
+    def _kept(self) -> str:
+        """What becomes of an input that was cut off."""
+        if self._place.lasting and not self.settings.dry_run:
+            return "its records are kept, and the next run continues"
+        if self._place.lasting:
+            return "a rehearsal keeps no records"
+        return "its records are not kept, since `store_path` is not set: each run reads everything again"
+
+    @property
+    def _begun(self) -> _Begun:
+        if self._begin_result is None:
+            raise TargetChartMogulError("a run was continued that never began")
+        return self._begin_result
+
+    def _opened(self) -> Store:
+        """The store; a damaged one is set aside, and if the tap resumed from a bookmark, it reads again (rule 1.6)."""
+        try:
+            return self._place.open()
+        except StoreDamagedError:
+            if self.settings.dry_run:
+                raise
+            aside = self._place.set_aside()
+            logger.warning("The store is damaged; it is kept as %s, and a new one begins.", aside)
+            return self._place.open()
+
+    def _wire(self) -> Wire:
+        mapping, source = self.settings.mapping, self._data_source
+        return Wire(
+            self.settings.external_id_prefix,
+            source.uuid if source else "",
+            own_tags=frozenset(mapping.customer_tags.values()),
+            own_attributes=frozenset(mapping.customer_attributes.values()),
+        )
+
+    def _journal(self) -> RunJournal:
+        return RunJournal(
+            self._begun.store,
+            self._source,
+            self._report,
+            advance=self._intake.progress.advance,
+            check_mine=self._place.check_mine,
+        )
 
     def _refuse(self, found: list[str]) -> None:
         self._report.guards += found
@@ -328,58 +423,18 @@ class Run:
         if self.settings.force or self.settings.dry_run:
             logger.warning("Without `force` a run would stop here: %s", text)
             return
-        raise RefusedError(f"stopped before the first write: {text}. Nothing was written; `force: true` does it")
+        advice = "Nothing was written. Set `force: true` to carry out this plan anyway"
+        raise RefusedError(f"stopped before the first write: {text}. {advice}")
 
-    def _apply(self, ledger: Ledger, client: ChartMogulClient, store: ChangeStore) -> TargetChartMogulError | None:
-        """Carry out the plan; what ended it early, if anything did."""
-        if len(store):
-            preflight.check_writable(client)
-            if self._source is None:
-                self._source = create_data_source(client, self.settings.data_source_name)
-                ledger.put("data_source_uuid", self._source.uuid)
-        self._stop.interruptible = False
-        self._stop.start_clock()
-        remember_before(ledger, store)
-        if not len(store) or self._source is None:
-            return None
-        bulk = loads_in_bulk(self.settings.load_method, store.counts["create", "customer", False])
-        ledger.put("importing", "1" if bulk else None)
-        self._store.begin_writing()
-        progress = self._intake.progress
-        progress.begin("sent", "changes", len(store))
-        wire, journal = self._wire(self._source.uuid), RunJournal(ledger, self._report, progress)
-        applier = Applier(client, wire, journal)
-        lanes: Iterable[Lane] = store.lanes(after=PLANS_LANE)
-        try:
-            applier.apply_plans(store.lane(PLANS_LANE))
-            if bulk:
-                imports = JsonImports(client, wire, after=int(ledger.get("imports") or 0))
-                with BulkLoader(client, wire, journal, imports, self._intake.folder / "bulk.sqlite") as loader:
-                    loader.load(lanes)
-                    ledger.put("imports", str(imports.last))
-                    ledger.put("importing", None)
-                    applier.apply_lanes(loader.leftovers(store.lane))
-            else:
-                applier.apply_lanes(lanes)
-        except errors.StoppedError:
-            return None
-        except errors.ChartMogulError as error:
-            return _translate(error)
+    def _left(self, received: Received) -> TargetChartMogulError | None:
+        if received.came and not received.whole:
+            return UnfinishedError("the input was cut off: the accounts that it touched wait for the next run")
+        if self._report.has_rejects:
+            return RejectsError(
+                f"complete but for {self._report.rejects_in_words()}: correct them at their source, or name those that "
+                "may stay in `accepted_rejects`"
+            )
         return None
-
-    # -- helpers
-
-    def _wire(self, source: str | None) -> Wire:
-        mapping = self.settings.mapping
-        return Wire(
-            self.settings.external_id_prefix,
-            source or "",
-            own_tags=frozenset(mapping.customer_tags.values()),
-            own_attributes=frozenset(mapping.customer_attributes.values()),
-        )
-
-    def _code(self) -> int:
-        return exit_codes.REJECTS if self._report.has_rejects else exit_codes.OK
 
     def _reported(self, step: Callable[[], T]) -> T:
         """Run a step; what ends it becomes a failure with an exit code, and is in the report."""
@@ -387,55 +442,45 @@ class Run:
             return self._translated(step)
         except TargetChartMogulError as failure:
             outcome = "failed"
-            if isinstance(failure, StoppedError | TimeUpError):
+            if isinstance(failure, StoppedError | UnfinishedError):
                 outcome = "stopped"
             elif isinstance(failure, RefusedError):
                 outcome = "refused"
-            self._write_report(outcome, failure.exit_code)
+            failure.report = self._write_report(outcome, failure.exit_code)
             raise
 
     def _translated(self, step: Callable[[], T]) -> T:
         try:
-            return step()
+            with store_errors():
+                return step()
         except errors.ChartMogulError as error:
             stopped = self._stop.reason() if isinstance(error, errors.StoppedError) else None
-            raise stopped or _translate(error) from None
-        except sqlite3.Error as error:
+            raise stopped or failure_of(error) from None
+        except StoreDamagedError:
+            if self.settings.dry_run:
+                raise StoreDamagedError(
+                    "the store is damaged: the next run sets it aside, and then Keap is to be read from the beginning"
+                ) from None
+            aside = self._place.set_aside()
+            logger.error("The store is damaged; it is kept as %s.", aside)  # noqa: TRY400
+            if self._begin_result is not None:
+                self._begin_result.receiver.heal("the store is damaged")
+            raise
+        except StoreError:
             # A signal that arrives inside a query ends it with an error of SQLite's.
             stopped = self._stop.reason() if self._stop.interruptible else None
-            raise stopped or LedgerError(
-                f"the ledger or a scratch file cannot be written or read: {error}; is the disk full?"
-            ) from None
+            if stopped is not None:
+                raise stopped from None
+            raise
 
-    def _write_report(self, outcome: str, exit_code: int) -> None:
-        """The summary in the log and, where a path is set, the report (rule 7.1)."""
+    def _write_report(self, outcome: str, exit_code: int) -> str:
+        """The summary in the log and, where a path is set, the report (rule 7.1); where it is, as a sentence."""
+        self._report.list_refusals()
         for line in self._report.summary():
             logger.info("%s", line)
-        if self.settings.report_path is None:
-            return
-        self._report.section("requests", self._client.traffic if self._client else {})
-        self._report.section("records", self._intake.arrived)
-        self._report.section("settings", self._told_settings())
-        if self._source is not None:
-            self._report.section("data_source", {"uuid": self._source.uuid, "name": self._source.name})
-        try:
-            written = json_path(self.settings.report_path)
-            self._report.write(written, outcome=outcome, exit_code=exit_code)
-            if written != Path(self.settings.report_path):
-                from target_chartmogul.report.page import write_page  # noqa: PLC0415 - only runs with a page need it
-
-                write_page(written, Path(self.settings.report_path))
-        except OSError as error:
-            logger.error("The report cannot be written: %s", error.strerror)  # noqa: TRY400
-
-    def _told_settings(self) -> dict[str, Any]:
-        """Those that differ from their defaults, but for the key and for texts that may be personal."""
-        told: dict[str, Any] = msgspec.to_builtins(self.settings.mapping)
-        defaults = msgspec.to_builtins(type(self.settings.mapping)())
-        return {name: value for name, value in told.items() if value != defaults[name]}
-
-
-def _translate(error: errors.ChartMogulError) -> TargetChartMogulError:
-    if isinstance(error, errors.CredentialsError):
-        return CredentialsError(str(error))
-    return ServiceError(str(error))
+        self._report.section("requests", self._begin_result.client.traffic if self._begin_result else {})
+        self._report.section("records", dict(self._intake.arrived))
+        self._report.section("settings", changed_from_defaults(self.settings.mapping))
+        if self._data_source is not None:
+            self._report.section("data_source", {"uuid": self._data_source.uuid, "name": self._data_source.name})
+        return save_report(self._report, self._report_place, outcome=outcome, exit_code=exit_code)

@@ -1,6 +1,6 @@
-"""The settings of `target-chartmogul`: their JSON schema, and what becomes of a user's configuration.
+"""The settings of `target-chartmogul`, each declared once, and what becomes of a user's configuration.
 
-Mapping settings are described where they act, in `keap/settings.py`; their rules stand in each description.
+Those of the mapping are declared where they act, in `sources/keap/settings.py`.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ import ipaddress
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from target_chartmogul.failures import ConfigurationError
-from target_chartmogul.settings_schema import PROPERTIES
-from target_chartmogul.sources.keap.settings import MappingSettings
+from target_chartmogul.settings_schema import About, properties_of
+from target_chartmogul.sources.keap.ids import is_keap_id
+from target_chartmogul.sources.keap.settings import MappingSettings, is_zone
 
 API_URL = "https://api.chartmogul.com/v1"
 
 SDK_SETTINGS = frozenset({"stream_maps", "stream_map_config", "faker_config", "validate_records"})
+_ENVIRONMENT = "TARGET_CHARTMOGUL_"
 _ID_LISTS = (
     "exclude_contact_tags",
     "include_contact_tags",
@@ -37,27 +38,100 @@ _ID_LISTS = (
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A whole configuration, checked. `api_key` never appears in a message or a log."""
 
-    api_key: str
-    api_url: str = API_URL
-    data_source_name: str = "Keap"
-    data_source_uuid: str | None = None
-    external_id_prefix: str = ""
-    ledger_path: str | None = None
-    report_path: str | None = None
-    dry_run: bool = False
-    force: bool = False
-    max_delete_share: float = 0.05
-    on_churn_setting_mismatch: str = "warn"
-    accepted_rejects: frozenset[str] = frozenset()
-    max_run_minutes: float | None = None
-    request_timeout: float = 60.0
-    load_method: str = "auto"
-    now: datetime | None = None
+    api_key: Annotated[str, About("ChartMogul API key with read & write access.", title="API key", secret=True)]
+    api_url: Annotated[
+        str, About("Base URL of ChartMogul's API. Must be https; http is accepted for loopback only.")
+    ] = API_URL
+    data_source_name: Annotated[str, About("Data source to write into; created if there is none of this name.")] = (
+        "Keap"
+    )
+    data_source_uuid: Annotated[
+        str | None, About("Data source to write into, by uuid; it must exist. Wins over the name.")
+    ] = None
+    external_id_prefix: Annotated[str, About("Stands before every external id that this target forms (rule 2.2).")] = ""
+    store_path: Annotated[
+        str | None,
+        About(
+            "Where the store is kept between runs: a local path or a URL such as s3://bucket/store.sqlite. "
+            "It holds the records of Keap and what ChartMogul has of them, with names and e-mail addresses. "
+            "Without it no state is emitted and every run reads Keap whole (rule 1.6)."
+        ),
+    ] = None
+    relist_days: Annotated[
+        float,
+        About(
+            "List ChartMogul's content again when the last listing is older than so many days, to find what "
+            "people changed there (rule 1.11).",
+            minimum=0,
+        ),
+    ] = 7
+    exit_code_file: Annotated[
+        str | None,
+        About(
+            "Write the exit code into this local file when the run ends, since `meltano run` replaces it by its own."
+        ),
+    ] = None
+    report_path: Annotated[
+        str | None,
+        About("Path or URL of the report of the run, as JSON; the same as a page lies beside it (rule 7.1)."),
+    ] = None
+    dry_run: Annotated[
+        bool, About("Report what would be written, and write nothing, not even the store (rules 1.9, 7.3).")
+    ] = False
+    force: Annotated[bool, About("Carry out a plan that a guard would stop (rule 1.7).")] = False
+    max_delete_share: Annotated[
+        float,
+        About(
+            "A run that would delete a larger share of the objects of a kind stops before its first write (rule 1.7).",
+            minimum=0,
+            maximum=1,
+        ),
+    ] = 0.05
+    on_churn_setting_mismatch: Annotated[
+        str,
+        About(
+            "What to do if the account's churn recognition is not the time of cancellation (§0 a).",
+            choices=("warn", "fail", "ignore"),
+        ),
+    ] = "warn"
+    accepted_rejects: Annotated[
+        frozenset[str],
+        About(
+            "Records that may be rejected without the exit code of a run with rejects, e.g. orders:123 (rule 1.5).",
+            pattern="^[a-z_]+:.+$",
+        ),
+    ] = frozenset()
+    max_run_minutes: Annotated[
+        float | None,
+        About(
+            "Stop cleanly after so many minutes of work on a complete input, and continue in the next run (§8).",
+            minimum=0,
+        ),
+    ] = None
+    request_timeout: Annotated[
+        float, About("Seconds to wait for an answer of ChartMogul's before a request is tried again.", minimum=1)
+    ] = 60.0
+    load_method: Annotated[
+        str,
+        About(
+            "How customers that ChartMogul does not have yet are written: in bulk (from 500 on), singly, "
+            "always in bulk.",
+            choices=("auto", "single", "bulk"),
+        ),
+    ] = "auto"
+    now: Annotated[
+        datetime | None, About("Clock of the run (ISO 8601), for rehearsals and tests. Default: the machine's clock.")
+    ] = None
     mapping: MappingSettings = MappingSettings()
 
     def __repr__(self) -> str:
         """Without the key: a struct that reaches a log or a traceback must not show it."""
         return f"Settings(data_source_name={self.data_source_name!r}, api_url={self.api_url!r})"
+
+
+PROPERTIES: Final[dict[str, dict[str, Any]]] = {**properties_of(Settings), **properties_of(MappingSettings)}
+"""JSON schema of each setting, in the order in which `--about` and the README show them."""
+CONFIG_SCHEMA: Final[dict[str, Any]] = {"type": "object", "properties": dict(PROPERTIES), "required": ["api_key"]}
 
 
 def _as_number(name: str, value: Any) -> Any:
@@ -71,11 +145,12 @@ def _as_number(name: str, value: Any) -> Any:
         return value
 
 
-def load(config: Mapping[str, Any]) -> Settings:
+def load(config: Mapping[str, Any], *, needs_key: bool = True) -> Settings:
     """Check a configuration and turn it into `Settings`.
 
     Args:
         config: settings by name, as the user wrote them; empty texts and nulls count as not set.
+        needs_key: `api_key` must be there; without, it is empty in what works from the store alone.
 
     Raises:
         ConfigurationError: an unknown name (with the nearest known one), a wrong type, a value that is not one of
@@ -86,15 +161,41 @@ def load(config: Mapping[str, Any]) -> Settings:
     for name, value in given.items():
         if name in PROPERTIES:
             _check_type(name, value)
-    if not given.get("api_key"):
+    if needs_key and not given.get("api_key"):
         raise ConfigurationError("setting `api_key` is missing: ChartMogul's API key, with read & write access")
     _check_url(given.get("api_url", API_URL))
     own = {name: given[name] for name in Settings.__struct_fields__ if name in given and name != "mapping"}
+    own.setdefault("api_key", "")
     if "now" in own:
         own["now"] = _instant("now", own["now"])
     own["accepted_rejects"] = frozenset(str(each) for each in own.get("accepted_rejects", ()))
     own["api_url"] = str(own.get("api_url", API_URL)).rstrip("/")
     return Settings(**own, mapping=_mapping(given))
+
+
+def check_environment(environment: Mapping[str, str]) -> None:
+    """Refuse environment variables that look like settings and are none, such as `TARGET_CHARTMOGUL_DRYRUN`.
+
+    Nobody reads them, neither this target nor Meltano: a rehearsal would be a real run. What Meltano sets beside the
+    settings passes: its own extras (`TARGET_CHARTMOGUL__DIALECT`), an object's values one by one
+    (`TARGET_CHARTMOGUL_CUSTOMER_TAGS_12`), and all of it again for a plugin that inherits
+    (`TARGET_CHARTMOGUL_EU_API_KEY`).
+
+    Raises:
+        ConfigurationError: naming the variable, and the setting that was probably meant.
+    """
+    names = [name.upper() for name in [*PROPERTIES, *SDK_SETTINGS, "loglevel"]]
+    objects = [name.upper() for name, each in PROPERTIES.items() if each["type"] == "object"]
+    nested = tuple(f"{name}_" for name in [*objects, "STREAM_MAPS", "STREAM_MAP_CONFIG", "FAKER_CONFIG"])
+    for variable in sorted(environment):
+        rest = variable.removeprefix(_ENVIRONMENT)
+        if rest == variable or rest in names or "__" in f"_{rest}" or rest.startswith(nested):
+            continue
+        if rest.endswith(tuple(f"_{name}" for name in names)) or any(f"_{name}" in rest for name in nested):
+            continue
+        near = difflib.get_close_matches(rest, names, n=1)
+        hint = f"; did you mean `{_ENVIRONMENT}{near[0]}`?" if near else "; see `target-chartmogul --about`"
+        raise ConfigurationError(f"the environment variable `{variable[:100]}` is not a setting{hint}")
 
 
 def _refuse_unknown(given: Mapping[str, Any]) -> None:
@@ -185,6 +286,10 @@ def _mapping(given: Mapping[str, Any]) -> MappingSettings:
     for name in _ID_LISTS:
         if name in values:
             values[name] = tuple(str(each) for each in values[name])
+    if not all(map(is_keap_id, values.get("only_contacts", ()))):
+        raise ConfigurationError(
+            "setting `only_contacts` must be a list of Keap's contact ids, which are whole numbers"
+        )
     if "plan_change_products" in values:
         values["plan_change_products"] = tuple(
             tuple(str(each) for each in group) for group in values["plan_change_products"]
@@ -203,10 +308,8 @@ def _mapping(given: Mapping[str, Any]) -> MappingSettings:
 
 
 def _check_zone(name: str, value: str) -> None:
-    try:
-        ZoneInfo(value)
-    except (ValueError, OSError, LookupError):
-        raise ConfigurationError(f"setting `{name}`: no such time zone; e.g. `Europe/Berlin`, `UTC`") from None
+    if not is_zone(value):
+        raise ConfigurationError(f"setting `{name}`: no such time zone; e.g. `Europe/Berlin`, `UTC`")
 
 
 def _day(name: str, value: str) -> None:
@@ -225,9 +328,18 @@ def _instant(name: str, value: str) -> datetime:
 
 
 def _currency(value: str) -> str:
-    from iso4217 import Currency  # noqa: PLC0415
+    from target_chartmogul.billing import money  # noqa: PLC0415 - a run without the setting starts sooner
 
+    code = value.strip().upper()
     try:
-        return Currency(value.upper()).code
-    except ValueError:
+        money.minor_units(code)
+    except money.UnknownCurrencyError:
         raise ConfigurationError("setting `currency` must be an ISO 4217 code like USD") from None
+    return code
+
+
+def changed_from_defaults(settings: MappingSettings) -> dict[str, Any]:
+    """Those that differ from their defaults, for the report."""
+    given: dict[str, Any] = msgspec.to_builtins(settings)
+    defaults = msgspec.to_builtins(MappingSettings())
+    return {name: value for name, value in given.items() if value != defaults[name]}

@@ -1,176 +1,88 @@
-"""JSON schema of each setting, in the order in which `--about` and the README show them."""
+"""What a user reads about a setting, beside its type and default; and the JSON schema that follows from all three."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import NoneType, UnionType
+from typing import Any, Final, get_args, get_origin, get_type_hints
+
+import msgspec
 
 
-def _setting(kind: str, description: str, **more: Any) -> dict[str, Any]:
-    return {"type": kind, "description": description, **more}
+@dataclass(frozen=True)
+class About:
+    """Annotates the field of a settings struct.
+
+    Args:
+        description: one or more sentences, with the rule's number.
+        title: where the name alone does not read well.
+        secret: it must never be shown.
+        minimum: of a number.
+        maximum: of a number.
+        choices: the allowed texts, or the allowed entries of a list.
+        pattern: of the entries of a list.
+        ids: entries are Keap's ids, which may be written as numbers.
+    """
+
+    description: str
+    title: str | None = None
+    secret: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    pattern: str | None = None
+    ids: bool = False
 
 
-def _choice(description: str, *values: str) -> dict[str, Any]:
-    """An enumeration whose first value is the default."""
-    return {"type": "string", "description": description, "enum": list(values), "default": values[0]}
+_KINDS: Final[dict[Any, str]] = {str: "string", int: "integer", float: "number", bool: "boolean", datetime: "string"}
 
 
-def _ids(description: str, **more: Any) -> dict[str, Any]:
-    return {"type": "array", "items": {"type": ["string", "integer"]}, "description": description, **more}
+def properties_of(struct: type[msgspec.Struct]) -> dict[str, dict[str, Any]]:
+    """JSON schema of each setting of a struct, in its order; fields without `About` are none."""
+    hints = get_type_hints(struct, include_extras=True)
+    found = {}
+    for field in msgspec.structs.fields(struct):
+        kind, *more = get_args(hints[field.name]) or (None,)
+        for about in more:
+            if isinstance(about, About):
+                found[field.name] = _property(kind, about, field.default)
+    return found
 
 
-def _texts_by_id(description: str) -> dict[str, Any]:
-    return {"type": "object", "additionalProperties": {"type": "string"}, "description": description}
+def _property(kind: Any, about: About, default: Any) -> dict[str, Any]:
+    if isinstance(kind, UnionType):
+        kind = next(part for part in get_args(kind) if part is not NoneType)
+    schema = {**_of_type(kind, about), "description": about.description}
+    if about.title is not None:
+        schema["title"] = about.title
+    if about.secret:
+        schema["secret"] = True
+    for name in ("minimum", "maximum"):
+        if (bound := getattr(about, name)) is not None:
+            schema[name] = bound
+    if default not in (None, msgspec.NODEFAULT, (), frozenset(), {}):
+        schema["default"] = list(default) if isinstance(default, tuple) else default
+    return schema
 
 
-PROPERTIES: Final[dict[str, dict[str, Any]]] = {
-    "api_key": _setting("string", "ChartMogul API key with read & write access.", title="API key", secret=True),
-    "api_url": _setting(
-        "string",
-        "Base URL of ChartMogul's API. Must be https; http is accepted for loopback only.",
-        default="https://api.chartmogul.com/v1",
-    ),
-    "data_source_name": _setting(
-        "string", "Data source to write into; created if there is none of this name.", default="Keap"
-    ),
-    "data_source_uuid": _setting("string", "Data source to write into, by uuid; it must exist. Wins over the name."),
-    "external_id_prefix": _setting(
-        "string", "Stands before every external id that this target forms (rule 2.2).", default=""
-    ),
-    "ledger_path": _setting(
-        "string",
-        "Where the ledger is kept between runs: a local path or a URL such as s3://bucket/ledger.sqlite. Without it "
-        "every run reads the data source from ChartMogul first (rule 1.6).",
-    ),
-    "report_path": _setting("string", "File for the report of the run, as JSON (rule 7.1)."),
-    "dry_run": _setting(
-        "boolean",
-        "Report what would be written, and write nothing, not even the ledger (rules 1.9, 7.3).",
-        default=False,
-    ),
-    "force": _setting("boolean", "Carry out a plan that a guard would stop (rule 1.7).", default=False),
-    "max_delete_share": _setting(
-        "number",
-        "A run that would delete a larger share of the objects of a kind stops before its first write (rule 1.7).",
-        default=0.05,
-        minimum=0,
-        maximum=1,
-    ),
-    "on_churn_setting_mismatch": _choice(
-        "What to do if the account's churn recognition is not the time of cancellation (§0 a).",
-        "warn",
-        "fail",
-        "ignore",
-    ),
-    "accepted_rejects": {
-        "type": "array",
-        "items": {"type": "string", "pattern": "^[a-z_]+:.+$"},
-        "description": "Records that may be rejected without the exit code of a run with rejects, e.g. orders:123 "
-        "(rule 1.5).",
-    },
-    "max_run_minutes": _setting(
-        "number",
-        "Stop cleanly after so many minutes of work on a complete input, and go on in the next run (§8).",
-        minimum=0,
-    ),
-    "request_timeout": _setting(
-        "number",
-        "Seconds to wait for an answer of ChartMogul's before a request is tried again.",
-        default=60,
-        minimum=1,
-    ),
-    "load_method": _choice(
-        "How customers that ChartMogul does not have yet are written: in bulk (from 500 on), singly, always in bulk.",
-        "auto",
-        "single",
-        "bulk",
-    ),
-    "now": _setting("string", "Clock of the run (ISO 8601), for rehearsals and tests. Default: the machine's clock."),
-    "date_timezone": _setting(
-        "string", "IANA time zone whose midnight a calendar date of Keap means (§0 d, rule 6.2).", default="UTC"
-    ),
-    "keap_timezone": _setting(
-        "string",
-        "IANA time zone of the Keap account, for the day of a first order (rule 3.5). Default: `date_timezone`.",
-    ),
-    "currency": _setting("string", "ISO 4217 currency of orders whose total names none (rule 4.1)."),
-    "trial_source": _choice(
-        "Where the start of the free trial comes from (§0 b, rule 3.5).", "contact_created", "subscription", "none"
-    ),
-    "interval_source": _choice(
-        "Whose billing interval a line has: the product's plan or the subscription (§0 c, rule 3.6).",
-        "product",
-        "subscription",
-    ),
-    "churn_fallback": _choice(
-        "Churn date of an inactive subscription without end date (§0 e, rule 6.1).",
-        "next_bill_date",
-        "paid_through",
-        "last_bill_date",
-        "modified",
-    ),
-    "email_fields": {
-        "type": "array",
-        "items": {"type": "string", "enum": ["EMAIL1", "EMAIL2", "EMAIL3"]},
-        "description": "Keap's e-mail fields; the first valid one in this order is sent (§0 f).",
-        "default": ["EMAIL1"],
-    },
-    "subscription_owner": _choice(
-        "Who has the invoices of a subscription that changed its contact: the current contact or each order's own "
-        "(§0 g, rule 4.8).",
-        "subscription",
-        "order",
-    ),
-    "late_payment": _choice(
-        "What a late payment does to a cancellation for failed payment (§0 h, rule 6.4).",
-        "erase_cancellation",
-        "ignore",
-    ),
-    "plan_change": _choice(
-        "Whether a second subscription of the same product ends the first one at once (rule 6.6).", "separate", "switch"
-    ),
-    "plan_change_products": {
-        "type": "array",
-        "items": {"type": "array", "items": {"type": ["string", "integer"]}},
-        "description": "Groups of product ids that count as one product in a plan change (rule 6.6).",
-    },
-    "cancellation_overrides": _texts_by_id(
-        "Keap subscription id to `none` or a date: wins over every other rule of cancellation (rule 6.8)."
-    ),
-    "customer_scope": _choice(
-        "Which contacts are customers: those with a subscription or order, or all (rule 3.1).", "billed", "all"
-    ),
-    "customer_tags": _texts_by_id("Keap tag id to the tag that customers get in ChartMogul (rule 3.8)."),
-    "customer_attributes": _texts_by_id("Keap custom field id to the custom attribute in ChartMogul (rule 3.8)."),
-    "unpaid_orders": _choice("Whether orders that nobody paid yet are invoices (rule 4.1).", "include", "skip"),
-    "zero_decimal_amounts": _choice(
-        "How amounts of currencies without minor unit are sent: times a hundred, or as they are (§4).",
-        "hundredths",
-        "units",
-    ),
-    "credits": _choice(
-        "What becomes of credits and adjustments that settle an order (rule 5.7).", "balance_transfer", "ignore"
-    ),
-    "non_cash_payment_types": {
-        "type": "array",
-        "items": {"type": "string"},
-        "description": "Keap's payment types that are not money (rule 5.1).",
-        "default": ["Credit", "Adjustment", "Write Off"],
-    },
-    "full_refund": _choice(
-        "Whether the refund of a whole order takes its MRR away too (§8).", "cash_only", "remove_mrr"
-    ),
-    "exclude_contact_tags": _ids("Contacts with one of these tag ids are not synced (§8)."),
-    "include_contact_tags": _ids("Only contacts with one of these tag ids are synced (§8)."),
-    "exclude_products": _ids("Product ids whose order items are left out (§8)."),
-    "one_time_products": _ids("Product ids that are one-time although Keap bills them as a subscription (§8)."),
-    "invoices_since": _setting("string", "Orders dated before this date or time are not sent (§8)."),
-    "only_contacts": _ids("This run looks at these contact ids only, and emits no state (§8, rule 1.9)."),
-    "hard_delete": _setting(
-        "boolean",
-        "Remove what is gone from Keap after a complete read, and contacts that fall into a filter (rule 4.10, §8).",
-        default=False,
-    ),
-    "resend": _setting("boolean", "Decide everything anew, whatever was sent before (§8).", default=False),
-}
+def _of_type(kind: Any, about: About) -> dict[str, Any]:
+    origin = get_origin(kind)
+    if origin in {tuple, frozenset}:
+        return {"type": "array", "items": _entry(get_args(kind)[0], about)}
+    if origin is dict:
+        return {"type": "object", "additionalProperties": {"type": "string"}}
+    return {"type": _KINDS[kind], **_choices(about)}
 
-CONFIG_SCHEMA: Final[dict[str, Any]] = {"type": "object", "properties": dict(PROPERTIES), "required": ["api_key"]}
+
+def _entry(kind: Any, about: About) -> dict[str, Any]:
+    """Of a list."""
+    if get_origin(kind) is tuple:
+        return {"type": "array", "items": _entry(get_args(kind)[0], about)}
+    pattern = {} if about.pattern is None else {"pattern": about.pattern}
+    return {"type": ["string", "integer"] if about.ids else "string", **_choices(about), **pattern}
+
+
+def _choices(about: About) -> Mapping[str, Any]:
+    return {"enum": list(about.choices)} if about.choices else {}

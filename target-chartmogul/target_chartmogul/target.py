@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
+from singer_sdk.exceptions import InvalidJSONSchema
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TargetCapabilities
 from singer_sdk.sinks import Sink
-from singer_sdk.target_base import Target
 from typing_extensions import override
 
-from target_chartmogul import exit_codes
-from target_chartmogul import settings as config
-from target_chartmogul.failures import ConfigurationError, TargetChartMogulError
-from target_chartmogul.ledger.inbox import STREAMS
-from target_chartmogul.settings_schema import CONFIG_SCHEMA, PROPERTIES
+from target_chartmogul import exit_code_file, settings
+from target_chartmogul.failures import ConfigurationError
+from target_chartmogul.settings import CONFIG_SCHEMA, PROPERTIES
 from target_chartmogul.singer.intake import Intake
+from target_chartmogul.singer.pipes import check_standard_streams
 from target_chartmogul.singer.sdk_overrides import MessageReader
-from target_chartmogul.singer.sinks import KeapSink, PassedOverSink
+from target_chartmogul.singer.sinks import IgnoredSink, ReceivingTarget, RecordSink
 from target_chartmogul.singer.state import StateKeeper
-from target_chartmogul.sources.native.sink import ShapedSink
-from target_chartmogul.sources.native.streams import SHAPED_STREAMS, check_settings, is_shaped
+from target_chartmogul.sources.registry import source_of
 from target_chartmogul.stopping import StopSwitch
 
 if TYPE_CHECKING:
     from target_chartmogul.run import Run
+    from target_chartmogul.sources.protocol import Source
 
 
-class TargetChartMogul(Target):
+class TargetChartMogul(ReceivingTarget):
     """Singer target for ChartMogul."""
 
     name = "target-chartmogul"
     package_name = "target-chartmogul"
     config_jsonschema: ClassVar[dict[str, Any]] = CONFIG_SCHEMA
-    default_sink_class: type[Sink] = PassedOverSink
+    default_sink_class: type[Sink] = IgnoredSink
     message_reader_class = MessageReader
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         PluginCapabilities.ABOUT,
@@ -45,20 +44,19 @@ class TargetChartMogul(Target):
         TargetCapabilities.VALIDATE_RECORDS,
     ]
 
-    def __init__(self, **arguments: Any) -> None:
-        # `config` checks what the SDK would, with messages that never hold a value.
+    def __init__(self, *, needs_key: bool = True, **arguments: Any) -> None:
+        settings.check_environment(os.environ)
+        # `settings` checks what the SDK would, with messages that never hold a value.
         super().__init__(**{**arguments, "validate_config": False})
-        self.settings = config.load(self.config)
+        self.settings = settings.load(self.config, needs_key=needs_key)
         self.intake = Intake()
         self.tap_state = StateKeeper()
-        self.stop = StopSwitch(self.settings.max_run_minutes)
-        self.replication_keys: dict[str, str] = {}
-        self._stream_of_schema = ""
+        self.stop = StopSwitch(self.settings.max_run_minutes, exit_code_file.note)
+        self._taken: dict[str, Source] = {}
         self._run: Run | None = None
-        self.exit_code = exit_codes.OK
         reader = self.message_reader
         if isinstance(reader, MessageReader):
-            reader.on_bad_line = self._bad_line
+            reader.on_bad_line = self.intake.reject_line
             reader.on_record = None if self.config.get("stream_maps") else self._record
 
     @classmethod
@@ -66,16 +64,14 @@ class TargetChartMogul(Target):
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
         """Only those of the SDK's settings that do something here."""
         super().append_builtin_config(config_jsonschema)
-        known = {*PROPERTIES, *config.SDK_SETTINGS}
+        known = {*PROPERTIES, *settings.SDK_SETTINGS}
         properties = config_jsonschema["properties"]
         for name in [name for name in properties if name not in known]:
             del properties[name]
 
     @override
     def get_sink_class(self, stream_name: str) -> type[Sink]:
-        if self.intake.shaped:
-            return ShapedSink if stream_name in SHAPED_STREAMS else PassedOverSink
-        return KeapSink if stream_name in STREAMS else PassedOverSink
+        return RecordSink if stream_name in self._taken else IgnoredSink
 
     @override
     def get_sink(
@@ -97,31 +93,52 @@ class TargetChartMogul(Target):
         """Run the command line; the process ends with the run's exit code.
 
         Raises:
-            SystemExit: the run ended with rejects.
-            TargetChartMogulError: each kind with its exit code.
+            TargetChartMogulError: each kind with its exit code, also where the run is complete but for some records.
         """
         if arguments.get("about") or arguments.get("about_format"):
             super().invoke(about=True, about_format=arguments.get("about_format"))
             return
-        given = arguments["config"]
+        given, file = arguments["config"], arguments.get("file_input")
+        check_standard_streams(reads_input=file is None)
         target = cls(config=given.config, parse_env_config=given.parse_env)
         try:
-            target.listen(arguments.get("file_input"))
+            target.listen(file)
         finally:
             target.close()
-        if target.exit_code:
-            sys.exit(target.exit_code)
 
     @override
     def process_endofpipe(self) -> None:
-        """All input is there: map, plan, apply, and only then the STATE."""
+        """All input is there: decide, plan, apply."""
         try:
+            self.intake.report_ignored()
             if self._run is not None:
-                self.exit_code = self._run.finish()
+                self._run.finish()
             elif self.intake.rejects:
-                raise TargetChartMogulError(f"no line of the input could be used ({len(self.intake.rejects)} bad ones)")
+                raise ConfigurationError(
+                    f"none of the input could be read: {len(self.intake.rejects)} invalid lines, "
+                    f"the first one is {self.intake.rejects[0].id}"
+                )
             else:
                 self.tap_state.emit()
+        finally:
+            self.close()
+
+    def sync(self, source: Source) -> None:
+        """A run without input (rule 7.4).
+
+        Args:
+            source: whose records the store holds.
+
+        Raises:
+            TargetChartMogulError: each kind with its exit code, also where the run is complete but for some records.
+        """
+        from target_chartmogul.run import Run  # noqa: PLC0415
+
+        self.intake.admit(source)
+        self._run = Run(self.settings, source, self.intake, self.tap_state, self.stop)
+        try:
+            self._run.begin()
+            self._run.sync()
         finally:
             self.close()
 
@@ -130,85 +147,105 @@ class TargetChartMogul(Target):
         if self._run is not None:
             self._run.close()
             self._run = None
-        self.intake.close()
 
     def _admit(self, stream: str, schema: dict[str, Any]) -> None:
-        shaped = is_shaped(stream, schema)
-        if not shaped and stream not in STREAMS:
+        """A stream whose records ChartMogul is fed from: lock the store and check the key, before hours of reading."""
+        source = source_of(stream, schema, self.settings.mapping, self.settings.external_id_prefix)
+        if source is None:
+            if not self.config.get("stream_maps"):
+                self.intake.ignored.add(stream)
             return
-        self.intake.admit(shaped=shaped)
-        if shaped:
-            check_settings(self.settings)
-            inbox = self.intake.open_shaped_inbox(self.settings.external_id_prefix)
-            inbox.origins.setdefault(stream, set()).add(self._stream_of_schema)
-        self._begin()
-
-    def _begin(self) -> None:
-        """The first stream that ChartMogul is fed from: lock the ledger and check the key, before hours of reading."""
+        self._taken[stream] = source
+        self.intake.admit(source)
         if self._run is None:
-            self._run = self._new_run()
+            from target_chartmogul.run import Run  # noqa: PLC0415  what other input does not need
+
+            self._run = Run(self.settings, source, self.intake, self.tap_state, self.stop)
             self._run.begin()
 
-    def _new_run(self) -> Run:
-        from target_chartmogul.run import Run  # noqa: PLC0415  what other input does not need
+    # the SDK's message handlers (see singer.sdk_overrides)
 
-        return Run(self.settings, self.intake, self.tap_state, self.stop)
-
-    # the SDK's message handlers (see sdk_hooks)
-
-    def _record(self, stream: str, record: msgspec.Raw) -> None:
+    def _record(self, stream: str, record: msgspec.Raw, version: int | None) -> None:
         """A RECORD, without the SDK's way."""
         sink = self._sinks_active.get(stream)
-        if isinstance(sink, KeapSink):
-            self.tap_state.saw_record()
-            sink.take(bytes(record))
+        if isinstance(sink, RecordSink):
+            self._before_record()
+            sink.take(bytes(record), version)
         elif sink is None:
-            self._assert_sink_exists(stream)
+            self._assert_announced(stream)
+
+    def _before_record(self) -> None:
+        if not self.tap_state.records_seen:
+            self.tap_state.saw_record()
+            if self._run is not None:
+                self._run.check_state()
+
+    def _assert_announced(self, stream: str) -> None:
+        if stream not in self.mapper.stream_maps:
+            about = f"line {self._line}: a RECORD of stream '{stream[:64]}'"
+            raise ConfigurationError(f"{about} came before its SCHEMA: is the input from a Singer tap?")
+
+    @property
+    def _line(self) -> int:
+        reader = self.message_reader
+        return reader.line if isinstance(reader, MessageReader) else 0
 
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
-        self.tap_state.saw_record()
+        self._assert_announced(str(message_dict.get("stream")))
+        self._before_record()
+        version = message_dict.get("version")
+        self.intake.version = version if isinstance(version, int) else None
         super()._process_record_message(message_dict)
 
     @override
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
-        stream = message_dict.get("stream")
-        keys = message_dict.get("bookmark_properties") or []
-        if isinstance(stream, str) and keys:
-            self.replication_keys[stream] = keys[0]
-        self.intake.began.add(str(stream))
-        self._stream_of_schema = str(stream)
-        known = stream in STREAMS or stream in SHAPED_STREAMS or self.config.get("stream_maps")
-        if not known and stream not in self.intake.passed_over:
-            self.intake.passed_over.add(str(stream))
-            self.logger.warning("Stream '%s' is not one that ChartMogul is fed from; it is passed over.", stream)
-        super()._process_schema_message(message_dict)
+        stream, schema, keys = (message_dict.get(name) for name in ("stream", "schema", "key_properties"))
+        if not isinstance(stream, str) or not stream:
+            raise ConfigurationError(f"line {self._line}: a SCHEMA message names no stream")
+        about = f"line {self._line}: the SCHEMA of stream '{stream[:64]}'"
+        properties = schema.get("properties") if isinstance(schema, dict) else None
+        if not isinstance(properties, dict) or not all(isinstance(each, dict | bool) for each in properties.values()):
+            raise ConfigurationError(f"{about} is not a JSON schema of an object with `properties`")
+        if keys is not None and not (isinstance(keys, list) and all(isinstance(each, str) for each in keys)):
+            raise ConfigurationError(f"{about} has `key_properties` that are not a list of names")
+        try:
+            super()._process_schema_message(message_dict)
+        except InvalidJSONSchema:
+            raise ConfigurationError(f"{about} is not a valid JSON schema") from None
 
     @override
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
-        self._assert_line_requires(message_dict, requires={"value"})
+        if "value" not in message_dict:
+            raise ConfigurationError(f"line {self._line}: a STATE message without `value`")
         if isinstance(message_dict["value"], dict):
             self.tap_state.take(message_dict["value"])
+            if self._run is not None:
+                self._run.state_passed()
 
     @override
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
-        """A stream was read completely; the SDK's own way is about columns that this target does not have."""
-        stream = str(message_dict.get("stream"))
-        if self.intake.shaped:
-            self.intake.open_shaped_inbox(self.settings.external_id_prefix).read_completely.add(stream)
-        sink = self._sinks_active.get(stream)
-        if sink is not None:
-            sink.activate_version(message_dict.get("version", 0))
+        """A read of a stream ended; the SDK's own way is about columns that this target does not have."""
+        stream, version = str(message_dict.get("stream")), message_dict.get("version")
+        if not isinstance(version, int):
+            return
+        self._before_record()
+        for alias in self._aliases(stream):
+            sink = self._sinks_active.get(alias)
+            if isinstance(sink, RecordSink):
+                sink.activate_version(version)
+
+    def _aliases(self, stream: str) -> Iterator[str]:
+        """The names under which stream maps pass a stream on."""
+        maps = self.mapper.stream_maps.get(stream)
+        if not maps:
+            yield stream
+        for each in maps or ():
+            yield each.stream_alias
 
     @override
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
         raise ConfigurationError("BATCH messages are not supported: turn off `batch_config` in the tap")
-
-    def _bad_line(self, number: int, stream: str, record_id: Any, field: str, reason: str) -> None:
-        """A line that cannot be read: a record that costs itself alone."""
-        self.intake.reject(
-            stream or "(unknown)", record_id if record_id is not None else f"line {number}", field, reason
-        )
 
     @override
     def _handle_termination(self, signum: int, frame: Any) -> None:

@@ -16,26 +16,35 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.bench.api_rows import ceiling_rows, first_load_rows, writing_rows
+from tests.bench.one_changed_rows import one_changed_rows
 from tests.bench.row import Row, print_table
 from tests.bench.run_rows import run_rows
-from tests.bench.size_rows import growth_rows, memory_rows
+from tests.bench.size_rows import growth_rows, load_rows
 from tests.bench.start_rows import meltano_rows, start_rows
-from tests.bench.target_rows import inbox_rows, planning_rows
+from tests.bench.store_rows import store_rows
+from tests.bench.store_s3_rows import s3_rows
+from tests.bench.tap_rows import tap_rows
+from tests.bench.target_rows import target_rows
 
 MEASURES: dict[str, Callable[[Path], list[Row]]] = {
     "ceiling": ceiling_rows,
-    "inbox": inbox_rows,
-    "planning": planning_rows,
+    "tap": tap_rows,
+    "store": store_rows,
+    "target": target_rows,
     "writing": writing_rows,
-    "first-load": first_load_rows,
+    "bulk": first_load_rows,
     "runs": run_rows,
-    "memory": memory_rows,
+    "s3": s3_rows,
+    "one-changed": one_changed_rows,
+    "first-load": load_rows,
     "growth": growth_rows,
     "start": start_rows,
     "meltano": meltano_rows,
 }
 FULL: dict[str, Callable[[Path], list[Row]]] = {
-    "memory": lambda folder: memory_rows(folder, contacts=200_000, orders=1_000_000),
+    "store": lambda folder: store_rows(folder, orders=1_000_000),
+    "target": lambda folder: target_rows(folder, contacts=200_000, orders=1_000_000, times=1),
+    "first-load": lambda folder: load_rows(folder, contacts=200_000, orders=1_000_000),
     "growth": lambda folder: growth_rows(folder, planning=(20_000, 200_000), commands=(20_000, 200_000), loads=3),
 }
 """With `--full`."""

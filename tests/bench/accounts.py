@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.spent import Spent, spent
-from tests.pipeline import BILLING
-from tests.sandbox_process import ROOT, Sandbox
-from tests.tap_process import arguments, key_config
-from tests.target_process import target_command, target_config
+from tests.support.pipeline import BILLING
+from tests.support.sandbox_process import ROOT, Sandbox
+from tests.support.tap_process import arguments, key_config
+from tests.support.target_process import target_command, target_config
 
 NOW = "2026-11-22T08:00:00Z"
 """Later than everything in the generated accounts."""
@@ -38,17 +38,18 @@ class Bridge:
 
     Args:
         sandbox: both APIs.
-        folder: for settings, ledger, report and STATE.
-        target: settings of the target beside addresses, key, ledger and report.
+        folder: for settings, store, report and STATE.
+        target: settings of the target beside addresses, key, store and report.
     """
 
     def __init__(self, sandbox: Sandbox, folder: Path, **target: Any) -> None:
         self.sandbox = sandbox
         self.folder = folder
         self.state: dict[str, Any] | None = None
+        self.store = folder / "store.sqlite"
         self._target = {
             "now": NOW,
-            "ledger_path": str(folder / "ledger.sqlite"),
+            "store_path": str(self.store),
             "report_path": str(folder / "report.json"),
             **target,
         }
@@ -73,6 +74,10 @@ class Bridge:
         found = spent(command, stdin=messages, stdout=states, stderr=self.folder / "target.err", codes=(0, 7))
         self._go_on(states)
         return found
+
+    def start(self) -> float:
+        """CPU seconds of the target on nothing: least of three."""
+        return min(spent(self.target_command()).cpu for _ in range(3))
 
     def run(self, **settings: Any) -> float:
         """Both, one into the other: seconds on the wall."""

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from tests.bench import chartmogul_first_load, chartmogul_writes
 from tests.bench.row import Row
-from tests.sandbox_process import Sandbox
+from tests.support.sandbox_process import Sandbox
 
 CONNECTIONS = 4
 ANSWERS = 2_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from tests.sandbox_process import Sandbox
+from tests.support.sandbox_process import Sandbox
 
 LATER = "2026-11-20T10:00:00Z"
 LATEST = "2026-11-21T10:00:00Z"

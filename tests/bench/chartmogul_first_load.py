@@ -20,9 +20,9 @@ from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.data_source import create_data_source
 from target_chartmogul.chartmogul.json_imports import JsonImports
 from target_chartmogul.chartmogul.wire import Wire
-from tests.billing_objects import PLAN, cancellation, customer, invoice, line, on
-from tests.memory_journal import MemoryJournal, create
-from tests.sandbox_process import Sandbox
+from tests.support.billing_objects import PLAN, cancellation, customer, invoice, line, on
+from tests.support.memory_journal import MemoryJournal, create, root_of
+from tests.support.sandbox_process import Sandbox
 
 LATENCY_MS = 150
 ORDERS = 2
@@ -53,7 +53,7 @@ def load(sandbox: Sandbox, name: str, lanes: dict[int, list[Change]], *, bulk: b
     client = ChartMogulClient(sandbox.chartmogul_api_key, sandbox.chartmogul_url)
     journal = MemoryJournal()
     wire = Wire("", create_data_source(client, name).uuid)
-    applier = Applier(client, wire, journal)
+    applier = Applier(client, wire, journal, root_of)
     applier.apply_plans([create("plan", PLAN)])
     sandbox.clear_requests("chartmogul")
     begun = time.monotonic()

@@ -20,9 +20,9 @@ from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.data_source import create_data_source
 from target_chartmogul.chartmogul.gate import RequestGate
 from target_chartmogul.chartmogul.wire import Wire
-from tests.billing_objects import PLAN, customer, invoice, line
-from tests.memory_journal import MemoryJournal, create
-from tests.sandbox_process import Sandbox
+from tests.support.billing_objects import PLAN, customer, invoice, line
+from tests.support.memory_journal import MemoryJournal, create, root_of
+from tests.support.sandbox_process import Sandbox
 
 LIMIT = 40
 LATENCY_MS = 150
@@ -31,7 +31,7 @@ PEER_CUSTOMERS = 30
 
 def ours(sandbox: Sandbox, customers: int) -> dict[str, Any]:
     """Requests a second of apply: each customer with one invoice."""
-    with tempfile.TemporaryDirectory() as folder:  # as beside a ledger, where processes meet
+    with tempfile.TemporaryDirectory() as folder:  # as beside a store, where processes meet
         gate = RequestGate(Path(folder), "bench")
         client = ChartMogulClient(sandbox.chartmogul_api_key, sandbox.chartmogul_url, gate=gate)
         return _write(sandbox, client, customers)
@@ -40,7 +40,7 @@ def ours(sandbox: Sandbox, customers: int) -> dict[str, Any]:
 def _write(sandbox: Sandbox, client: ChartMogulClient, customers: int) -> dict[str, Any]:
     journal = MemoryJournal()
     wire = Wire("", create_data_source(client, "Keap").uuid)
-    applier = Applier(client, wire, journal)
+    applier = Applier(client, wire, journal, root_of)
     applier.apply_plans([create("plan", PLAN)])
     applier.apply_lanes([(0, [create("customer", customer(0)), create("invoice", invoice("0", 0))])])
     lanes = [

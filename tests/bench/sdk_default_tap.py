@@ -10,7 +10,7 @@ from singer_sdk import RESTStream, Tap
 from singer_sdk import typing as th
 from singer_sdk.pagination import JSONPathPaginator
 
-from tap_keap.rows import load_schema
+from tap_keap.conform import load_schema
 
 
 class Contacts(RESTStream[str]):

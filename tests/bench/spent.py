@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.sandbox_process import ROOT
+from tests.support.sandbox_process import ROOT
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,12 @@ def account_file(folder: Path, contacts: int, orders: int) -> Path:
         command = [sys.executable, "-m", "sandbox.sample", "--contacts", str(contacts), "--orders", str(orders)]
         spent([*command, "--singer"], stdout=path)
     return path
+
+
+def arrived(messages: Path) -> Counter[str]:
+    """How many records of each stream are in a file of Singer messages."""
+    with messages.open("rb") as lines:
+        return Counter(json.loads(line)["stream"] for line in lines if b'"RECORD"' in line[:32])
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from statistics import median
 from tests.bench.accounts import NOW, Bridge, serving
 from tests.bench.row import Row
 from tests.bench.spent import account_file, spent
-from tests.sandbox_process import ROOT, Sandbox
+from tests.support.sandbox_process import ROOT, Sandbox
 
 TIMES = 5
 MELTANO_TIMES = 3
@@ -75,7 +75,7 @@ def _variables(sandbox: Sandbox, folder: Path) -> dict[str, str]:
         "TAP_KEAP_REQUESTS_PER_MINUTE": "100000",
         "TARGET_CHARTMOGUL_API_URL": sandbox.chartmogul_url,
         "TARGET_CHARTMOGUL_API_KEY": sandbox.chartmogul_api_key,
-        "TARGET_CHARTMOGUL_LEDGER_PATH": str(folder / "meltano-ledger.sqlite"),
+        "TARGET_CHARTMOGUL_STORE_PATH": str(folder / "meltano-store.sqlite"),
         "TARGET_CHARTMOGUL_REPORT_PATH": str(folder / "meltano-report.json"),
         "TARGET_CHARTMOGUL_NOW": NOW,
     }

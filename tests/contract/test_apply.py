@@ -12,54 +12,10 @@ from target_chartmogul.billing.differences import invoice_changes
 from target_chartmogul.billing.normal import normal, same
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.errors import CredentialsError, UnreachableError
-from target_chartmogul.chartmogul.gate import RequestGate
 from target_chartmogul.chartmogul.listing import Listing
-from target_chartmogul.chartmogul.wire import Wire
-from tests.billing_objects import PLAN, cancellation, customer, invoice, line, on, paid
-from tests.memory_journal import MemoryJournal, create, delete, update
-
-NOW = "2026-01-15T00:00:00Z"
-
-
-class Target:
-    """A data source of the sandbox and an applier for it."""
-
-    def __init__(self, sandbox, prefix="", **options):
-        self.sandbox = sandbox
-        sandbox.clock(NOW)
-        sandbox.no_limits(("chartmogul",))
-        self.client = ChartMogulClient(
-            sandbox.chartmogul_api_key,
-            sandbox.chartmogul_url,
-            gate=RequestGate(per_second=100_000),
-            read_timeout=2,
-            **options,
-        )
-        self.source = self.client.post("/data_sources", {"name": "Keap"})["uuid"]
-        self.wire = Wire(prefix, self.source, own_tags=frozenset({"vip"}), own_attributes=frozenset({"size"}))
-        self.journal = MemoryJournal()
-        self.applier = Applier(self.client, self.wire, self.journal, workers=4)
-        self.listing = Listing(self.client, self.wire)
-
-    def run(self, *lanes):
-        self.applier.apply_lanes(enumerate(lanes))
-
-    def start(self, *, members=1):
-        self.applier.apply_plans([create("plan", PLAN)])
-        self.run(*([create("customer", customer(number))] for number in range(1, members + 1)))
-        assert not self.journal.refusals
-
-    def held(self, kind, external_id):
-        found = self.listing.find(kind, external_id)
-        return found.content if found else None
-
-    def change(self, held, desired):
-        self.run(invoice_changes(held, desired))
-        assert not self.journal.refusals
-        assert same(self.held("invoice", desired.external_id), desired)
-
-    def writes(self):
-        return [(entry["method"], entry["path"].removeprefix("/chartmogul/v1")) for entry in self.sandbox.writes()]
+from tests.contract.chartmogul_target import NOW, Target
+from tests.support.billing_objects import PLAN, cancellation, customer, invoice, line, on, paid
+from tests.support.memory_journal import MemoryJournal, create, delete, root_of, update
 
 
 @pytest.fixture
@@ -110,7 +66,7 @@ def test_what_is_there_already_is_adopted_and_brought_up_to_date(target):
     old = invoice("500", due_date=on("2025-02-10"))
     target.run([create("invoice", old), create("event", cancellation())])
     forgetful = MemoryJournal()
-    applier = Applier(target.client, target.wire, forgetful)
+    applier = Applier(target.client, target.wire, forgetful, root_of)
     new = invoice(
         "500", line_items=(line("500", amount=6000), line("500", 2, 10)), transactions=(paid("500", 2, 6010),)
     )
@@ -207,50 +163,41 @@ def test_payments_never_exceed_the_invoice_on_the_way(target, lines, transaction
     target.change(after, before)
 
 
-def test_header_and_lines_change_in_place(target):
+def test_a_change_that_changes_nothing_is_answered_304(target):
+    """Case patch-304: every object is as wanted, and nothing counts as refused."""
     target.start()
-    before = invoice("500", due_date=on("2025-02-15"))
-    target.run([create("invoice", before)])
-    uuid = target.journal.uuid("invoice", "500")
-    plan = msgspec.structs.replace(PLAN, external_id="31-7-1year", interval_unit="year")
-    target.applier.apply_plans([create("plan", plan)])
-    after = invoice(
-        "500",
-        date=on("2025-02-02"),
-        currency="EUR",
-        line_items=(
-            line(
-                "500",
-                plan_external_id=plan.external_id,
-                subscription_external_id="902",
-                service_period_end=on("2026-02-01"),
-                tax_amount_in_cents=7,
-            ),
-        ),
-    )
-    target.change(before, after)
-    one_time = invoice(
-        "500", line_items=(line("500", type="one_time", subscription_external_id=None, description="Once"),)
-    )
-    target.change(after, one_time)
-    target.change(one_time, before)
-    assert target.listing.find("invoice", "500").uuid == uuid
-
-
-def test_written_off_is_set_refused_and_taken_back(target):
-    """Rule 5.7: a refusal is reported and not an error; ChartMogul cannot take the status back, a new import can."""
-    target.start()
-    open_bill = invoice("500", transactions=())
-    written_off = msgspec.structs.replace(open_bill, status="written_off")
-    target.run([create("invoice", written_off)])
-    assert target.held("invoice", "500").status == "written_off"
-    target.change(written_off, open_bill)
-    target.run([update("invoice", open_bill, written_off)])
-    assert target.held("invoice", "500").status == "written_off"
-    assert not target.journal.notices
-    target.run([create("invoice", invoice("501", status="written_off"))])
-    assert target.journal.notices == [("501", "status_refused")]
+    bill, event = invoice("500"), cancellation()
+    target.run([create("invoice", bill), create("event", event)])
+    target.sandbox.control("PUT", "chartmogul/settings", {"unchanged_patch": "304"})
+    renamed = customer(1, name="Ada King")
+    plan = msgspec.structs.replace(PLAN, name="Club Plus")
+    later = invoice("500", due_date=on("2025-03-01"), line_items=(line("500", amount=5000),))
+    moved = msgspec.structs.replace(event, effective_date=on("2025-04-02"))
+    for _ in range(2):
+        target.applier.apply_plans([update("plan", PLAN, plan)])
+        target.run(
+            [update("customer", customer(1), renamed), *invoice_changes(bill, later), update("event", event, moved)]
+        )
     assert not target.journal.refusals
+    assert [entry["status"] for entry in target.sandbox.writes()].count(304) == 4  # the plan is compared first
+    assert target.held("customer", "1").name == "Ada King"
+    assert target.held("plan", PLAN.external_id) == plan
+    assert same(target.held("invoice", "500"), later)
+    assert same(target.held("event", event.external_id), moved)
+
+
+@pytest.mark.parametrize("prefix", ["50% /?#é", "..", "a/b"])
+def test_ids_are_quoted_in_every_path(sandbox, prefix):
+    target = Target(sandbox, prefix)
+    target.start()
+    written_off = invoice("500", status="written_off", transactions=())
+    target.run([create("invoice", written_off), create("event", cancellation())])
+    assert not target.journal.refusals
+    assert not target.journal.notices
+    assert target.held("invoice", "500").status == "written_off"
+    target.run([delete("event", cancellation()), delete("invoice", written_off), delete("customer", customer(1))])
+    assert not target.journal.refusals
+    assert [target.held(*each) for each in (("invoice", "500"), ("customer", "1"))] == [None, None]
 
 
 def test_a_move_imports_before_it_deletes(target):
@@ -352,13 +299,26 @@ def test_a_part_of_an_invoice_that_is_gone_tells_the_journal(target):
     assert target.journal.missing == [("invoice", "500")]
 
 
-def test_deleting_what_is_gone_is_no_error(target):
-    target.start()
+def test_deleting_what_is_gone_is_acknowledged(target):
+    """Each is deleted by a person first; of each kind another one stays, so that a wrong id would show."""
+    target.start(members=3)
     target.run(
-        [delete("invoice", invoice("404")), delete("event", cancellation()), delete("customer", customer(9))],
-        [delete("transaction", paid("404")), delete("line_item", line("404"))],
+        *([create("invoice", invoice(f"{n}00", n)), create("event", cancellation(f"90{n}", n))] for n in (1, 2, 3))
+    )
+    gone = [("subscription_event", "901-cancelled-2025-04-01"), ("invoice", "100"), ("transaction", "1-200")]
+    for kind, external_id in [*gone, ("line_item", "200-1"), ("customer", "1")]:
+        target.sandbox.control("POST", "chartmogul/edit", {"kind": kind, "external_id": external_id, "delete": True})
+    target.sandbox.clear_requests("chartmogul")
+    target.run(
+        [delete("invoice", invoice("100")), delete("event", cancellation()), delete("customer", customer(1))],
+        [delete("transaction", paid("200")), delete("line_item", line("200"))],
     )
     assert not target.journal.refusals
+    assert not target.journal.intents
+    assert [change.action for change in target.journal.acknowledgements[-5:]] == ["delete"] * 5
+    assert {entry["status"] for entry in target.sandbox.writes()} == {404}
+    assert [target.held("customer", str(n)) is not None for n in (1, 2, 3)] == [False, True, True]
+    assert same(target.held("invoice", "300"), invoice("300", 3))
 
 
 def test_a_customer_that_was_merged_away_is_found_by_its_id(target):
@@ -383,8 +343,8 @@ def test_older_answers_without_external_ids(target, monkeypatch):
     target.run([create("invoice", invoice("500")), create("invoice", invoice("600", 2))])
     pages = target.client.pages
 
-    def older(path, key, params=None):
-        for rows in pages(path, key, params):
+    def older(path, key, params=None, *, whole=False):
+        for rows in pages(path, key, params, whole=whole):
             for row in rows:
                 row.pop("customer_external_id", None) if key == "invoices" else None
                 for part in row.get("line_items", ()):
@@ -404,23 +364,10 @@ def test_older_answers_without_external_ids(target, monkeypatch):
     assert [method for method, _ in target.writes()] == ["POST"]
 
 
-def test_a_disabled_invoice_is_left_alone(target):
-    target.start()
-    target.run([create("invoice", invoice("500"))])
-    target.sandbox.control("POST", "chartmogul/edit", {"kind": "invoice", "external_id": "500", "disable": True})
-    assert "disabled" in target.listing.find("invoice", "500").marks
-    forgetful = MemoryJournal()
-    Applier(target.client, target.wire, forgetful).apply_lanes(
-        [(0, [create("invoice", invoice("500", date=on("2025-02-04")))])]
-    )
-    assert forgetful.notices == [("500", "disabled")]
-    assert not forgetful.refusals
-
-
 def test_a_read_only_key_ends_the_work(sandbox):
     target = Target(sandbox)
     client = ChartMogulClient(sandbox.keys["chartmogul_read_only_key"], sandbox.chartmogul_url)
-    applier = Applier(client, target.wire, target.journal)
+    applier = Applier(client, target.wire, target.journal, root_of)
     with pytest.raises(CredentialsError, match="403"):
         applier.apply_lanes([(0, [create("customer", customer(1))])])
     assert target.journal.lanes in ({}, {0: False})
@@ -488,6 +435,7 @@ def test_a_lost_answer_is_looked_up_before_it_is_repeated(target):
     target.run([create("invoice", invoice("500"))])
     assert [entry["method"] for entry in target.sandbox.requests("chartmogul")] == ["POST", "GET"]
     assert target.journal.uuid("invoice", "500")
+    assert target.journal.notices == []  # it was not there before this run
 
 
 def test_an_unreachable_service_ends_the_work_and_leaves_the_intents(sandbox, monkeypatch):

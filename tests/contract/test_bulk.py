@@ -18,8 +18,8 @@ from target_chartmogul.chartmogul.gate import RequestGate
 from target_chartmogul.chartmogul.json_imports import LARGEST_BODY, JsonImports
 from target_chartmogul.chartmogul.listing import Listing
 from target_chartmogul.chartmogul.wire import Wire
-from tests.billing_objects import PLAN, cancellation, customer, invoice, line, on, paid
-from tests.memory_journal import MemoryJournal, create, delete, update
+from tests.support.billing_objects import PLAN, cancellation, customer, invoice, line, on, paid
+from tests.support.memory_journal import MemoryJournal, create, delete, root_of, update
 
 NOW = "2026-01-15T00:00:00Z"
 
@@ -34,7 +34,7 @@ class Load:
         )
         self.wire = Wire(prefix, create_data_source(self.client, "Keap").uuid)
         self.journal = MemoryJournal()
-        self.applier = Applier(self.client, self.wire, self.journal)
+        self.applier = Applier(self.client, self.wire, self.journal, root_of)
         self.applier.apply_plans([create("plan", PLAN)])
         self.listing = Listing(self.client, self.wire)
         self.path = tmp_path / "bulk.sqlite"
@@ -224,12 +224,18 @@ def test_a_lost_answer_imports_nothing_twice(load, kind):
     assert (len(content["customers"]), len(content["invoices"])) == (10, 20)
 
 
-def test_a_refused_import_is_sent_singly(load, monkeypatch):
-    monkeypatch.setattr("target_chartmogul.chartmogul.json_imports.JsonImports.post", lambda *_: False)
+def test_a_refused_import_is_sent_singly(load, caplog):
+    """An account without bulk imports; the refusal is logged with its reason."""
+    load.sandbox.control("PUT", "chartmogul/settings", {"bulk_imports": "absent"})
     left = load.run([lane(100), lane(101)])
     assert [number for number, _ in left] == [100, 101]
     assert not load.journal.refusals
-    assert len(load.sandbox.content("Keap", NOW)["invoices"]) == 4
+    assert not load.journal.intents
+    assert load.journal.lanes == {100: True, 101: True}
+    assert [path for path in load.paths("POST") if path.endswith("/json_imports")]
+    assert [r for r in caplog.records if "Bulk import load-0001: ChartMogul refused (404)" in r.getMessage()]
+    content = load.sandbox.content("Keap", NOW)
+    assert (len(content["customers"]), len(content["invoices"]), len(content["cancellations"])) == (2, 4, 2)
 
 
 def test_polls_are_two_seconds_apart(load, monkeypatch):

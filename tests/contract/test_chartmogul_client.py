@@ -35,8 +35,8 @@ from target_chartmogul.chartmogul.errors import (
 from target_chartmogul.chartmogul.gate import RequestGate
 from target_chartmogul.chartmogul.listing import Listing
 from target_chartmogul.chartmogul.wire import Wire
-from tests.billing_objects import PLAN, customer, invoice
-from tests.memory_journal import MemoryJournal, create
+from tests.support.billing_objects import PLAN, customer, invoice
+from tests.support.memory_journal import MemoryJournal, create, root_of
 
 URL = "https://api.chartmogul.test/v1"
 KEY = "key-that-nobody-may-see"
@@ -70,9 +70,10 @@ def test_key_and_form_of_a_request(client):
 @responses.activate
 def test_pages_by_cursor_until_has_more_is_false(client):
     """`cursor` is often there on the last page, and a page may be empty: `has_more` alone counts."""
-    for rows, cursor, more in (([1], "a", True), ([], "b", True), ([2, 3], "c", False)):
+    one, two = {"uuid": "1"}, {"uuid": "2"}
+    for rows, cursor, more in (([one], "a", True), ([], "b", True), ([two, one], "c", False)):
         responses.get(f"{URL}/plans", json={"plans": rows, "cursor": cursor, "has_more": more})
-    assert list(client.pages("/plans", "plans", {"x": "1"})) == [[1], [], [2, 3]]
+    assert list(client.pages("/plans", "plans", {"x": "1"})) == [[one], [], [two, one]]
     assert [call.request.params.get("cursor") for call in responses.calls] == [None, "a", "b"]
     assert {call.request.params["per_page"] for call in responses.calls} == {"200"}
 
@@ -82,7 +83,7 @@ def test_pages_by_cursor_until_has_more_is_false(client):
 def test_a_listing_that_does_not_go_on_ends_in_an_error(client, cursor):
     responses.get(f"{URL}/plans", json={"plans": [], "cursor": "a", "has_more": True})
     responses.get(f"{URL}/plans", json={"plans": [], "cursor": cursor, "has_more": True})
-    with pytest.raises(UnreachableError, match="there is more"):
+    with pytest.raises(UnreachableError, match="leads nowhere"):
         list(client.pages("/plans", "plans"))
 
 
@@ -160,7 +161,7 @@ def test_a_success_that_is_no_json_does_not_count(client, body):
 def test_a_creation_that_says_nothing_is_looked_up(client, monkeypatch):
     monkeypatch.setattr(creation, "_AFTER_LOST_ANSWER", (0.0, 0.001))
     responses.post(f"{URL}/x", status=201)
-    assert creation.create(client, "/x", {}, lambda: "found") == (None, "found")
+    assert creation.create(client, "/x", {}, lambda: "found") == (None, "found", True)
 
 
 @responses.activate
@@ -169,7 +170,7 @@ def test_a_duplicate_that_the_list_does_not_show_yet_is_looked_up_again(client, 
     taken = {"errors": {"external_id": "has already been taken"}}
     responses.post(f"{URL}/x", status=422, json=taken)
     answers = iter([None, None, "found"])
-    assert creation.create(client, "/x", {}, lambda: next(answers)) == (None, "found")
+    assert creation.create(client, "/x", {}, lambda: next(answers)) == (None, "found", False)
     with pytest.raises(RefusedError):
         creation.create(client, "/x", {}, lambda: None)
 
@@ -268,7 +269,7 @@ print(client.traffic.throttled)
 
 
 def test_three_processes_together_stay_within_the_limits(sandbox, tmp_path):
-    """Issue: never more than 40 requests in any second nor 20 connections, when they share a ledger folder."""
+    """Issue: never more than 40 requests in any second nor 20 connections, when they share a store's folder."""
     sandbox.faults("chartmogul", latency_ms=150)
     arguments = [sandbox.chartmogul_url, sandbox.chartmogul_api_key, str(tmp_path)]
     running = [
@@ -293,7 +294,7 @@ def test_nothing_secret_or_personal_in_any_log_or_error(sandbox, caplog):
     )
     wire = Wire("", create_data_source(client, "Keap").uuid)
     journal = MemoryJournal()
-    applier = Applier(client, wire, journal)
+    applier = Applier(client, wire, journal, root_of)
     applier.apply_plans([create("plan", PLAN)])
     sandbox.faults(
         "chartmogul", seed=1, rate=0.3, kinds=["500", "504_html", "429", "reset_before", "reset_after", "truncated"]

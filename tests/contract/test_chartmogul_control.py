@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.chartmogul_calls import Calls, invoice, payment
-from tests.sandbox_process import Sandbox
+from tests.support.chartmogul_calls import Calls, invoice, payment
+from tests.support.sandbox_process import Sandbox
 
 NOW = "2026-06-15T12:00:00Z"
 
@@ -118,6 +118,22 @@ def test_cancellations_without_id_survive_a_merge(api: Calls) -> None:
     known = api.call("GET", f"/import/customers/{other}/subscriptions")[1]["subscriptions"][0]
     assert known["cancellation_dates"] == ["2026-03-01T00:00:00.000Z"]
     assert api.sandbox.content("Keap")["mrr"]["2026-03"] == {}
+
+
+def test_records_that_are_found_invalid_at_any_time(api: Calls, source: str) -> None:
+    """Validation that comes late, without a bulk import."""
+    order = {"kind": "invoice", "external_id": "i1", "errors": {"currency": ["Currency must be supported"]}}
+    api.sandbox.control("POST", "chartmogul/invalid", order)
+    assert api.call("GET", "/invoices")[1]["invoices"] == []
+    found = api.call("GET", "/invoices", validation_type="invalid")[1]["invoices"][0]
+    assert found["errors"] == order["errors"]
+    status = api.call("GET", f"/data_sources/{source}", with_processing_status="true")[1]["processing_status"]
+    assert (status["failed"], status["processed"]) == (1, 1)
+    assert api.sandbox.content("Keap")["mrr"]["2026-01"] == {}
+    api.sandbox.control("POST", "chartmogul/invalid", order | {"errors": {}})
+    assert api.sandbox.content("Keap")["mrr"]["2026-01"] == {"c1": 1000}
+    with pytest.raises(RuntimeError, match=": 400 "):
+        api.sandbox.control("POST", "chartmogul/invalid", order | {"kind": "customer", "external_id": "c1"})
 
 
 def test_orders_that_make_no_sense(api: Calls, source: str) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.chartmogul_calls import Calls, invoice, line, payment
-from tests.sandbox_process import Sandbox
+from tests.support.chartmogul_calls import Calls, invoice, line, payment
+from tests.support.sandbox_process import Sandbox
 
 NOW = "2026-06-15T12:00:00Z"
 

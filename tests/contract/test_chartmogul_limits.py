@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from tests.contract.chartmogul_calls import Calls
-from tests.sandbox_process import Sandbox
+from tests.support.chartmogul_calls import Calls
+from tests.support.sandbox_process import Sandbox
 
 NOW = "2026-06-15T12:00:00Z"
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.chartmogul_calls import Calls, invoice, line, payment
-from tests.sandbox_process import Sandbox
+from tests.support.chartmogul_calls import Calls, invoice, line, payment
+from tests.support.sandbox_process import Sandbox
 
 NOW = "2026-06-15T12:00:00Z"
 FUTURE = "2026-06-15T12:00:01Z"
@@ -239,6 +239,9 @@ INVOICES: list[tuple[Any, str, str]] = [
     (changed(amount_in_cents=9.5), "line_items.amount_in_cents", "must be an integer"),
     (changed(amount_in_cents="9"), "line_items.amount_in_cents", "is not a number"),
     (changed(amount_in_cents=True), "line_items.amount_in_cents", "is not a number"),
+    (changed(event_order="9998"), "line_items.event_order", "is not a number"),
+    (changed(event_order=1.5), "line_items.event_order", "must be an integer"),
+    (changed(event_order=2**63), "line_items.event_order", "is invalid"),
     (changed(quantity=0), "line_items.quantity", "must be other than 0"),
     (changed(tax_amount_in_cents=-1), "line_items.tax_amount_in_cents", NOT_NEGATIVE),
     (changed(subscription_external_id=None), "line_items.subscription_external_id", "can't be blank"),

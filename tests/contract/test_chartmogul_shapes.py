@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
-from tests.contract.chartmogul_calls import Calls, invoice, payment
-from tests.sandbox_process import Sandbox
+from tests.support.chartmogul_calls import Calls, invoice, payment
+from tests.support.sandbox_process import Sandbox
 
 NOW = "2026-06-15T12:00:00Z"
 
@@ -99,6 +100,26 @@ def test_an_imported_invoice(api: Calls) -> None:
         "external_id": "s1", "uuid": one["subscription_uuid"], "plan_uuid": plan, "data_source_uuid": source,
         "cancellation_dates": ["2016-01-15T12:00:00.000Z"],
     }]  # fmt: skip
+
+
+@pytest.mark.parametrize("currency", ["USD", "JPY", "HRK", "LTL", "BGN"])
+def test_currencies_that_are_or_were(api: Calls, currency: str) -> None:
+    source = api.source()
+    body = invoice(api.plan(source)) | {"currency": currency}
+    assert api.invoice(api.customer(source), body)["currency"] == currency
+
+
+@pytest.mark.parametrize("name", ["shop/A 1", "a?b#c", "50%", "é/ü", "a/b/c"])
+def test_ids_in_paths_are_quoted(api: Calls, name: str) -> None:
+    source = api.source()
+    api.invoice(api.customer(source), invoice(api.plan(source), name))
+    path = f"/data_sources/{source}/invoices/{quote(name, safe='')}/status"
+    assert api.call("PUT", path, {"status": "voided"})[1]["invoice"]["status"] == "voided"
+    accepted = api.made(f"/data_sources/{source}/json_imports", {"external_id": name}, 200)
+    found = api.call("GET", f"/data_sources/{source}/json_imports/{quote(name, safe='')}")
+    assert (found[0], found[1]["id"]) == (200, accepted["id"])
+    if "/" in name:
+        assert api.call("PUT", f"/data_sources/{source}/invoices/{name}/status", {"status": "voided"})[0] == 404
 
 
 def test_an_event(api: Calls) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.contract.keap_calls import KeapCalls
-from tests.sandbox_process import Sandbox
+from tests.support.keap_calls import KeapCalls
+from tests.support.sandbox_process import Sandbox
 
 COUNTED = ("limit", "time-unit", "interval", "available", "used")
 NAMES = {

@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.contract.keap_calls import KeapCalls
-from tests.sandbox_process import Sandbox
+from tests.support.keap_calls import KeapCalls
+from tests.support.sandbox_process import Sandbox
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from tests.contract.keap_calls import KeapCalls
-from tests.sandbox_process import Sandbox
+from tests.support.keap_calls import KeapCalls
+from tests.support.sandbox_process import Sandbox
 
 REDIRECT = "http://127.0.0.1:9/callback"
 

@@ -9,7 +9,13 @@ import keap_core_v2_client as keap
 import pytest
 from pydantic import BaseModel
 
-from tests.sandbox_process import Sandbox
+from sandbox.questions import KEAP
+from tests.support.sandbox_process import Sandbox
+
+FORMS = (
+    "billing-amount-unit", "discount-form", "inactive-subscriptions-listed", "item-types", "order-modified-by-payment",
+    "originating-order-link", "payment-types", "refund-form", "transaction-duplicates", "void-form",
+)  # fmt: skip
 
 CONTACT_FIELDS = ["id", "email_addresses", "addresses", "company", "custom_fields", "create_time"]
 COMPANY_FIELDS = ["id", "company_name", "address", "email_address", "phone_number", "update_time"]
@@ -177,7 +183,43 @@ def test_profile_configuration_and_user(client: keap.ApiClient) -> None:
     profile = keap.BusinessProfileApi(client).get_business_profile()
     configuration = keap.SettingsApi(client).get_application_configurations()
     assert (user.tenant_id, profile.currency_code, configuration.ecommerce.currency) == ("ab103", "USD", "USD")
+    assert (profile.time_zone, configuration.application.time_zone) == ("UTC", "UTC")
+    assert "Credit Card" in configuration.ecommerce.payment_types
     assert [unknown_fields(answer) for answer in (user, profile, configuration)] == [[], [], []]
+
+
+def test_streams_that_may_not_be_seen_or_are_not_offered(sandbox: Sandbox, client: keap.ApiClient) -> None:
+    sandbox.behaviour(refused={"payments": 403, "contacts_of_tags": 404})
+    with pytest.raises(keap.exceptions.ForbiddenException, match="You do not have permission"):
+        keap.SalesApi(client).list_payments()
+    with pytest.raises(keap.exceptions.NotFoundException):
+        keap.TagsApi(client).list_contacts_across_tags(filter="tag_ids==101")
+    assert keap.SalesApi(client).list_transactions(page_size=1).transactions
+
+
+@pytest.mark.parametrize("question", FORMS)
+def test_other_answers_are_parsed_too(sandbox: Sandbox, client: keap.ApiClient, question: str) -> None:
+    """The SDK takes every form of an answer, but for an item type that it does not know."""
+    for answer in KEAP[question]:
+        if answer == "undocumented":
+            continue
+        sandbox.answers({question: answer})
+        sandbox.no_limits()
+        listed = [
+            keap.OrdersApi(client).list_orders(page_size=100).orders,
+            keap.SubscriptionsApi(client).list_subscriptions(page_size=100).subscriptions,
+            keap.SalesApi(client).list_payments(page_size=100).payments,
+            keap.SalesApi(client).list_transactions(page_size=100).transactions,
+        ]
+        assert all(listed)
+        assert unknown_fields(listed) == []
+
+
+def test_a_list_of_fields_that_is_refused(sandbox: Sandbox, client: keap.ApiClient) -> None:
+    sandbox.behaviour(fields_parameter="refused")
+    with pytest.raises(keap.exceptions.BadRequestException, match="Invalid field"):
+        keap.ContactApi(client).list_contacts(fields=CONTACT_FIELDS)
+    assert keap.ContactApi(client).list_contacts(page_size=1).contacts[0].id
 
 
 def test_subscriptions_are_created_changed_and_stopped(sandbox: Sandbox, client: keap.ApiClient) -> None:

@@ -15,9 +15,11 @@ from target_chartmogul.chartmogul.data_source import (
 )
 from target_chartmogul.chartmogul.errors import CredentialsError, RefusedError, UnreachableError
 from target_chartmogul.checks.preflight import (
+    AccountSettings,
     check_key,
     check_writable,
     examine,
+    examine_source,
     find_same_contacts,
     judge_churn_setting,
     read_account,
@@ -181,8 +183,114 @@ def test_churn_recognition_warns_fails_or_is_ignored(sandbox, client):
 
 
 def test_an_account_that_does_not_tell_its_settings(client, monkeypatch):
-    """Older accounts know no `include`: unknown is told, and is a mismatch too."""
+    """Older accounts know no `include`: unknown is reported, and is a mismatch too."""
     monkeypatch.setattr("target_chartmogul.checks.preflight._INCLUDE", ("no_such_setting",))
     account = read_account(client)
     assert account.currency == "USD"
-    assert "does not tell" in str(judge_churn_setting(account, "warn"))
+    assert "does not show" in str(judge_churn_setting(account, "warn"))
+
+
+def test_a_key_may_write_although_the_attempt_is_answered_304(sandbox, client):
+    """Case patch-304: no answer but a 403 says that a key may only read."""
+    settings(sandbox, unchanged_patch="304")
+    check_writable(client)
+    assert [entry["status"] for entry in sandbox.writes()] == [304]
+
+
+HALF = {
+    "create_subscription_when_invoice_is": "paid",
+    "update_subscription_when_invoice_is": "open",
+    "prevent_subscription_for_invoice_voided": True,
+    "prevent_subscription_for_invoice_refunded": True,
+    "prevent_subscription_for_invoice_written_off": True,
+}
+
+
+def test_the_settings_of_a_new_source_are_examined_before_its_first_invoice(sandbox, client):
+    """Case new-source-settings: the answer to its creation does not show them."""
+    settings(sandbox, invoice_handling_setting={"manual": HALF, "automatic": HALF})
+    assert find_data_source(client, name="Shop") is None
+    found = examine_source(client, create_data_source(client, "Shop"))
+    names = ("create_subscription_when_invoice_is", "prevent_subscription_for_invoice_refunded")
+    expected = {(f"invoice_handling_setting.{half}.{name}") for half in ("manual", "automatic") for name in names}
+    assert len(found) == 4
+    assert {finding.setting for finding in found} == expected
+    assert found == [f for f in examine(read_account(client), find_data_source(client, name="Shop")) if f in found]
+    assert examine_source(client, find_data_source(client, name="Shop"), unpaid_orders="skip", full_refund="x") == []
+
+
+def test_a_new_source_that_is_not_shown_yet(sandbox, client, monkeypatch):
+    monkeypatch.setattr("target_chartmogul.checks.preflight._BETWEEN_LOOKS", 0.01)
+    created = create_data_source(client, "Shop")
+    settings(sandbox, auto_churn_subscription_setting={"enabled": True, "interval": 30})
+    hidden = {"match": {"method": "GET", "path_regex": "/data_sources/"}, "kind": "404"}
+    sandbox.faults("chartmogul", script=[hidden | {"times": 2}])
+    (found,) = examine_source(client, created)
+    assert (found.setting, found.value) == ("auto_churn_subscription_setting", "after 30 days")
+    sandbox.faults("chartmogul", script=[hidden | {"times": None}])
+    (found,) = examine_source(client, created)
+    assert (found.setting, found.value) == ("invoice_handling_setting", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "told"),
+    [
+        ("auto_churn_subscription_setting", True, "on, after an unknown time"),
+        ("auto_churn_subscription_setting", "true", "on, after an unknown time"),
+        ("auto_churn_subscription_setting", 30, "after 30 days"),
+        ("auto_churn_subscription_setting", "30", "after 30 days"),
+        ("auto_churn_subscription_setting", {"enabled": True}, "on, after an unknown time"),
+        ("auto_churn_subscription_setting", {"enabled": "yes", "interval": "30"}, "after 30 days"),
+        ("auto_churn_subscription_setting", {"enabled": True, "interval": [1]}, "on, after an unknown time"),
+        ("auto_churn_subscription_setting", {}, "of an unknown form"),
+        ("auto_churn_subscription_setting", [True], "of an unknown form"),
+        ("auto_churn_subscription_setting", "sometimes", "of an unknown form"),
+        ("auto_churn_subscription_setting", False, None),
+        ("auto_churn_subscription_setting", 0, None),
+        ("auto_churn_subscription_setting", None, None),
+        ("auto_churn_subscription_setting", {"enabled": "false", "interval": 30}, None),
+        ("invoice_handling_setting", {"manual": None, "automatic": None}, None),
+        ("invoice_handling_setting", None, None),
+        ("invoice_handling_setting", {}, "of an unknown form"),
+        ("invoice_handling_setting", True, "of an unknown form"),
+        ("invoice_handling_setting", "open", "of an unknown form"),
+        ("invoice_handling_setting", {"manual": "open", "automatic": HALF | {"extra": None}}, "of an unknown form"),
+        ("invoice_handling_setting", {"manual": {"create_subscription_when_invoice_is": ["p\n"]}}, "['p\\n']"),
+        ("invoice_handling_setting", {"manual": {"update_subscription_when_invoice_is": 3}}, "3"),
+    ],
+)
+def test_odd_settings_of_a_source_never_end_a_run(sandbox, client, setting, value, told):
+    """Case odd-source-settings: older accounts show a switch instead of an object."""
+    settings(sandbox, source_fields={setting: value})
+    source = create_data_source(client, "Shop")
+    for found in (
+        examine(read_account(client), find_data_source(client, name="Shop")),
+        examine(read_account(client), find_data_source(client, name="Shop", uuid=source.uuid)),
+        examine_source(client, source),
+    ):
+        of_it = [finding for finding in found if finding.setting.startswith(setting)]
+        if told is None:
+            assert of_it == []
+        else:
+            assert told in {finding.value for finding in of_it}
+            assert all("\n" not in str(finding) for finding in of_it)
+
+
+def test_auto_churn_of_the_source_is_reported_instead_of_the_accounts(sandbox, client):
+    settings(
+        sandbox, account={"auto_churn_subscription": True}, source_fields={"auto_churn_subscription_setting": True}
+    )
+    create_data_source(client, "Shop")
+    found = examine(read_account(client), find_data_source(client, name="Shop"))
+    assert [f.setting for f in found if "auto_churn" in f.setting] == ["auto_churn_subscription_setting"]
+
+
+@pytest.mark.parametrize("odd", [7, True, ["x"], {"a": 1}, "\n", None])
+def test_odd_settings_of_an_account_never_end_a_run(client, monkeypatch, odd):
+    fields = [name for name in AccountSettings.__struct_fields__ if name != "currency"]
+    monkeypatch.setattr(client, "get", lambda *_: dict.fromkeys(fields, odd))
+    account = read_account(client)
+    assert judge_churn_setting(account, "warn") is not None
+    assert all("\n" not in str(finding) for finding in examine(account, None))
+    monkeypatch.setattr(client, "get", lambda *_: odd)
+    assert read_account(client) == AccountSettings()

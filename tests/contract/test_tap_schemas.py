@@ -12,7 +12,7 @@ import keap_core_v2_client.models as keap
 import pytest
 from pydantic import BaseModel
 
-from tap_keap.rows import load_schema
+from tap_keap.conform import load_schema
 from tap_keap.stream_specs import STREAM_SPECS
 
 MODELS: dict[str, list[type[BaseModel]]] = {
@@ -44,6 +44,7 @@ MODELS: dict[str, list[type[BaseModel]]] = {
     "contact_custom_fields": [keap.CustomFieldMetaData],
     "order_custom_fields": [keap.CustomFieldMetaData],
     "subscription_custom_fields": [keap.CustomFieldMetaData],
+    "account": [keap.GetBusinessProfileResponse],
 }
 
 # A tagged contact's own fields are in `contacts`; its id is `contact_id`.

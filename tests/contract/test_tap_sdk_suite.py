@@ -9,9 +9,9 @@ import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
 from tap_keap.tap import TapKeap
-from tests.sandbox_process import Sandbox
+from tests.support.sandbox_process import Sandbox
 
-CONFIG: dict[str, Any] = {"api_key": "set below", "requests_per_minute": 100_000}
+CONFIG: dict[str, Any] = {"api_key": "set-below", "requests_per_minute": 100_000}
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox_process import Sandbox
-from tests.singer_messages import account_messages
-from tests.target_process import SOURCE, run_target, target_config
-from tests.worked_accounts import Case, cases
+from tests.support.sandbox_process import Sandbox
+from tests.support.singer_messages import account_messages, changed_messages
+from tests.support.target_process import SOURCE, run_target, target_config
+from tests.support.worked_accounts import Case, cases
 
 Account = dict[str, list[dict[str, Any]]]
 
@@ -31,10 +31,11 @@ def events(sandbox: Sandbox, now: str) -> dict[str, str]:
     }
 
 
-def sync(sandbox: Sandbox, tmp_path: Path, keap: Account, now: str, *, ledger: bool = True, **settings: Any) -> None:
+def sync(sandbox: Sandbox, tmp_path: Path, keap: Account, now: str, *, lasting: bool = True, **settings: Any) -> None:
+    """A run; settings that change may change months that are over (rule 1.7)."""
     sandbox.clock(now)
-    path = str(tmp_path / "ledger.sqlite") if ledger else None
-    config = target_config(sandbox, ledger_path=path, now=now, **settings)
+    path = str(tmp_path / "store.sqlite") if lasting else None
+    config = target_config(sandbox, store_path=path, now=now, force=True, **settings)
     done = run_target(tmp_path, config, account_messages(keap))
     assert done.code == 0, done.stderr
 
@@ -85,20 +86,17 @@ def test_rule_6_6_plan_change_products_are_one_product(sandbox: Sandbox, tmp_pat
     assert events(sandbox, now) == {"721-cancelled-2026-03-25": "2026-03-25T16:00:00Z"}
 
 
-@pytest.mark.parametrize("ledger", [True, False])
-def test_rule_6_3_due_dates_are_found_though_nothing_changed(sandbox: Sandbox, tmp_path: Path, ledger: bool) -> None:
+def test_rule_6_3_due_dates_are_found_though_nothing_changed(sandbox: Sandbox, tmp_path: Path) -> None:
     """Only the streams that arrive whole come again: no order, no payment, no contact."""
     sandbox.no_limits()
-    case = account_of("04-end-date")[0]
-    keap = case.runs[0].keap
-    sync(sandbox, tmp_path, keap, "2026-03-20T08:00:00Z", ledger=ledger)
+    keap = account_of("04-end-date")[0].runs[0].keap
+    sync(sandbox, tmp_path, keap, "2026-03-20T08:00:00Z")
     whole = {name: rows for name, rows in keap.items() if name in {"products", "subscription_plans", "subscriptions"}}
-    sandbox.clear_requests("chartmogul")
     for now in ("2026-04-30T23:59:59Z", "2026-05-01T00:00:00Z"):
+        sandbox.clear_requests("chartmogul")
         sandbox.clock(now)
-        path = str(tmp_path / "ledger.sqlite") if ledger else None
-        messages = account_messages(whole, whole=["subscriptions"])
-        done = run_target(tmp_path, target_config(sandbox, ledger_path=path, now=now), messages)
+        config = target_config(sandbox, store_path=str(tmp_path / "store.sqlite"), now=now)
+        done = run_target(tmp_path, config, changed_messages(whole))
         assert done.code == 0, done.stderr
         is_due = now.startswith("2026-05")
         kind = "cancelled" if is_due else "scheduled"
@@ -109,8 +107,8 @@ def test_rule_6_3_due_dates_are_found_though_nothing_changed(sandbox: Sandbox, t
     assert "542-scheduled-2026-05-01" not in events(sandbox, now)
 
 
-@pytest.mark.parametrize("ledger", [True, False])
-def test_rule_6_1_the_day_first_seen_stays(sandbox: Sandbox, tmp_path: Path, ledger: bool) -> None:
+@pytest.mark.parametrize("lasting", [True, False])
+def test_rule_6_1_the_day_first_seen_stays(sandbox: Sandbox, tmp_path: Path, lasting: bool) -> None:
     """Inactive, and Keap says nothing of when: the day of the run that saw it first, until it is active again."""
     sandbox.no_limits()
     case, keap = account_of("06-inactive")
@@ -123,11 +121,11 @@ def test_rule_6_1_the_day_first_seen_stays(sandbox: Sandbox, tmp_path: Path, led
         return {name: each for name, each in events(sandbox, now).items() if name.startswith("563-")}
 
     for now in ("2026-05-05T08:00:00Z", "2026-05-07T08:00:00Z"):
-        sync(sandbox, tmp_path, keap, now, ledger=ledger)
+        sync(sandbox, tmp_path, keap, now, lasting=lasting)
         assert of_563(now) == {"563-cancelled-2026-05-05": "2026-05-05T00:00:00Z"}
     row["active"] = True
-    sync(sandbox, tmp_path, keap, "2026-05-08T08:00:00Z", ledger=ledger)
+    sync(sandbox, tmp_path, keap, "2026-05-08T08:00:00Z", lasting=lasting)
     assert of_563(now) == {}
     row["active"] = False
-    sync(sandbox, tmp_path, keap, "2026-05-09T08:00:00Z", ledger=ledger)
+    sync(sandbox, tmp_path, keap, "2026-05-09T08:00:00Z", lasting=lasting)
     assert of_563(now) == {"563-cancelled-2026-05-09": "2026-05-09T00:00:00Z"}

@@ -16,8 +16,8 @@ import pytest
 import yaml
 from moto.server import ThreadedMotoServer
 
-from tests.keap_rows import Row, contact, order, payment, product, subscription, subscription_item
-from tests.sandbox_process import ROOT, Sandbox
+from tests.support.keap_rows import Row, contact, order, payment, product, subscription, subscription_item
+from tests.support.sandbox_process import ROOT, Sandbox
 
 MONTHS = 5
 BUCKET = "loads"
@@ -151,8 +151,8 @@ def moment(month: int) -> str:
 
 def whole_run(sandbox: Sandbox, tmp_path: Path, now: str) -> dict[str, Any]:
     """The content after one run over the last state, in an empty source."""
-    from tests.tap_process import key_config, run_tap
-    from tests.target_process import run_target, target_config
+    from tests.support.tap_process import key_config, run_tap
+    from tests.support.target_process import run_target, target_config
 
     tap = run_tap(tmp_path / "tap", key_config(sandbox))
     messages = "".join(json.dumps(each) + "\n" for each in tap.messages)
@@ -164,7 +164,7 @@ def whole_run(sandbox: Sandbox, tmp_path: Path, now: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("months", "oauth"),
     [
-        pytest.param([2, 5], False, id="two-loads"),
+        pytest.param([2, 5], False, id="two-loads", marks=pytest.mark.long),
         pytest.param(list(range(1, MONTHS + 1)), True, id="five-loads-with-rotating-tokens", marks=pytest.mark.long),
     ],
 )
@@ -199,6 +199,7 @@ def test_loads_on_fresh_machines_end_as_one(
     assert loaded == whole_run(sandbox, tmp_path, moment(MONTHS))
 
 
+@pytest.mark.long
 def test_a_load_with_rejects_fails_and_says_so(sandbox: Sandbox, s3: str, tmp_path: Path) -> None:
     sandbox.no_limits()
     account = account_after(2)

@@ -19,7 +19,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from sandbox.sample import NOW, sample_account
-from tests.sandbox_process import ROOT, Sandbox
+from tests.support.sandbox_process import ROOT, Sandbox
 
 pytestmark = [
     pytest.mark.orchestrator,

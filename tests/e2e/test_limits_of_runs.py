@@ -7,22 +7,22 @@ from typing import Any
 
 import pytest
 
-from tests.pipeline import Pipeline
-from tests.sandbox_process import Sandbox
-from tests.singer_messages import account_messages
-from tests.singer_rows import club_account
+from tests.support.pipeline import Pipeline
+from tests.support.sandbox_process import Sandbox
+from tests.support.singer_messages import account_messages
+from tests.support.singer_rows import club_account
 
 NOW = "2026-03-20T08:00:00Z"
 
 
 def run_together(sandbox: Sandbox, folder: Path, number: int, contacts: int) -> None:
-    """Several loads at a time, each into a source of its own; their ledgers lie in one folder."""
+    """Several loads at a time, each into a source of its own; their stores lie in one folder."""
     messages = account_messages(club_account(contacts))
     pipelines = [
         Pipeline(
             sandbox,
             folder / f"load-{each}",
-            target={"now": NOW, "data_source_name": f"Load {each}", "ledger_path": str(folder / f"{each}.sqlite")},
+            target={"now": NOW, "data_source_name": f"Load {each}", "store_path": str(folder / f"{each}.sqlite")},
         )
         for each in range(number)
     ]

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.keap_rows import contact, order, payment, product, subscription, subscription_item
-from tests.sandbox_process import Sandbox
-from tests.singer_messages import account_messages
-from tests.target_process import run_target, target_config
+from tests.support.keap_rows import contact, order, payment, product, subscription, subscription_item
+from tests.support.sandbox_process import Sandbox
+from tests.support.singer_messages import account_messages
+from tests.support.target_process import run_target, target_config
 
 NOW = "2026-03-20T08:00:00Z"
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import requests
 
-from tests.keap_rows import Row, contact, order, payment, product, subscription, subscription_item
-from tests.sandbox_process import Sandbox
-from tests.singer_messages import account_messages
-from tests.target_process import SOURCE, run_target, target_config
+from tests.support.keap_rows import Row, contact, order, payment, product, subscription, subscription_item
+from tests.support.sandbox_process import Sandbox
+from tests.support.singer_messages import account_messages
+from tests.support.target_process import SOURCE, run_target, target_config
 
 NOW = "2026-06-01T08:00:00Z"
 PREFIX = "keap-"
@@ -98,3 +98,19 @@ def test_rules_1_4_and_2_2_only_objects_with_our_prefix_and_of_our_form_are_touc
     assert someone.everything(foreign) == before
     (invoice,) = (row for row in someone.everything(PREFIX)["invoices"] if row["external_id"] == "keap-9000")
     assert [row["amount_in_cents"] for row in invoice["line_items"]] == [5900]
+
+
+def test_rule_1_4_ids_of_any_form_do_not_break_a_listing(sandbox: Sandbox, tmp_path: Any) -> None:
+    """Each run without a store lists the data source; numbers that no id of Keap's can be ended it."""
+    sandbox.no_limits()
+    sandbox.clock(NOW)
+    config = target_config(sandbox, now=NOW, hard_delete=True)
+    assert run_target(tmp_path, config, account_messages(account())).code == 0
+    someone = Someone(sandbox)
+    names = ["12345678901234567890", "9" * 200, "007", "٣", "0", "../..", "cus_1"]
+    for name in names:
+        someone.write(name)
+    before = someone.everything("")
+    again = run_target(tmp_path, config, account_messages(account()))
+    assert again.code == 0, again.stderr
+    assert someone.everything("") == before

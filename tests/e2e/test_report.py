@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox_process import Sandbox
-from tests.singer_messages import account_messages
-from tests.target_process import SOURCE, run_target, target_config
-from tests.worked_accounts import Case, cases
+from tests.support.sandbox_process import Sandbox
+from tests.support.singer_messages import account_messages
+from tests.support.target_process import SOURCE, run_target, target_config
+from tests.support.worked_accounts import Case, cases
 
 ALL = list(cases())
 SINGLE_CURRENCY = [case for case in ALL if case.id[:2] in {"05", "09", "10", "22", "23"} and "[" not in case.id]
@@ -30,7 +30,7 @@ def case_of(name: str) -> Case:
 def config_of(sandbox: Sandbox, tmp_path: Path, case: Case, now: str, **more: Any) -> dict[str, Any]:
     return target_config(
         sandbox,
-        ledger_path=str(tmp_path / "ledger.sqlite"),
+        store_path=str(tmp_path / "store.sqlite"),
         report_path=str(tmp_path / "report.json"),
         now=now,
         **{**case.settings, **more},

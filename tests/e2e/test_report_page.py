@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox_process import Sandbox
-from tests.singer_messages import account_messages
-from tests.target_process import run_target, target_config
-from tests.worked_accounts import ACCOUNTS
+from tests.support.sandbox_process import Sandbox
+from tests.support.singer_messages import account_messages
+from tests.support.target_process import run_target, target_config
+from tests.support.worked_accounts import ACCOUNTS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 OUTSIDE = re.compile(r"""(?:src|href|action|url\()\s*=?\s*["']?(?!#|data:)(?:https?:)?//""")

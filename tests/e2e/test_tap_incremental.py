@@ -1,4 +1,4 @@
-"""State, closed groups, look-back, resuming and rows that change meanwhile."""
+"""State, look-back, resuming and rows that change meanwhile."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.sandbox_process import ROOT, Sandbox
-from tests.tap_process import TapRun, arguments, key_config, parse, run_tap
+from tests.support.sandbox_process import ROOT, Sandbox
+from tests.support.tap_process import TapRun, arguments, key_config, parse, run_tap
 
 NOW = "2026-03-01T00:00:00Z"
 GROUP = ("contacts", "orders", "payments", "order_payments", "transactions")
@@ -100,73 +100,10 @@ def sync(keap: Sandbox, directory: Path, state: dict[str, Any] | None = None, **
 def test_nothing_new_brings_nothing_old(keap: Sandbox, tmp_path: Path) -> None:
     first = sync(keap, tmp_path)
     assert first.counts == {"contacts": 3, "orders": 6, "payments": 5, "order_payments": 2}
-    second = sync(keap, tmp_path, first.state, related_records=False)
+    second = sync(keap, tmp_path, first.state)
     # Rows at the bookmark itself come again: Keap does not say whether its filters include their bound.
     assert set(second.ids("orders")) <= set(first.ids("orders"))
     assert second.state == first.state
-
-
-def test_a_changed_order_brings_its_contact_and_all_its_payments(keap: Sandbox, tmp_path: Path) -> None:
-    first = sync(keap, tmp_path, lookback_days=0)
-    keap.put("orders", order(11, "1", "2026-02-20T08:00:00Z"))
-    keap.put("payments", payment(412, [11], "1", "2025-01-11T00:00:00Z"))
-    run = sync(keap, tmp_path, quiet(first.state), lookback_days=0)
-    assert "11" in run.ids("orders")
-    assert "1" in run.ids("contacts")
-    assert {"411", "412"} <= set(run.ids("payments"))
-    assert "31" not in run.ids("orders")
-
-
-def test_a_changed_payment_brings_its_orders_and_theirs(keap: Sandbox, tmp_path: Path) -> None:
-    first = sync(keap, tmp_path)
-    keap.put("payments", payment(500, [12, 22], "1", "2026-02-25T00:00:00Z"))
-    run = sync(keap, tmp_path, quiet(first.state), lookback_days=0)
-    assert sorted(run.ids("orders")) == ["12", "22"]
-    assert sorted(run.ids("contacts")) == ["1", "2"]
-    assert run.ids("payments") == ["500"]
-    assert {(row["id"], row["order_id"], row["amount"]) for row in run.rows["order_payments"]} == {
-        ("912", "12", 20.0),
-        ("922", "22", 29.0),
-    }
-
-
-def test_groups_stay_open_where_the_user_wants_it(keap: Sandbox, tmp_path: Path) -> None:
-    first = sync(keap, tmp_path)
-    keap.put("orders", order(11, "1", "2026-02-20T08:00:00Z"))
-    run = sync(keap, tmp_path, quiet(first.state), lookback_days=0, related_records=False)
-    assert run.ids("orders") == ["11"]
-    assert run.ids("payments") == []
-    assert run.ids("contacts") == []
-
-
-def test_a_changed_subscription_brings_its_contact(keap: Sandbox, tmp_path: Path) -> None:
-    def subscription(number: str, contact_id: str, changed: str) -> dict[str, Any]:
-        return {"id": number, "contact_id": contact_id, "active": True, "modification_time": changed}
-
-    def read(state: dict[str, Any] | None = None) -> TapRun:
-        config = key_config(keap, now=NOW, lookback_days=0)
-        run = run_tap(tmp_path, config, state=state, streams=(*GROUP, "subscriptions"))
-        assert run.code == 0, run.stderr
-        return run
-
-    keap.put("subscriptions", *(subscription(number, number, "2025-01-10T10:00:00Z") for number in "12"))
-    first = read()
-    keap.put("subscriptions", subscription("1", "3", "2026-02-20T08:00:00Z"))
-    second = read(quiet(first.state))
-    assert second.ids("subscriptions") == ["1", "2"]
-    assert second.ids("contacts") == ["3"]
-
-
-def test_a_moved_subscription_brings_its_new_contact(keap: Sandbox, tmp_path: Path) -> None:
-    first = sync(keap, tmp_path)
-    still = {"id": "900", "contact_id": "1", "active": True, "modification_time": "2025-06-01T00:00:00Z"}
-    moved = {"id": "901", "contact_id": "3", "active": True, "modification_time": "2026-02-20T00:00:00Z"}
-    keap.put("subscriptions", still, moved)
-    config = key_config(keap, now=NOW, lookback_days=0)
-    run = run_tap(tmp_path, config, state=quiet(first.state), streams=(*GROUP, "subscriptions"))
-    assert run.code == 0, run.stderr
-    assert run.ids("subscriptions") == ["900", "901"]
-    assert run.ids("contacts") == ["3"]
 
 
 def test_each_row_once_a_run(keap: Sandbox, tmp_path: Path) -> None:
@@ -209,63 +146,6 @@ def test_lookback_and_whole_reread_of_payments(keap: Sandbox, tmp_path: Path) ->
     assert later.bookmark("payments")["last_full_read"] == "2026-03-08T00:00:00.000Z"
 
 
-def attempt(number: int, orders: list[int], at: str) -> dict[str, Any]:
-    return {
-        "amount": 49.0,
-        "status": "FAILED",
-        "is_successful": False,
-        "transaction_method": "CAPTURE",
-        "transaction_time": at,
-        "external_reference_id": f"ch_{number}",
-        "contact_id": "1",
-        "order_ids": [str(order_id) for order_id in orders],
-    }
-
-
-def references(run: TapRun) -> list[str]:
-    return sorted(row["external_reference_id"] for row in run.rows["transactions"])
-
-
-@pytest.fixture
-def attempts(keap: Sandbox) -> Sandbox:
-    """Orders 11, 12 and 21 have a failed attempt each from long before any look-back; 99 keeps the bookmark going."""
-    rows = [attempt(number, [number], "2025-01-10T10:01:00Z") for number in (11, 12, 21)]
-    keap.put("transactions", *rows, attempt(99, [], "2026-02-25T00:00:00Z"))
-    return keap
-
-
-def test_an_order_that_is_paid_late_brings_its_attempts(attempts: Sandbox, tmp_path: Path) -> None:
-    """Even those that the look-back does not reach; a reader without a memory of its own has no other way to them."""
-    first = sync(attempts, tmp_path)
-    assert references(first) == ["ch_11", "ch_12", "ch_21", "ch_99"]
-    attempts.put("orders", order(11, "1", "2026-02-28T08:00:00Z"))
-    attempts.put("payments", payment(520, [21], "2", "2026-02-28T09:00:00Z"))
-    run = sync(attempts, tmp_path, quiet(first.state))
-    assert references(run) == ["ch_11", "ch_21", "ch_99"]
-    assert run.bookmark("transactions") == first.bookmark("transactions")
-
-
-def test_orders_without_news_bring_no_attempts(attempts: Sandbox, tmp_path: Path) -> None:
-    """An order that only comes along with a payment of the look-back."""
-    attempts.put("payments", payment(520, [21], "2", "2026-01-20T09:00:00Z"))
-    first = sync(attempts, tmp_path)
-    run = sync(attempts, tmp_path, quiet(first.state))
-    assert "21" in run.ids("orders")
-    assert references(run) == ["ch_99"]
-
-
-def test_attempts_of_many_orders_are_read_by_time(attempts: Sandbox, tmp_path: Path) -> None:
-    first = sync(attempts, tmp_path)
-    many = range(1000, 1300)
-    attempts.put("orders", *(order(number, "1", "2026-02-28T08:00:00Z") for number in many))
-    attempts.put("transactions", *(attempt(number, [number], "2025-01-10T10:02:00Z") for number in many))
-    attempts.clear_requests("keap")
-    run = sync(attempts, tmp_path, quiet(first.state))
-    assert {f"ch_{number}" for number in many} < set(references(run))
-    asked = [entry for entry in attempts.requests("keap") if entry["path"].endswith("/sales/transactions")]
-    assert len(asked) <= 4
-
-
 def test_a_bookmark_that_the_target_lowered_is_taken(keap: Sandbox, tmp_path: Path) -> None:
     keap.put("orders", order(41, "1", "2026-02-01T00:00:00Z"), order(42, "1", "2026-02-10T00:00:00Z"))
     first = sync(keap, tmp_path)
@@ -283,7 +163,7 @@ def test_start_date_bounds_what_keap_can_filter(keap: Sandbox, tmp_path: Path) -
     keap.put("orders", order(41, "3", "2026-02-01T00:00:00Z"))
     run = sync(keap, tmp_path, start_date="2026-01-01")
     assert run.ids("orders") == ["41"]
-    assert run.ids("contacts") == ["3"], "looked up, although it did not change since"
+    assert run.ids("contacts") == []
     assert run.bookmark("orders")["replication_key_value"] == "2026-02-01T00:00:00.000Z"
 
 
@@ -416,7 +296,7 @@ def test_ten_thousand_rows_that_change_while_they_are_paged(sandbox: Sandbox, tm
     many(sandbox, 2000)
     sandbox.clock(None)
     sandbox.faults("keap", latency_ms=20)
-    config = key_config(sandbox, page_size=50, related_records=False)
+    config = key_config(sandbox, page_size=50)
     entry = {"replication_key": "modification_time", "replication_key_value": "2024-12-01T00:00:00Z"}
     state = {"bookmarks": {"orders": entry}}
     changed = 0
@@ -450,7 +330,7 @@ def test_whole_reads_lose_nothing_to_changes_meanwhile(sandbox: Sandbox, tmp_pat
     sandbox.clock(None)
     sandbox.faults("keap", latency_ms=500)
     sandbox.clear_requests("keap")
-    config = key_config(sandbox, page_size=50, related_records=False)
+    config = key_config(sandbox, page_size=50)
 
     def asked() -> int:
         return sum(entry["path"].endswith("/orders") for entry in sandbox.requests("keap"))

@@ -17,8 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from tests.sandbox_process import ROOT, Sandbox
-from tests.tap_process import COMMAND, arguments, oauth_config, run_tap
+from tests.support.sandbox_process import ROOT, Sandbox
+from tests.support.tap_process import COMMAND, arguments, oauth_config, run_tap
 
 STREAMS = ("products",)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.s3_store import s3_store
-from tests.sandbox_process import ROOT, Sandbox
-from tests.tap_process import arguments, oauth_config, run_tap
+from tests.support.s3_store import s3_store
+from tests.support.sandbox_process import ROOT, Sandbox
+from tests.support.tap_process import arguments, oauth_config, run_tap
 
 BUCKET = "tokens"
 URL = f"s3://{BUCKET}/keap/tokens.json"

@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox_process import ROOT, Sandbox
-from tests.tap_process import COMMAND, TapRun, key_config, parse
+from tests.support.sandbox_process import ROOT, Sandbox
+from tests.support.tap_process import COMMAND, TapRun, key_config, parse
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import yaml
 
-from tests.keap_rows import contact
-from tests.sandbox_process import ROOT, Sandbox
-from tests.tap_process import key_config, run_tap
+from tests.support.keap_rows import contact
+from tests.support.sandbox_process import ROOT, Sandbox
+from tests.support.tap_process import key_config, run_tap
 
 
 def documented_map() -> dict[str, dict[str, str]]:

@@ -14,12 +14,12 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from target_chartmogul.billing.decisions import Decision, Holdings
+from target_chartmogul.billing.nodes import CATALOGUE_END
 from target_chartmogul.billing.objects import SUBSCRIPTION
-from target_chartmogul.sources.keap.account import Arrived, Catalog, Group, Remembered
-from target_chartmogul.sources.keap.decide import decide
 from target_chartmogul.sources.keap.ids import parse_event_id, parse_invoice_id, parse_plan_id
-from target_chartmogul.sources.keap.records import InvalidRecordError, decode
-from tests.worked_accounts import BY_ID, Case, cases
+from target_chartmogul.sources.keap.source import KeapSource
+from target_chartmogul.sources.protocol import Context, InvalidRecordError, StoredRecord
+from tests.support.worked_accounts import Case, cases
 
 CASES = [case for case in cases() if len(case.runs) == 2 or "11-" in case.id or "20-" in case.id]
 ODD: list[Any] = [
@@ -98,31 +98,37 @@ def oddities(draw: st.DrawFn) -> Drawn:
     return drawn
 
 
-def read(keap: dict[str, list[dict[str, Any]]]) -> tuple[Group, Catalog]:
-    group, catalog = Group(), Catalog()
-    shelves = {stream: getattr(group, stream) for stream in BY_ID} | {
-        "products": catalog.products,
-        "subscription_plans": catalog.plans,
-        "free_trial_discounts": catalog.free_trials,
-    }
-    unreadable: dict[str, set[str]] = {}
-    refused: list[InvalidRecordError] = []
+SOURCE = KeapSource()
+
+
+def read(keap: dict[str, list[dict[str, Any]]]) -> list[StoredRecord]:
+    """As a store has them; of what cannot be read nothing is known but that it exists."""
+    found: dict[tuple[int, int], StoredRecord] = {}
+    refused: list[str] = []
     for stream, rows in keap.items():
+        number = SOURCE.streams.index(stream)
         for row in rows:
             try:
-                record = decode(stream, json.dumps(row).encode())
+                record = SOURCE.read(stream, json.dumps(row).encode())
             except InvalidRecordError as error:
-                refused.append(error)
-                if error.record_id:
-                    unreadable.setdefault(stream, set()).add(error.record_id)
-                continue
-            if stream in shelves:
-                shelves[stream][record.id] = record
+                known, payload = SOURCE.id_of(stream, row), None
+                refused.append(str(error))
             else:
-                getattr(group, stream).append(record)
-    assert not any("@" in str(each) for each in refused)
-    group.unreadable = {stream: frozenset(each) for stream, each in unreadable.items()}
-    return group, catalog
+                known, payload = (record.number, None), record.payload
+                assert set(record.links) == set(SOURCE.links_of(number, record.payload))
+            if known is not None:
+                found[number, known[0]] = StoredRecord(number, known[0], payload, gone=False, id_text=None)
+    assert not any("@" in each for each in refused)
+    return list(found.values())
+
+
+def run(records: list[StoredRecord], before: Decision, settings: Any, now: datetime) -> Decision:
+    catalogue = SOURCE.catalogue([each for each in records if each.stream < CATALOGUE_END], before.plans)
+    held = Holdings(customers=before.customers, invoices=before.invoices, events=before.events)
+    context = Context(settings=settings, now=now, complete_reads={"subscriptions": now})
+    return SOURCE.decide(
+        [each for each in records if each.stream >= CATALOGUE_END], held, before.memories, catalogue, context
+    )
 
 
 def assert_sound(decision: Decision, now: datetime) -> None:
@@ -156,39 +162,30 @@ def assert_sound(decision: Decision, now: datetime) -> None:
 @examples(max_examples=150, deadline=None)
 @given(oddities())
 def test_rule_1_5_odd_records_cost_themselves_at_most(drawn: Drawn) -> None:
-    case, runs = drawn.case, drawn.runs
-    before = Decision(remembered=Remembered())
-    for run, keap in zip(case.runs, runs, strict=True):
-        group, catalog = read(keap)
-        group.existing = Holdings(customers=before.customers, invoices=before.invoices, events=before.events)
-        group.remembered = before.remembered
-        catalog.plans_held = before.plans
-        now = run.now + timedelta(minutes=1)
-        decision = decide(group, catalog, Arrived(subscriptions_whole=True), case.mapping, now)
+    before = Decision(memories=[])
+    for run_of, keap in zip(drawn.case.runs, drawn.runs, strict=True):
+        records, now = read(keap), run_of.now + timedelta(minutes=1)
+        decision = run(records, before, run_of.mapping, now)
         assert_sound(decision, now)
-        again = copy.deepcopy(group)
-        again.existing = Holdings(customers=decision.customers, invoices=decision.invoices, events=decision.events)
-        again.remembered = decision.remembered
-        settled = decide(again, catalog, Arrived(subscriptions_whole=True), case.mapping, now)
-        assert settled.invoices == decision.invoices
-        assert settled.customers == decision.customers
-        assert settled.events == decision.events
+        again = run(records, decision, run_of.mapping, now)
+        assert (again.invoices, again.customers, again.events) == (
+            decision.invoices,
+            decision.customers,
+            decision.events,
+        )
+        assert again.memories == decision.memories
         before = decision
 
 
 @pytest.mark.parametrize("stream", ["orders", "subscriptions", "contacts"])
 def test_rule_1_5_what_cannot_be_read_is_not_gone(stream: str) -> None:
     case = next(case for case in CASES if case.id == "08-moved-subscription")
-    group, catalog = read(case.runs[0].keap)
-    first = decide(group, catalog, Arrived(subscriptions_whole=True), case.mapping, case.runs[0].now)
-    broken = copy.deepcopy(case.runs[0].keap)
+    given = case.runs[0]
+    first = run(read(given.keap), Decision(memories=[]), given.mapping, given.now)
+    broken = copy.deepcopy(given.keap)
     for row in broken[stream]:
         row["contact_id" if stream == "subscriptions" else "create_time"] = row["order_time"] = {"odd": 1}
-    group, catalog = read(broken)
-    assert group.unreadable[stream]
-    group.existing = Holdings(customers=first.customers, invoices=first.invoices, events=first.events)
-    group.remembered = first.remembered
-    second = decide(group, catalog, Arrived(subscriptions_whole=True), case.mapping, case.runs[0].now)
-    assert second.invoices == first.invoices
-    assert second.customers == first.customers
-    assert second.events == first.events
+    records = read(broken)
+    assert any(each.payload is None for each in records)
+    second = run(records, first, given.mapping, given.now)
+    assert (second.invoices, second.customers, second.events) == (first.invoices, first.customers, first.events)

@@ -16,9 +16,9 @@ import pytest
 
 from sandbox.sample.evolve import evolve
 from sandbox.sample.generate import generate_account
-from tests.pipeline import Pipeline, differences, remove
-from tests.sandbox_process import Sandbox
-from tests.secrets import assert_nothing_told
+from tests.support.pipeline import Pipeline, differences, remove
+from tests.support.sandbox_process import Sandbox
+from tests.support.secrets import assert_nothing_told
 
 FIRST = datetime.fromisoformat("2026-06-01T08:00:00Z")
 SECOND = datetime.fromisoformat("2026-06-13T08:00:00Z")
@@ -31,18 +31,15 @@ def check_faults(sandbox: Sandbox, folder: Path, seed: int, kinds: list[str], ra
     sandbox.reset()
     sandbox.no_limits()
     chance = random.Random(seed)
-    lasting = chance.random() < 0.5
-    target = {"force": True, "request_timeout": 1, "load_method": chance.choice(["single", "single", "bulk"])}
+    target = {"force": True, "request_timeout": 3, "load_method": chance.choice(["single", "single", "bulk"])}
     shaky = Pipeline(
         sandbox,
         folder / "shaky",
-        tap={"request_timeout": 1},
-        target={**target, **({} if lasting else {"ledger_path": None})},
+        tap={"request_timeout": 3},
+        target=target,
         environment={"LOGLEVEL": "DEBUG", "TAP_KEAP_LOGLEVEL": "DEBUG", "TARGET_CHARTMOGUL_LOGLEVEL": "DEBUG"},
     )
-    steady = Pipeline(
-        sandbox, folder / "steady", target={"force": True, "data_source_name": "Steady", "ledger_path": None}
-    )
+    steady = Pipeline(sandbox, folder / "steady", target={"force": True, "data_source_name": "Steady"})
     keap = generate_account(seed, contacts=10, months=8, now=FIRST)
     faults: set[str | None] = set()
     for now, each in ((FIRST, keap), (SECOND, evolve(keap, seed, before=FIRST, now=SECOND))):
@@ -61,11 +58,14 @@ def check_faults(sandbox: Sandbox, folder: Path, seed: int, kinds: list[str], ra
         assert_nothing_told(sandbox, shaky.folder, each)
         steady.run(full=True).assert_fine()
         found = differences(shaky.content(), steady.content(), SECTIONS)
-        assert not found, f"seed {seed}, ledger {lasting}, {target}, at {now}:\n" + "\n".join(found)
+        assert not found, f"seed {seed}, {target}, at {now}:\n" + "\n".join(found)
     assert len(faults) > 1, "something must have failed for this to say anything"
 
 
-@pytest.mark.parametrize(("seed", "kinds"), [(1, KINDS), (2, KINDS), (3, LOST)])
+@pytest.mark.parametrize(
+    ("seed", "kinds"),
+    [pytest.param(1, KINDS, marks=pytest.mark.long), (2, KINDS), pytest.param(3, LOST, marks=pytest.mark.long)],
+)
 def test_a_tenth_of_all_requests_fails(sandbox_process: Sandbox, tmp_path: Path, seed: int, kinds: list[str]) -> None:
     check_faults(sandbox_process, tmp_path, seed, kinds)
 

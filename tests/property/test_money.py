@@ -20,7 +20,7 @@ from target_chartmogul.billing.money import (
     to_smallest,
 )
 from target_chartmogul.sources.keap.settings import MappingSettings
-from tests.unit.mapping.settle_cases import amounts, as_held, day, order, payment, row, settled
+from tests.unit.sources.keap.settle_cases import amounts, day, order, payment, row, settled
 
 CURRENCIES = st.sampled_from(sorted(each.code for each in Currency if each.exponent is not None))
 ZERO_DECIMALS = st.sampled_from(["hundredths", "units"])
@@ -117,6 +117,7 @@ SETTINGS = st.builds(MappingSettings, credits=st.sampled_from(["balance_transfer
 def test_no_invoice_is_paid_above_its_total_or_refunded_above_what_was_paid(account, settings):
     orders, payments, rows = account
     answer = settled(orders, payments, rows, settings=settings)
+    taken = 0
     for each in orders:
         settlement = answer.orders[each.order.id]
         for shell in each.invoices:
@@ -133,9 +134,8 @@ def test_no_invoice_is_paid_above_its_total_or_refunded_above_what_was_paid(acco
             assert len({t.external_id for t in sent}) == len(sent)
         if sum(shell.total_in_cents for shell in each.invoices) != each.total_before_exclusion_in_cents:
             continue
-        paid = sum(amount for amount in amounts(settlement).values() if amount > 0)
-        assert paid <= settlement.cash_in_cents
-        assert settlement.excess_in_cents <= settlement.cash_in_cents - paid
+        taken += sum(amount for amount in amounts(settlement).values() if amount > 0) + settlement.excess_in_cents
+    assert taken <= sum(abs(row.amount) for row in payments) * 100 + len(orders), "no cash is made up, but by rounding"
 
 
 @given(accounts(), SETTINGS)
@@ -145,16 +145,6 @@ def test_the_order_of_arrival_does_not_matter(account, settings):
     for turned in (orders[::-1], orders):
         again = settled(turned, payments[::-1], rows[::-1], settings=settings)
         assert again.orders == expected.orders
-
-
-@given(accounts())
-def test_settling_again_with_what_is_held_changes_nothing(account):
-    orders, payments, rows = account
-    first = settled(orders, payments, rows)
-    held = as_held(first, orders)
-    assert settled(orders, payments, rows, existing=held).orders == first.orders
-    without_attempts = [each for each in rows if each.transaction_method == "REFUND"]
-    assert settled(orders, payments, without_attempts, existing=held).orders == first.orders
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=4), st.integers(0, 60))

@@ -102,7 +102,7 @@ class BulkLoader:
         self._verify()
 
     def leftovers(self, lane_again: Callable[[int], Sequence[Change]]) -> Iterator[Lane]:
-        """Lanes that are still to be sent, with those of their changes that are not there; tells the journal of others.
+        """Lanes that are still to be sent, with those of their changes that are not there; others are done.
 
         Args:
             lane_again: gives the changes of a lane by its number.

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from target_chartmogul.apply.sender import Connection, PlanSender, Sent, Uuids, delete_if_there
 from target_chartmogul.billing.changes import Change
 from target_chartmogul.billing.differences import invoice_changes
-from target_chartmogul.billing.objects import SUBSCRIPTION, WRITTEN_OFF, Invoice, LineItem, Transaction
-from target_chartmogul.chartmogul.creation import create
+from target_chartmogul.billing.objects import SUBSCRIPTION, VOIDED, WRITTEN_OFF, Invoice, LineItem, Transaction
+from target_chartmogul.chartmogul.client import path_of
+from target_chartmogul.chartmogul.creation import Created, create
 from target_chartmogul.chartmogul.errors import RefusedError
+from target_chartmogul.chartmogul.fields import Json, OddFieldError
 from target_chartmogul.chartmogul.listing import Listed
-from target_chartmogul.chartmogul.wire import Json, changed
+from target_chartmogul.chartmogul.wire import BY_HAND, changed
 from target_chartmogul.plan.sequence import ordered
 
 
@@ -36,37 +36,46 @@ class InvoiceSender:
         assert isinstance(invoice, Invoice)  # noqa: S101  the kind says so
         held = change.held if isinstance(change.held, Invoice) else None
         if change.action == "create" or held is None:
-            uuids = self._import(change, invoice)
+            uuids, held = self._import(change, invoice)
         elif _needs_new_import(held, invoice):
             self._delete(invoice.external_id)
-            uuids = self._import(change, invoice)
+            uuids, held = self._import(change, invoice)
         else:
-            uuids = self._change_header(change, held, invoice)
-        if invoice.status == WRITTEN_OFF and (held is None or held.status != WRITTEN_OFF):
-            self._write_off(change, invoice)
+            uuids, held = self._change_header(change, held, invoice)
+        if held is not None and held.disabled and invoice.disabled is None:
+            return Sent(change, uuids)
+        try:
+            self._set_status(change, held, invoice)
+            self._set_disabled(change, held, invoice)
+        except RefusedError:
+            if held is None:
+                self._delete(invoice.external_id)  # it would count, although it should not
+            raise
         return Sent(change, uuids)
 
     def _delete(self, external_id: str) -> None:
         delete_if_there(self._to.client, "/invoices", self._to.by_id(external_id))
 
-    def _import(self, change: Change, invoice: Invoice) -> Uuids:
+    def _import(self, change: Change, invoice: Invoice) -> tuple[Uuids, Invoice | None]:
+        """Import it; the second is what was there already, if anything was."""
         body = self._body(invoice)
-        row, found = self._post(invoice, body)
+        row, found, ours = self._post(invoice, body)
         if found is not None and ("invalid" in found.marks or _needs_new_import(found.content, invoice)):
             self._delete(invoice.external_id)
-            row, found = self._post(invoice, body)
+            row, found, ours = self._post(invoice, body)
         if row is not None:
-            return self._uuids_in(row, invoice)
+            return self._uuids_in(row, invoice), None
         assert found is not None  # noqa: S101  create gives one of both
         assert isinstance(found.content, Invoice)  # noqa: S101
-        if "disabled" in found.marks:
+        if found.content.disabled and invoice.disabled is None:
             self._to.journal.noticed(change, "disabled")
-            return found.uuids
-        self._to.journal.noticed(change, "adopted")
-        return found.uuids | self._bring_to(found.content, invoice)
+            return found.uuids, found.content
+        if not ours:
+            self._to.journal.noticed(change, "adopted")
+        return found.uuids | self._bring_to(found.content, invoice), found.content
 
-    def _post(self, invoice: Invoice, body: Json) -> tuple[Json | None, Listed | None]:
-        """Import under the customer's uuid as the ledger knows it; after a merge or its undoing, as it is now."""
+    def _post(self, invoice: Invoice, body: Json) -> Created[Listed]:
+        """Import under the customer's uuid as the journal knows it; after a merge or its undoing, as it is now."""
         to = self._to
         owner = invoice.customer_external_id
         uuid = to.uuid("customer", owner)
@@ -85,10 +94,15 @@ class InvoiceSender:
             raise refused
         return self._post_under(found.uuid, invoice, body)
 
-    def _post_under(self, uuid: str, invoice: Invoice, body: Json) -> tuple[Json | None, Listed | None]:
+    def _post_under(self, uuid: str, invoice: Invoice, body: Json) -> Created[Listed]:
         to = self._to
-        path = f"/import/customers/{uuid}/invoices"
-        return create(to.client, path, {"invoices": [body]}, lambda: to.listing.find("invoice", invoice.external_id))
+        return create(
+            to.client,
+            path_of("import", "customers", uuid, "invoices"),
+            {"invoices": [body]},
+            lambda: to.listing.find("invoice", invoice.external_id),
+            told="invoices",
+        )
 
     def _body(self, invoice: Invoice) -> Json:
         wire = self._to.wire
@@ -100,9 +114,16 @@ class InvoiceSender:
         }
 
     def _uuids_in(self, answer: Json, invoice: Invoice) -> Uuids:
-        rows = [row for row in answer.get("invoices") or () if isinstance(row, dict)]
         outer = self._to.wire.outer(invoice.external_id)
-        return next((self._to.listing.uuids_of_invoice(row) for row in rows if row.get("external_id") == outer), {})
+        rows = [row for row in answer["invoices"] if isinstance(row, dict) and row.get("external_id") == outer]
+        return self._uuids_of(rows[0]) if rows else {}
+
+    def _uuids_of(self, row: object) -> Uuids:
+        """The uuids that an answer names; none if it cannot be read: they are looked up when they are needed."""
+        try:
+            return self._to.listing.uuids_of_invoice(row) if isinstance(row, dict) else {}
+        except OddFieldError:
+            return {}
 
     def _bring_to(self, held: Invoice, invoice: Invoice) -> Uuids:
         """An invoice that was there already: its header, lines and transactions one by one (rule 4.9)."""
@@ -114,9 +135,9 @@ class InvoiceSender:
                 uuids |= self._parts.send(part).uuids
         return uuids
 
-    def _change_header(self, change: Change, held: Invoice, invoice: Invoice) -> Uuids:
+    def _change_header(self, change: Change, held: Invoice, invoice: Invoice) -> tuple[Uuids, Invoice | None]:
         try:
-            return self._patch(held, invoice)
+            return self._patch(held, invoice), held
         except RefusedError as refusal:
             if not refusal.missing:
                 raise
@@ -124,26 +145,60 @@ class InvoiceSender:
 
     def _patch(self, held: Invoice, invoice: Invoice) -> Uuids:
         if body := changed(self._to.wire.header(held), self._to.wire.header(invoice)):
-            row = self._to.client.patch("/invoices", body, self._to.by_id(invoice.external_id))
-            return self._to.listing.uuids_of_invoice(row) if isinstance(row, dict) else {}
+            return self._uuids_of(self._to.client.patch("/invoices", body, self._to.by_id(invoice.external_id)))
         return {}
 
-    def _write_off(self, change: Change, invoice: Invoice) -> None:
-        """Rule 5.7: a status that ChartMogul does not let be is reported, not an error."""
+    def _set_status(self, change: Change, held: Invoice | None, invoice: Invoice) -> None:
+        """`written_off` or `voided`, by a request of its own.
+
+        That ChartMogul does not let an invoice be written off is reported and not an error (rule 5.7); one that is not
+        voided would count, which is.
+        """
+        if invoice.status not in BY_HAND or (held is not None and held.status == invoice.status):
+            return
         to = self._to
-        outer = quote(to.wire.outer(invoice.external_id), safe="")
+        outer = to.wire.outer(invoice.external_id)
+        path = path_of("data_sources", to.wire.data_source_uuid, "invoices", outer, "status")
         try:
-            to.client.put(f"/data_sources/{to.wire.data_source_uuid}/invoices/{outer}/status", {"status": WRITTEN_OFF})
-        except RefusedError:
+            to.client.put(path, {"status": invoice.status})
+        except RefusedError as refusal:
+            if self._has_status(invoice):
+                return
+            if invoice.status != WRITTEN_OFF:
+                raise RefusedError(refusal.status, {"status": refusal.reason}) from None
             to.journal.noticed(change, "status_refused")
+
+    def _has_status(self, invoice: Invoice) -> bool:
+        """Whether a status was refused because the invoice has it: the answer to an earlier try was lost."""
+        found = self._to.listing.find("invoice", invoice.external_id)
+        return found is not None and isinstance(found.content, Invoice) and found.content.status == invoice.status
+
+    def _set_disabled(self, change: Change, held: Invoice | None, invoice: Invoice) -> None:
+        """Take an invoice out of the figures, or back: ChartMogul documents that it refuses this for custom sources.
+
+        One that is voided does not count anyway: there the refusal is only reported.
+
+        Raises:
+            RefusedError: the field is `disabled`.
+        """
+        if invoice.disabled is None or invoice.disabled == bool(held is not None and held.disabled):
+            return
+        to = self._to
+        body = {"disabled": invoice.disabled}
+        try:
+            to.client.patch("/invoices/disabled_state", body, to.by_id(invoice.external_id))
+        except RefusedError as refusal:
+            if invoice.status != VOIDED:
+                raise RefusedError(refusal.status, {"disabled": refusal.reason}) from None
+            to.journal.noticed(change, "disabled_refused")
 
 
 def _needs_new_import(held: object, invoice: Invoice) -> bool:
-    """ChartMogul can neither move an invoice to another customer nor take back that it was written off."""
-    return isinstance(held, Invoice) and (
-        held.customer_external_id not in {"", invoice.customer_external_id}
-        or (held.status == WRITTEN_OFF and invoice.status != WRITTEN_OFF)
-    )
+    """ChartMogul can neither move an invoice to another customer nor take a status back that was set by hand."""
+    if not isinstance(held, Invoice):
+        return False
+    moves = held.customer_external_id not in {"", invoice.customer_external_id}
+    return moves or (held.status is not None and invoice.status not in {held.status, VOIDED})
 
 
 class PartSender:
@@ -197,15 +252,18 @@ class PartSender:
             to.journal.gone("invoice", parent)
             raise RefusedError(404, {"invoice": f"ChartMogul has no invoice {parent}"})
         try:
-            row, found = create(
-                to.client, f"/import/invoices/{invoice}{path}", self._body(change.desired), lambda: self._find(change)
+            row, found, _ = create(
+                to.client,
+                path_of("import", "invoices", invoice) + path,
+                self._body(change.desired),
+                lambda: self._find(change),
             )
         except RefusedError as refusal:
             if refusal.missing:
                 to.journal.gone("invoice", parent)
             raise
         if row is not None:
-            return {(change.kind, change.external_id): row["uuid"]} if row.get("uuid") else {}
+            return {(change.kind, change.external_id): str(row["uuid"])}
         if found is not None and (body := changed(self._body(found), self._body(change.desired))):
             to.client.patch(path, body, to.by_id(change.external_id))
         return {}

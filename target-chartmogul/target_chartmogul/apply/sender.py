@@ -9,11 +9,12 @@ import msgspec
 from target_chartmogul.billing.changes import Change, Journal, Kind
 from target_chartmogul.billing.normal import same
 from target_chartmogul.billing.objects import Customer, Plan, SubscriptionEvent
-from target_chartmogul.chartmogul.client import ChartMogulClient
-from target_chartmogul.chartmogul.creation import create
+from target_chartmogul.chartmogul.client import ChartMogulClient, path_of
+from target_chartmogul.chartmogul.creation import Created, create
 from target_chartmogul.chartmogul.errors import RefusedError
+from target_chartmogul.chartmogul.fields import Json
 from target_chartmogul.chartmogul.listing import Listed, Listing
-from target_chartmogul.chartmogul.wire import Json, Wire, changed
+from target_chartmogul.chartmogul.wire import Wire, changed
 
 Uuids = dict[tuple[Kind, str], str]
 
@@ -26,7 +27,7 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 class Connection(msgspec.Struct, frozen=True):
-    """What every sender needs: ways to ChartMogul, the form of the data source, and the ledger's ear."""
+    """What every sender needs: ChartMogul, the form of the data source, and the journal of what became of a change."""
 
     client: ChartMogulClient
     wire: Wire
@@ -38,7 +39,7 @@ class Connection(msgspec.Struct, frozen=True):
         return {"data_source_uuid": self.wire.data_source_uuid, "external_id": self.wire.outer(external_id)}
 
     def uuid(self, kind: Kind, external_id: str) -> str | None:
-        """A uuid as the ledger knows it, else as ChartMogul lists it."""
+        """A uuid as the journal knows it, else as ChartMogul lists it."""
         known = self.journal.uuid(kind, external_id)
         if known is None and (found := self.listing.find(kind, external_id)) is not None:
             return found.uuid
@@ -63,21 +64,22 @@ class PlanSender:
         if change.action == "delete":
             uuid = to.uuid("plan", change.external_id)
             if uuid is not None:
-                delete_if_there(to.client, f"/plans/{uuid}")
+                delete_if_there(to.client, path_of("plans", uuid))
             return Sent(change)
         plan = change.desired
         assert isinstance(plan, Plan)  # noqa: S101  the kind says so
         found = None if change.action == "create" else to.listing.find("plan", plan.external_id)
         if found is None:
             body = {"data_source_uuid": to.wire.data_source_uuid, **to.wire.plan(plan)}
-            row, found = create(to.client, "/plans", body, lambda: to.listing.find("plan", plan.external_id))
+            row, found, ours = create(to.client, "/plans", body, lambda: to.listing.find("plan", plan.external_id))
             if row is not None:
-                return self._sent(change, row["uuid"])
-            to.journal.noticed(change, "adopted")
+                return self._sent(change, str(row["uuid"]))
+            if not ours:
+                to.journal.noticed(change, "adopted")
         assert found is not None  # noqa: S101  create gives one of both
         if not same(plan, found.content):
             difference = changed(to.wire.plan(found.content), to.wire.plan(plan))  # type: ignore[arg-type]
-            to.client.patch(f"/plans/{found.uuid}", difference)
+            to.client.patch(path_of("plans", found.uuid), difference)
         return self._sent(change, found.uuid)
 
     def _sent(self, change: Change, uuid: str) -> Sent:
@@ -133,18 +135,19 @@ class CustomerSender:
         found = None if change.action == "create" else to.listing.find("customer", customer.external_id)
         if found is None:
             body = {"data_source_uuid": to.wire.data_source_uuid, **to.wire.new_customer(customer)}
-            row, found = create(
+            row, found, ours = create(
                 to.client, "/customers", body, lambda: to.listing.find("customer", customer.external_id)
             )
             if row is not None:
-                return Sent(change, {("customer", customer.external_id): row["uuid"]})
-            to.journal.noticed(change, "adopted")
+                return Sent(change, {("customer", customer.external_id): str(row["uuid"])})
+            if not ours:
+                to.journal.noticed(change, "adopted")
         if found is not None:
             self._bring_to(change, customer, found)
         return Sent(change, found.uuids if found else {})
 
     def _bring_to(self, change: Change, customer: Customer, found: Listed) -> None:
-        """Change what differs; only fields that Keap changed, where the ledger knows what was sent before."""
+        """Change what differs; only fields that the source changed, where it is known what was sent before."""
         to = self._to
         if "merged" in found.marks:
             to.journal.noticed(change, "merged")
@@ -152,12 +155,12 @@ class CustomerSender:
         held = change.held if isinstance(change.held, Customer) else found.content
         assert isinstance(held, Customer)  # noqa: S101
         if body := changed(to.wire.customer(held), to.wire.customer(customer)):
-            to.client.patch(f"/customers/{found.uuid}", body)
+            to.client.patch(path_of("customers", found.uuid), body)
         self._bring_attributes(found.uuid, held, customer)
 
     def _bring_attributes(self, uuid: str, held: Customer, customer: Customer) -> None:
         """Tags and custom attributes one by one (rule 3.8): whether PATCH replaces people's is not documented."""
-        client, path = self._to.client, f"/customers/{uuid}/attributes"
+        client, path = self._to.client, path_of("customers", uuid, "attributes")
         if added := [tag for tag in customer.tags if tag not in held.tags]:
             client.post_repeatable(f"{path}/tags", {"tags": added})
         if removed := [tag for tag in held.tags if tag not in customer.tags]:
@@ -175,9 +178,9 @@ class CustomerSender:
         if found is not None:
             if found.marks & {"merged", "joined"}:
                 raise RefusedError(
-                    409, {"external_id": "it was merged with other customers, whom deleting it would take along"}
+                    409, {"external_id": "it was merged with other customers; deleting it would delete them too"}
                 )
-            delete_if_there(self._to.client, f"/customers/{found.uuid}")
+            delete_if_there(self._to.client, path_of("customers", found.uuid))
         return Sent(change)
 
 
@@ -202,21 +205,30 @@ class EventSender:
             held = change.held if isinstance(change.held, SubscriptionEvent) else None
             if (uuids := self._patch(change, held, event)) is not None:
                 return Sent(change, uuids)
-        body = {"data_source_uuid": self._to.wire.data_source_uuid, **self._to.wire.event(event)}
-        row, found = create(
-            self._to.client,
-            "/subscription_events",
-            {"subscription_event": body},
-            lambda: self._to.listing.find("event", event.external_id),
-        )
+        row, found, ours = self._post(event)
+        if found is not None and "invalid" in found.marks:
+            self._delete(change)
+            row, found, ours = self._post(event)
         if row is not None:
             return Sent(change, {("event", event.external_id): str(row["id"])})
         assert found is not None  # noqa: S101  create gives one of both
-        self._to.journal.noticed(change, "adopted")
+        if not ours:
+            self._to.journal.noticed(change, "adopted")
         if not same(event, found.content):
             assert isinstance(found.content, SubscriptionEvent)  # noqa: S101
             self._patch(change, found.content, event)
         return Sent(change, found.uuids)
+
+    def _post(self, event: SubscriptionEvent) -> Created[Listed]:
+        to = self._to
+        body = {"data_source_uuid": to.wire.data_source_uuid, **to.wire.event(event)}
+        return create(
+            to.client,
+            "/subscription_events",
+            {"subscription_event": body},
+            lambda: to.listing.find("event", event.external_id),
+            told="id",
+        )
 
     def _patch(self, change: Change, held: SubscriptionEvent | None, event: SubscriptionEvent) -> Uuids | None:
         """Change an event in place; None if it is to be created: it is not there, or could not change its customer."""
@@ -235,7 +247,7 @@ class EventSender:
                 raise
             self._delete(change)
             return None
-        return {("event", event.external_id): str(row["id"])} if row and row.get("id") else {}
+        return {("event", event.external_id): str(row["id"])} if isinstance(row, dict) and row.get("id") else {}
 
     def _delete(self, change: Change) -> None:
         named = self._to.by_id(change.external_id)

@@ -42,6 +42,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     rule: str = ""
     """The number of the rule that asks for it."""
 
+    def __repr__(self) -> str:
+        """Without its content, in which persons are named."""
+        return f"<{self.action} {self.kind} {self.external_id}>"
+
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """ChartMogul's last word on a change (rule 1.5, refused), without personal data."""
@@ -52,10 +56,12 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     uncertain: bool = False
     """No answer came: ChartMogul may have it all the same, and it is to be looked up like after a crash."""
+    because_of: Change | None = None
+    """What was refused that this change needs: its records are those to correct, or to accept."""
 
 
 class Journal(Protocol):
-    """What apply tells the ledger, and asks of it. All methods may be called from several threads."""
+    """What apply tells the store, and asks of it. All methods may be called from several threads."""
 
     def uuid(self, kind: Kind, external_id: str) -> str | None:
         """ChartMogul's uuid of an object (for events: its integer id as text), None if not known."""
@@ -66,7 +72,7 @@ class Journal(Protocol):
         ...
 
     def acknowledged(self, change: Change, uuids: dict[tuple[Kind, str], str]) -> None:
-        """ChartMogul has it: from now on the ledger holds `change.desired`.
+        """ChartMogul has it: from now on the store holds `change.desired`.
 
         `uuids` by kind and external id, of its lines and transactions too.
         """
@@ -93,7 +99,7 @@ class Journal(Protocol):
         - `merged`: the customer was merged into another one in ChartMogul; its fields were left as they are there.
         - `disabled`: a person disabled the object in ChartMogul; it was left so.
         - `status_refused`: ChartMogul does not let the invoice be `written_off` (rule 5.7).
-        - `adopted`: ChartMogul had it already; it was brought to the desired content.
+        - `adopted`: ChartMogul had it before this run; it was brought to the desired content.
         """
         ...
 

@@ -11,7 +11,7 @@ from target_chartmogul.billing.objects import Customer, Invoice, Plan, Subscript
 
 
 class Holdings(msgspec.Struct, kw_only=True):
-    """What ChartMogul holds of a group's accounts, by external id, as the ledger knows it."""
+    """What ChartMogul holds of an account, by external id, as it was last acknowledged."""
 
     customers: dict[str, Customer] = {}
     invoices: dict[str, Invoice] = {}
@@ -53,25 +53,25 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decision(msgspec.Struct, kw_only=True):
-    """What ChartMogul should hold of a group after this run.
+    """What ChartMogul should hold of an account after this run.
 
-    It is *all* of it, so that what is missing here is to be deleted.
-    Objects of the group that this run could not decide are carried over from its holdings as they are.
+    It is *all* of it, so that what is missing here is to be deleted; what stays as it is held is here too.
     """
 
     customers: dict[str, Customer] = {}
     plans: dict[str, Plan] = {}
-    """Plans that the lines use (rule 2.4), of arrived orders only."""
+    """Plans that the lines use (rule 2.4)."""
     plans_since: dict[str, tuple[datetime, int]] = {}
-    """Plan external id -> date and id of the earliest of these orders; see `plans.UsedPlans`."""
+    """Plan external id -> date and id of the earliest order that uses it (rule 9.4)."""
     invoices: dict[str, Invoice] = {}
     events: dict[str, SubscriptionEvent] = {}
-    remembered: Any = None
+    memories: Any = None
     """What the source wants to know again in the next run."""
     notes: list[Note] = []
     rejects: list[Reject] = []
+    """Records that this decision could not take: the caller decides again with their last accepted version."""
     waiting: list[Waiting] = []
     next_due: datetime | None = None
-    """The next instant at which the same records would give another decision (scheduled cancellations, future
-    orders).
+    """The next instant at which the same records would give another decision (scheduled cancellations, dates in the
+    future).
     """

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+import msgspec
+
 from target_chartmogul.billing.changes import Change
 from target_chartmogul.billing.normal import same
 from target_chartmogul.billing.objects import Invoice, LineItem, Transaction
@@ -13,7 +15,7 @@ from target_chartmogul.billing.objects import Invoice, LineItem, Transaction
 def invoice_changes(held: Invoice, desired: Invoice, rule: str = "4.9") -> list[Change]:
     """The changes of header, lines and transactions that lead from `held` to `desired`; none if they are the same.
 
-    A header change holds the whole invoices. Not in the order in which they can be sent: see `apply_order`.
+    A header change holds the whole invoices. Not in the order in which they can be sent: see `plan.sequence`.
     """
     changes: list[Change] = []
     if header_differs(held, desired):
@@ -35,18 +37,12 @@ def invoice_changes(held: Invoice, desired: Invoice, rule: str = "4.9") -> list[
 
 def header_differs(held: Invoice, desired: Invoice) -> bool:
     """Whether anything but lines and transactions differs."""
-    return not same(_bare(held), _bare(desired))
+    disabled = desired.disabled is not None and desired.disabled != bool(held.disabled)
+    return disabled or not same(_bare(desired), _bare(held))
 
 
 def _bare(invoice: Invoice) -> Invoice:
-    return Invoice(
-        external_id=invoice.external_id,
-        customer_external_id=invoice.customer_external_id,
-        date=invoice.date,
-        currency=invoice.currency,
-        due_date=invoice.due_date,
-        status=invoice.status,
-    )
+    return msgspec.structs.replace(invoice, line_items=(), transactions=())
 
 
 def _parts(

@@ -18,7 +18,7 @@ UNITS = "units"
 
 
 class UnknownCurrencyError(ValueError):
-    """A currency code that ISO 4217 does not have, or that has no minor unit (gold, test codes).
+    """A currency code that ISO 4217 neither has nor had, or that has no minor unit (gold, test codes).
 
     Attributes:
         code: the code as it came.
@@ -31,7 +31,7 @@ class UnknownCurrencyError(ValueError):
 
 @lru_cache(maxsize=512)
 def minor_units(currency: str) -> int:
-    """Number of decimals of a currency: 2 for USD, 0 for JPY, 3 for KWD (ISO 4217).
+    """Number of decimals of a currency: 2 for USD, 0 for JPY, 3 for KWD (ISO 4217), 2 for HRK, which is history (CLDR).
 
     Raises:
         UnknownCurrencyError: no such code, or one without amounts.
@@ -39,10 +39,20 @@ def minor_units(currency: str) -> int:
     try:
         digits = Currency(currency).exponent
     except ValueError as error:
-        raise UnknownCurrencyError(currency) from error
+        digits = _digits_of_old(currency)
+        if digits is None:
+            raise UnknownCurrencyError(currency) from error
+        return digits
     if digits is None:
         raise UnknownCurrencyError(currency)
     return int(digits)
+
+
+def _digits_of_old(currency: str) -> int | None:
+    from babel.core import get_global  # noqa: PLC0415 - a run without old currencies does not need it
+    from babel.numbers import get_currency_precision  # noqa: PLC0415
+
+    return int(get_currency_precision(currency)) if currency in get_global("all_currencies") else None
 
 
 @lru_cache(maxsize=1024)

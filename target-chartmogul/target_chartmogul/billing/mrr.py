@@ -1,8 +1,8 @@
-"""Monthly recurring revenue by our own arithmetic, from invoices and cancellations (rule 7.2).
+"""Monthly recurring revenue by our own arithmetic, from invoices, cancellations and plans (rule 7.2).
 
 It is what ChartMogul documents: (amount - tax) over the plan's interval, rounded per subscription, a day being
 1/30.4375 of a month, unconverted and without the account's own settings. Reports call it ours for that reason.
-Amounts are in the units in which they are sent.
+Amounts are in the units in which they are sent. Plans are handed in by external id: an id says nothing of an interval.
 """
 
 from __future__ import annotations
@@ -11,50 +11,50 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
-
-import msgspec
 
 from target_chartmogul.billing.calendar import DAY, YEAR
+from target_chartmogul.billing.invoice_money import invoice_money
 from target_chartmogul.billing.objects import (
     CANCELLED,
     SUBSCRIPTION,
+    VOIDED,
     WRITTEN_OFF,
     Invoice,
     LineItem,
+    Plan,
     SubscriptionEvent,
 )
-from target_chartmogul.sources.keap.cancellations.subscription_facts import order_money
-from target_chartmogul.sources.keap.ids import parse_plan_id
 
 _DAYS_PER_MONTH = (487, 16)
 """30.4375 as a fraction."""
-_WITHOUT_MRR = frozenset({WRITTEN_OFF, "voided"})
-MOVEMENTS = ("new", "expansion", "contraction", "churn", "reactivation")
-UNPAID_AGES = ((30, "0-29"), (60, "30-59"), (90, "60-89"))
-OLDEST_UNPAID = "90+"
-_UTC_ZONE = ZoneInfo("UTC")
+_WITHOUT_MRR = frozenset({WRITTEN_OFF, VOIDED})
+NEW, REACTIVATION, EXPANSION, CONTRACTION, CHURN = "new", "reactivation", "expansion", "contraction", "churn"
+
+Plans = Mapping[str, Plan]
+"""By external id, without prefix."""
 
 
-def line_mrr(line: LineItem) -> int:
-    """(amount - tax) per month by the plan's interval, rounded half-up; 0 for a line without a plan of ours."""
-    if line.type != SUBSCRIPTION or line.plan_external_id is None:
+def line_mrr(line: LineItem, plans: Plans) -> int:
+    """(amount - tax) per month by the plan's interval, rounded half-up; 0 for a line whose plan is not known."""
+    plan = plans.get(line.plan_external_id or "") if line.type == SUBSCRIPTION else None
+    if plan is None or plan.interval_count < 1:
         return 0
-    multiplier, divisor = _per_month(line.plan_external_id)
+    multiplier, divisor = _per_month(plan.interval_count, plan.interval_unit)
     net = line.amount_in_cents - line.tax_amount_in_cents
     return (2 * net * multiplier + divisor) // (2 * divisor)
 
 
-@lru_cache(maxsize=10_000)
-def _per_month(plan_external_id: str) -> tuple[int, int]:
+@lru_cache(maxsize=1000)
+def _per_month(count: int, unit: str) -> tuple[int, int]:
     """What an amount of a plan is multiplied with and divided by to be that of a month."""
-    parsed = parse_plan_id(plan_external_id)
-    if parsed is None or parsed[2] == 0:
-        return 0, 1
-    _, _, count, unit = parsed
     if unit == DAY:
         return _DAYS_PER_MONTH[0], count * _DAYS_PER_MONTH[1]
     return 1, 12 * count if unit == YEAR else count
+
+
+def counts(invoice: Invoice) -> bool:
+    """Whether an invoice has MRR: not one that is disabled, voided or written off (ChartMogul's default handling)."""
+    return invoice.status not in _WITHOUT_MRR and not invoice.disabled
 
 
 class Step(NamedTuple):
@@ -66,136 +66,116 @@ class Step(NamedTuple):
     invoice: Invoice | None
 
 
+Paths = list[tuple[str, str, list[Step]]]
+"""Customer, subscription and the steps of its MRR, by time."""
+
+
 def subscription_steps(
-    invoices: Iterable[Invoice], events: Iterable[SubscriptionEvent]
+    invoices: Iterable[Invoice], events: Iterable[SubscriptionEvent], plans: Plans
 ) -> Iterator[tuple[str, str, list[Step]]]:
     """Customer, subscription and the steps of its MRR, by time.
 
     ChartMogul keeps a subscription per customer: with `subscription_owner: order` one Keap subscription is several, and
     a cancellation ends that of its own customer only (§0 g).
     """
-    lines: dict[tuple[str, str], list[tuple[datetime, int, str, Invoice, LineItem]]] = {}
-    for invoice in invoices:
-        if invoice.status in _WITHOUT_MRR:
-            continue
-        for line in invoice.line_items:
+    lines: dict[tuple[str, str], list[tuple[tuple[object, ...], Step]]] = {}
+    for invoice in filter(counts, invoices):
+        for place, line in enumerate(invoice.line_items):
             subscription = line.subscription_external_id
             if line.type == SUBSCRIPTION and subscription is not None:
                 start = line.service_period_start or invoice.date
-                entry = (start, len(line.external_id), line.external_id, invoice, line)
-                lines.setdefault((invoice.customer_external_id, subscription), []).append(entry)
+                step = Step(start, invoice.currency, line_mrr(line, plans), invoice)
+                found = lines.setdefault((invoice.customer_external_id, subscription), [])
+                found.append((_sequence(start, invoice, line, place), step))
     ends: dict[tuple[str, str], list[datetime]] = {}
     for event in events:
         if event.event_type == CANCELLED:
             key = (event.customer_external_id, event.subscription_external_id)
             ends.setdefault(key, []).append(event.effective_date)
-    for (customer, subscription), found in sorted(lines.items(), key=lambda item: item[0]):
-        found.sort(key=lambda entry: entry[:3])
-        steps = [Step(start, invoice.currency, line_mrr(line), invoice) for start, _, _, invoice, line in found]
-        steps += [Step(at, "", 0, None) for at in ends.get((customer, subscription), ())]
+    for key, entries in sorted(lines.items(), key=lambda item: item[0]):
+        # Of lines that begin at one instant only the last one counts: the others are no movements.
+        steps = list({step.at: step for _, step in sorted(entries, key=lambda entry: entry[0])}.values())
+        steps += [Step(at, "", 0, None) for at in ends.get(key, ())]
         # At one instant the end wins: MRR comes back only with a line that begins after it.
         steps.sort(key=lambda step: (step.at, step.invoice is None))
-        yield customer, subscription, steps
+        yield *key, steps
 
 
-Paths = list[tuple[str, str, list[Step]]]
-"""Customer, subscription and the steps of its MRR, by time."""
+def _sequence(start: datetime, invoice: Invoice, line: LineItem, place: int) -> tuple[object, ...]:
+    """ChartMogul's order of lines: by start, then `event_order` (none counts as 0), then creation.
+
+    Invoices are created by date and then id, numbers before texts; a line's creation is its place in the invoice.
+    """
+    name = invoice.external_id
+    return (start, line.event_order or 0, invoice.date, len(name) if name.isdecimal() else 0, name, place)
 
 
-class MonthFigures(msgspec.Struct, kw_only=True):
-    """MRR of one currency at a month's end, and what moved it since the month before."""
+class Move(NamedTuple):
+    """What one step changes: `mrr` and `customers` are differences, `customers` is -1, 0 or 1."""
 
-    mrr: int = 0
-    customers: int = 0
-    new: int = 0
-    expansion: int = 0
-    contraction: int = 0
-    churn: int = 0
-    reactivation: int = 0
+    at: datetime
+    customer: str
+    currency: str
+    kind: str
+    """`new`, `reactivation`, `expansion`, `contraction` or `churn`, judged on the customer's whole MRR."""
+    mrr: int
+    customers: int
+
+    def figures(self) -> tuple[tuple[str, int], ...]:
+        """Name and difference of each figure of a month that it changes, which are added up by month."""
+        named = (("mrr", self.mrr), (self.kind, self.mrr))
+        return (*named, ("customers", self.customers)) if self.customers else named
 
 
-class MrrTable:
-    """MRR of a whole data source, fed group by group: no customer may be in two of them."""
+def account_moves(invoices: Iterable[Invoice], events: Iterable[SubscriptionEvent], plans: Plans) -> list[Move]:
+    """Every movement of some customers with all that is theirs, by customer and time, those to come included.
 
-    def __init__(self, now: datetime) -> None:
-        """`now` ends the table: the running month is looked at then."""
-        self._now = now.astimezone(UTC)
-        self._last = _month(self._now)
-        self._first: int | None = None
-        self._moves: dict[tuple[int, str], MonthFigures] = {}
-        self._unpaid: dict[str, dict[str, int]] = {}
+    Added up over accounts they are the MRR and the movements of the whole data source at any instant. Currencies are
+    kept apart, as if each were a customer of its own.
+    """
+    return moves_of(subscription_steps(invoices, events, plans))
 
-    def add(self, invoices: Iterable[Invoice], events: Iterable[SubscriptionEvent]) -> Paths:
-        """Count a group of customers with all that ChartMogul holds of them.
 
-        Returns:
-            Customer, subscription and the steps of its MRR, as `subscription_steps` tells them.
-        """
-        kept = list(invoices)
-        for invoice in kept:
-            month = _month(invoice.date)
-            if month <= self._last and (self._first is None or month < self._first):
-                self._first = month
-        steps = list(subscription_steps(kept, events))
-        for (currency, _), months in _by_customer(steps, self._now).items():
-            self._move(currency, months)
-        self._age(steps)
-        return steps
-
-    def months(self) -> dict[str, dict[str, MonthFigures]]:
-        """Month (`YYYY-MM`) -> currency -> figures, from the first invoice's month to the running one."""
-        if self._first is None:
-            return {}
-        currencies = sorted({currency for _, currency in self._moves})
-        running = dict.fromkeys(currencies, (0, 0))
-        table: dict[str, dict[str, MonthFigures]] = {}
-        for month in range(self._first, self._last + 1):
-            row = table.setdefault(_label(month), {})
-            for currency in currencies:
-                found = self._moves.get((month, currency))
-                mrr, customers = running[currency]
-                figures = msgspec.structs.replace(found) if found else MonthFigures()
-                figures.mrr += mrr
-                figures.customers += customers
-                running[currency] = (figures.mrr, figures.customers)
-                row[currency] = figures
-        return table
-
-    def unpaid(self) -> dict[str, dict[str, int]]:
-        """Currency -> age in days (`0-29`, `30-59`, `60-89`, `90+`) -> MRR that rests on an unpaid order."""
-        return {currency: dict(ages) for currency, ages in sorted(self._unpaid.items())}
-
-    def _move(self, currency: str, months: dict[int, int]) -> None:
-        before = 0
-        ever = False
-        for month in sorted(months):
-            after = months[month]
-            if after == before:
+def moves_of(paths: Iterable[tuple[str, str, list[Step]]]) -> list[Move]:
+    """The same, from the steps of all subscriptions of these customers."""
+    changes: dict[tuple[str, str], list[tuple[datetime, bool, int]]] = {}
+    for customer, _, steps in paths:
+        currency, held = "", 0
+        for step in steps:
+            if held and currency != step.currency:
+                changes.setdefault((customer, currency), []).append((step.at, True, -held))
+                held = 0
+            if step.invoice is None:
                 continue
-            figures = self._moves.setdefault((month, currency), MonthFigures())
-            change = after - before
-            figures.mrr += change
-            figures.customers += (after > 0) - (before > 0)
-            kind = _movement(before, after, ever=ever)
-            setattr(figures, kind, getattr(figures, kind) + change)
-            ever = ever or after > 0
-            before = after
+            if step.mrr != held:
+                changes.setdefault((customer, step.currency), []).append((step.at, False, step.mrr - held))
+            currency, held = step.currency, step.mrr
+    return [
+        move
+        for (customer, currency), found in sorted(changes.items(), key=lambda item: item[0])
+        for move in _judged(customer, currency, found)
+    ]
 
-    def _age(self, steps: Paths) -> None:
-        for _, _, path in steps:
-            current = current_step(path, self._now)
-            if current is None or current.invoice is None or not current.mrr:
-                continue
-            if order_money([current.invoice], _UTC_ZONE).paid:
-                continue
-            since = current.invoice.due_date or current.invoice.date
-            ages = self._unpaid.setdefault(current.currency, {})
-            label = age_label((self._now - since).days)
-            ages[label] = ages.get(label, 0) + current.mrr
+
+def _judged(customer: str, currency: str, changes: list[tuple[datetime, bool, int]]) -> Iterator[Move]:
+    """The movements of one customer; of one instant purchases come before ends, so a change of plan is no churn."""
+    total, rise, rise_at = 0, NEW, None
+    for at, _, change in sorted(changes, key=lambda entry: entry[:2]):
+        before, total = total, total + change
+        if before <= 0 < total:
+            rise = NEW if rise_at is None else REACTIVATION
+            rise_at, kind = at, rise
+        elif total <= 0 < before:
+            kind = CHURN
+        elif change > 0:
+            kind = rise if at == rise_at else EXPANSION
+        else:
+            kind = CONTRACTION
+        yield Move(at, customer, currency, kind, change, (total > 0) - (before > 0))
 
 
 def mrr_by_customer(
-    invoices: Iterable[Invoice], events: Iterable[SubscriptionEvent], now: datetime
+    invoices: Iterable[Invoice], events: Iterable[SubscriptionEvent], plans: Plans, now: datetime
 ) -> dict[str, dict[str, int]]:
     """Month (`YYYY-MM`) -> customer -> MRR at the month's last instant, in the running month at `now`.
 
@@ -203,17 +183,19 @@ def mrr_by_customer(
     it is for accounts, or customers, of one currency.
     """
     kept = [invoice for invoice in invoices if invoice.date <= now]
-    if not kept:
-        return {}
-    first, last = min(_month(invoice.date) for invoice in kept), _month(now)
-    table: dict[str, dict[str, int]] = {_label(month): {} for month in range(first, last + 1)}
-    for (_, customer), months in _by_customer(subscription_steps(kept, events), now).items():
+    months = month_range(min((month_of(invoice.date) for invoice in kept), default=None), now)
+    table: dict[str, dict[str, int]] = {month: {} for month in months}
+    changes: dict[str, dict[str, int]] = {}
+    for move in account_moves(kept, events, plans):
+        if move.at <= now:
+            mine = changes.setdefault(move.customer, {})
+            mine[month_of(move.at)] = mine.get(month_of(move.at), 0) + move.mrr
+    for customer, mine in changes.items():
         mrr = 0
-        for month in range(first, last + 1):
-            mrr = months.get(month, mrr)
-            if mrr:
-                row = table[_label(month)]
-                row[customer] = row.get(customer, 0) + mrr
+        for month in sorted({*months, *mine}):
+            mrr += mine.get(month, 0)
+            if mrr and month in table:
+                table[month][customer] = mrr
     return table
 
 
@@ -227,45 +209,38 @@ def current_step(steps: Iterable[Step], now: datetime) -> Step | None:
     return found
 
 
-def age_label(days: int) -> str:
-    """The age group of an unpaid order that was due so many days ago."""
-    return next((label for limit, label in UNPAID_AGES if days < limit), OLDEST_UNPAID)
+class UnpaidMrr(NamedTuple):
+    """MRR of a subscription that rests on an unpaid invoice; `since` is its due date, else its own."""
+
+    customer: str
+    subscription: str
+    invoice: str
+    currency: str
+    mrr: int
+    since: datetime
 
 
-def _by_customer(
-    paths: Iterable[tuple[str, str, list[Step]]], now: datetime
-) -> Mapping[tuple[str, str], dict[int, int]]:
-    """(currency, customer) -> month -> MRR at its end, for the months in which it may have changed."""
-    changes: dict[tuple[str, str], dict[int, int]] = {}
-    for customer, _, steps in paths:
-        held: dict[str, int] = {}
-        at_end: dict[int, Step] = {_month(step.at): step for step in steps if step.at <= now}
-        for month, step in at_end.items():
-            after = {step.currency: step.mrr} if step.invoice is not None else {}
-            for currency in held.keys() | after.keys():
-                change = after.get(currency, 0) - held.get(currency, 0)
-                months = changes.setdefault((currency, customer), {})
-                months[month] = months.get(month, 0) + change
-            held = after
-    for months in changes.values():
-        total = 0
-        for month in sorted(months):
-            total += months[month]
-            months[month] = total
-    return changes
+def unpaid_mrr(paths: Iterable[tuple[str, str, list[Step]]], now: datetime) -> Iterator[UnpaidMrr]:
+    """Subscriptions whose MRR at `now` rests on an invoice that is not paid (rule 7.1)."""
+    for customer, subscription, steps in paths:
+        step = current_step(steps, now)
+        if step is None or step.invoice is None or not step.mrr or invoice_money([step.invoice]).paid:
+            continue
+        since = step.invoice.due_date or step.invoice.date
+        yield UnpaidMrr(customer, subscription, step.invoice.external_id, step.currency, step.mrr, since)
 
 
-def _movement(before: int, after: int, *, ever: bool) -> str:
-    if before <= 0:
-        return "reactivation" if ever else "new"
-    if after <= 0:
-        return "churn"
-    return "expansion" if after > before else "contraction"
+def month_of(moment: datetime) -> str:
+    """`YYYY-MM`, in UTC."""
+    return f"{moment.astimezone(UTC):%Y-%m}"
 
 
-def _month(moment: datetime) -> int:
-    return moment.year * 12 + moment.month - 1
-
-
-def _label(month: int) -> str:
-    return f"{month // 12:04}-{month % 12 + 1:02}"
+def month_range(first: str | None, now: datetime) -> list[str]:
+    """The months from `first` to that of `now`; none if `first` is None."""
+    last = month_of(now)
+    months: list[str] = []
+    while first is not None and first <= last:
+        months.append(first)
+        year, month = divmod(int(first[:4]) * 12 + int(first[5:]), 12)
+        first = f"{year:04}-{month + 1:02}"
+    return months

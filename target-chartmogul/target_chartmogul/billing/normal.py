@@ -15,6 +15,7 @@ from target_chartmogul.billing.instants import to_milliseconds, to_seconds
 from target_chartmogul.billing.objects import (
     ONE_TIME,
     SUBSCRIPTION,
+    VOIDED,
     WRITTEN_OFF,
     Customer,
     Invoice,
@@ -22,6 +23,9 @@ from target_chartmogul.billing.objects import (
     SubscriptionEvent,
     Transaction,
 )
+
+_KEPT_STATUSES = frozenset({WRITTEN_OFF, VOIDED})
+"""All others ChartMogul derives from the transactions."""
 
 
 def same(desired: ChartMogulObject, held: ChartMogulObject) -> bool:
@@ -33,7 +37,8 @@ def normal(thing: ChartMogulObject) -> ChartMogulObject:
     """The object as ChartMogul would give it back.
 
     Dates are cut to its precision, states that the country does not have are dropped, and so are fields that it does
-    not keep for this type of line. Parts of an invoice are sorted by external id.
+    not keep for this type of line. Parts of an invoice are sorted by external id. `disabled` is left out: whoever does
+    not say it leaves it to the people in ChartMogul (see `differences.header_differs`).
     """
     match thing:
         case Customer():
@@ -68,7 +73,8 @@ def _invoice(invoice: Invoice) -> Invoice:
         invoice,
         date=to_milliseconds(invoice.date),
         due_date=to_milliseconds(invoice.due_date),
-        status=invoice.status if invoice.status == WRITTEN_OFF else None,
+        status=invoice.status if invoice.status in _KEPT_STATUSES else None,
+        disabled=None,
         line_items=tuple(sorted(map(_line, invoice.line_items), key=lambda line: line.external_id)),
         transactions=tuple(sorted(map(_transaction, invoice.transactions), key=lambda row: row.external_id)),
     )
@@ -84,6 +90,7 @@ def _line(line: LineItem) -> LineItem:
         service_period_end=to_milliseconds(line.service_period_end) if recurring else None,
         description=line.description if line.type == ONE_TIME else None,
         balance_transfer=line.balance_transfer or None,
+        event_order=line.event_order if recurring else None,
     )
 
 

@@ -22,6 +22,7 @@ FAILED = "failed"
 CANCELLED = "subscription_cancelled"
 CANCELLATION_SCHEDULED = "subscription_cancellation_scheduled"
 WRITTEN_OFF = "written_off"
+VOIDED = "voided"
 
 
 class Customer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -66,6 +67,8 @@ class LineItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     service_period_end: datetime | None = None
     description: str | None = None
     balance_transfer: bool | None = None
+    event_order: int | None = None
+    """Which of a subscription's lines that start at the same instant comes later (rule 4.7)."""
 
 
 class Transaction(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,10 +93,12 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     currency: str
     due_date: datetime | None = None
     status: str | None = None
-    """`written_off` where this target set it (rule 5.7), else None.
+    """`written_off` or `voided` where this target set it (rule 5.7), else None.
 
-    ChartMogul derives the status from the transactions.
+    ChartMogul derives all other statuses from the transactions.
     """
+    disabled: bool | None = None
+    """True: taken out of the figures. None of a desired invoice: left as it is in ChartMogul (rule 6.8)."""
     line_items: tuple[LineItem, ...] = ()
     transactions: tuple[Transaction, ...] = ()
 

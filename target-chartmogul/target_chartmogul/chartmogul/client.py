@@ -7,28 +7,33 @@ repeated only where ChartMogul surely did not take it; otherwise `LostAnswerErro
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import backoff
 import msgspec
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import NameResolutionError
 
+from target_chartmogul.chartmogul import answers, connection
 from target_chartmogul.chartmogul.errors import (
+    ClosedForLongError,
     CredentialsError,
     LostAnswerError,
+    NotUnderstoodError,
+    RefusedError,
     StoppedError,
     UnansweredError,
     UnreachableError,
+    credentials_text,
+    personal_texts,
     refused,
 )
-from target_chartmogul.chartmogul.gate import RequestGate
+from target_chartmogul.chartmogul.gate import LONGEST_RETRY_AFTER, RequestGate
+from target_chartmogul.chartmogul.retry_after import instant_after, seconds_of
 
 logger = logging.getLogger(__name__)
 
@@ -37,11 +42,11 @@ PAGE = 200
 """The largest page that ChartMogul gives."""
 TRIES = 9
 FIRST_TRIES = 5
-"""Tries as long as nothing ever answered: a wrong address should be told within seconds."""
+"""Tries as long as nothing ever answered: a wrong address should be named within seconds."""
 LONGEST_WAIT = 30.0
 _SHORT_WAIT = 2.0
+_BEFORE_ASKING_AGAIN = 0.5
 _TRANSIENT = frozenset({408, 500, 502, 503, 504, 520, 521, 522, 523, 524})
-_PERSONAL = frozenset({"name", "company", "email", "city", "zip", "description", "custom", "tags", "value"})
 
 
 class Traffic(msgspec.Struct):
@@ -53,6 +58,18 @@ class Traffic(msgspec.Struct):
     throttled: int = 0
 
 
+def path_of(*parts: str) -> str:
+    """A path of these parts, each quoted: an external id may hold a slash, a question mark or anything else.
+
+    Raises:
+        RefusedError: a part that no address can hold (`.` and `..` mean other addresses).
+    """
+    for part in parts:
+        if part in {"", ".", ".."}:
+            raise RefusedError(400, {"external_id": f"“{part}” cannot be a part of an address"})
+    return "".join("/" + quote(part, safe="") for part in parts)
+
+
 class ChartMogulClient:
     """One account of ChartMogul's; may be used by many threads.
 
@@ -60,9 +77,9 @@ class ChartMogulClient:
         api_key: goes into the Authorization header and nowhere else.
         api_url: base address, without a slash at the end.
         gate: the limits; shared by all clients of the process that use the same account.
-        stop: set when the run shall end: waiting for another try ends with `StoppedError`.
+        stop: set when the run should end: waiting for another try ends with `StoppedError`.
         connect_timeout: seconds to get a connection.
-        read_timeout: seconds without a byte of the answer.
+        read_timeout: seconds without a byte of the answer; twice as long for the whole answer.
     """
 
     def __init__(
@@ -84,11 +101,17 @@ class ChartMogulClient:
         self._timeout = (connect_timeout, read_timeout)
         self._counting = threading.Lock()
         self._reached = False
+        self._closed: ClosedForLongError | None = None
         self._session = requests.Session()
         self._session.auth = (api_key, "")
         self._session.headers.update({"Accept": "application/json", "User-Agent": "target-chartmogul"})
         for scheme in ("https://", "http://"):
-            self._session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=connections, max_retries=0))
+            self._session.mount(
+                scheme,
+                connection.BoundedAdapter(
+                    2 * read_timeout, pool_connections=1, pool_maxsize=connections, max_retries=0
+                ),
+            )
 
     def close(self) -> None:
         """Close all connections."""
@@ -133,23 +156,54 @@ class ChartMogulClient:
         """
         return self._repeat("POST", path, None, body, lookup_first=True)
 
-    def pages(self, path: str, key: str, params: Mapping[str, Any] | None = None) -> Iterator[list[dict[str, Any]]]:
+    def pages(
+        self, path: str, key: str, params: Mapping[str, Any] | None = None, *, whole: bool = False
+    ) -> Iterator[list[dict[str, Any]]]:
         """All pages of a listing, by cursor; `has_more` alone says whether there is another one.
 
-        Raises as `get`.
+        Rows that are not objects are logged with their place and left out.
+
+        Args:
+            path: of the listing.
+            key: under which an answer has its rows.
+            params: what to list.
+            whole: something is expected: an empty page is asked for once more before it is believed.
+
+        Raises:
+            NotUnderstoodError: an answer without a list, or cursors that lead nowhere.
+            CredentialsError, RefusedError, UnreachableError, StoppedError: as `get`.
         """
         query = {**(params or {}), "per_page": PAGE}
+        seen: set[str] = set()
+        number = 1
         while True:
-            answer = self.get(path, query)
-            rows = answer.get(key) if isinstance(answer, dict) else None
-            if not isinstance(rows, list):
-                raise UnreachableError(f"{self.host} answered without “{key}” to GET {path}: is this ChartMogul's API?")
-            yield rows
+            answer, rows = self._page(path, key, query)
+            if whole and not rows:
+                self.pause(_BEFORE_ASKING_AGAIN)
+                answer, rows = self._page(path, key, query)
+            odd = [place for place, row in enumerate(rows) if not isinstance(row, dict)]
+            if odd:
+                logger.warning("GET %s, page %d: %s[%d] is not an object; it is ignored", path, number, key, odd[0])
+            yield [row for row in rows if isinstance(row, dict)] if odd else rows
             if not answer.get("has_more"):
                 return
-            if answer.get("cursor") in {None, query.get("cursor")}:
-                raise UnreachableError(f"{self.host} said of GET {path} that there is more, but not where")
-            query["cursor"] = answer["cursor"]
+            cursor = answer.get("cursor")
+            if not isinstance(cursor, str) or not cursor or cursor in seen:
+                raise NotUnderstoodError(
+                    f"{self.host}: GET {path}, page {number}, has more pages, but its cursor leads nowhere new"
+                )
+            query["cursor"] = cursor
+            seen.add(cursor)
+            number += 1
+
+    def _page(self, path: str, key: str, query: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+        answer = self.get(path, query)
+        rows = answer.get(key) if isinstance(answer, dict) else None
+        if not isinstance(rows, list):
+            raise NotUnderstoodError(
+                f"{self.host} answered GET {path} without a list “{key}”: is `api_url` ChartMogul's API?"
+            )
+        return answer, rows
 
     def pause(self, seconds: float) -> None:
         """Wait, unless the run ends.
@@ -178,7 +232,8 @@ class ChartMogulClient:
             except UnansweredError as trouble:
                 if lookup_first and trouble.handled is None:
                     raise LostAnswerError(f"{method} {path}: {trouble}") from None
-                if tries >= (TRIES if self._reached else FIRST_TRIES):
+                most = TRIES if self._reached else FIRST_TRIES
+                if tries >= min(most, trouble.most_tries or most):
                     raise UnreachableError(f"{self.host}: {trouble} ({method} {path}, {tries} tries)") from None
                 wait = backoff.full_jitter(min(LONGEST_WAIT, 0.5 * 2**tries))
                 logger.info("%s %s: %s; try %d in %.1f s", method, path, trouble, tries + 1, wait)
@@ -190,11 +245,13 @@ class ChartMogulClient:
         content = None if body is None else msgspec.json.encode(body)
         headers = {"Content-Type": "application/json"} if content is not None else None
         with self._gate.passing(self._wait_turn) as left:
+            if self._closed is not None:
+                raise self._closed
             with self._counting:
                 self.traffic.requests += 1
                 self.traffic.writes += method != "GET"
             try:
-                response = self._session.request(
+                with self._session.request(
                     method,
                     self.api_url + path,
                     params=params,
@@ -202,92 +259,54 @@ class ChartMogulClient:
                     headers=headers,
                     timeout=self._timeout,
                     allow_redirects=False,
-                )
+                    stream=True,
+                ) as response:
+                    answer = answers.read(response)
             except requests.RequestException as error:
-                raise self._no_answer(error) from None
+                raise connection.trouble(error, self.host) from None
         self._reached = True
         if response.status_code in {429, 503}:
-            retry_after = _seconds(response.headers.get("Retry-After"))
-            with self._counting:
-                self.traffic.throttled += 1
-            self._gate.throttled(left, retry_after)
+            self._throttled(left, response)
         else:
             self._gate.answered(left)
-        return self._judge(method, path, response, body)
+        return self._judge(method, path, response.status_code, answer, body)
 
-    def _judge(self, method: str, path: str, response: requests.Response, body: Any) -> Any:
-        status = response.status_code
+    def _throttled(self, left: float, response: requests.Response) -> None:
+        """Slow down, or end the work if ChartMogul asks for a longer pause than a run should wait for."""
+        with self._counting:
+            self.traffic.throttled += 1
+        now = datetime.now(UTC)
+        seconds = seconds_of(response.headers.get("Retry-After"), response.headers.get("Date"), now)
+        if seconds is not None and seconds > LONGEST_RETRY_AFTER:
+            self._closed = self._closed or ClosedForLongError(
+                f"{self.host} asks for no requests until {instant_after(now, seconds)} "
+                f"({response.status_code}, Retry-After): run again then"
+            )
+            raise self._closed
+        self._gate.throttled(left, seconds)
+
+    def _judge(self, method: str, path: str, status: int, content: bytes, body: Any) -> Any:
         if status == 429:
-            raise UnansweredError("too many requests (429)", handled=False, throttled=True)
+            raise UnansweredError("too many requests (429)", handled=False)
         if status in _TRANSIENT:
-            raise UnansweredError(f"answered {status}", handled=None, throttled=status == 503)
+            raise UnansweredError(f"answered {status}", handled=None)
         if status in {401, 403}:
-            raise CredentialsError(_credentials(status, self.host, method, path))
+            raise CredentialsError(credentials_text(status, self.host, method, path))
+        if status == 304 and method != "GET":
+            return None  # the object is as it should be
         if 300 <= status < 400:
-            raise UnreachableError(f"{self.host} answered with a redirect ({status}): is api_url right?")
+            raise UnreachableError(
+                f"{self.host} answered {method} {path} with a redirect ({status}), which is not followed: "
+                "is `api_url` right?"
+            )
         if status == 204:
             return None
         try:
-            answer = msgspec.json.decode(response.content) if response.content.strip() else None
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            answer = answers.decode(content)
+        except ValueError:
             if status < 300:
                 raise UnansweredError(f"answered {status} with something else than JSON", handled=None) from None
-            answer = response.text[:500]
+            answer = content[:500].decode("utf-8", "replace")
         if status >= 400:
-            raise refused(status, answer, _personal(body))
+            raise refused(status, answer, personal_texts(body))
         return answer
-
-    def _no_answer(self, error: requests.RequestException) -> Exception:
-        if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
-            return UnreachableError("api_url is not a usable address")
-        if isinstance(error, requests.exceptions.SSLError):
-            return UnreachableError(f"no trusted TLS connection to {self.host}: its certificate could not be verified")
-        if isinstance(error, requests.exceptions.ProxyError):
-            return UnansweredError("the proxy did not connect", handled=False)
-        if isinstance(error, requests.exceptions.ConnectTimeout):
-            return UnansweredError("no connection in time", handled=False)
-        if isinstance(error, requests.exceptions.Timeout):
-            return UnansweredError("no answer in time", handled=None)
-        causes = _causes(error)
-        if any(isinstance(cause, (NameResolutionError, socket.gaierror)) for cause in causes):
-            return UnansweredError("the host name is not known", handled=False)
-        if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-            return UnansweredError("the connection was refused", handled=False)
-        return UnansweredError("the connection broke", handled=None)
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """The exceptions behind one of requests', which keeps urllib3's as an argument."""
-    found: list[BaseException] = []
-    todo: list[Any] = [error]
-    while todo:
-        item = todo.pop()
-        if isinstance(item, BaseException) and item not in found:
-            found.append(item)
-            todo += [*item.args, item.__cause__, item.__context__, getattr(item, "reason", None)]
-    return found
-
-
-def _credentials(status: int, host: str, method: str, path: str) -> str:
-    if status == 401:
-        return f"{host} does not know this api_key (401)"
-    return f"{host} does not let this api_key do {method} {path} (403): is it a read-only key, or has a trial ended?"
-
-
-def _seconds(text: str | None) -> float | None:
-    """Retry-After in seconds; its date form is not used by ChartMogul and counts as absent."""
-    return float(text) if text and text.strip().isdecimal() else None
-
-
-def _personal(body: Any, *, inside: bool = False) -> Iterator[str]:
-    """Texts of a request that may be personal: no message may repeat them."""
-    if isinstance(body, dict):
-        for key, value in body.items():
-            yield from _personal(value, inside=inside or key in _PERSONAL)
-    elif isinstance(body, (list, tuple)):
-        for value in body:
-            yield from _personal(value, inside=inside)
-    elif isinstance(body, msgspec.Raw):
-        yield from _personal(msgspec.json.decode(body), inside=inside)
-    elif inside and isinstance(body, str) and len(body) > 1:
-        yield body

@@ -7,31 +7,39 @@ listing may lag behind a write by a second or more, so it is looked up again bef
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.errors import LostAnswerError, RefusedError, UnreachableError
-from target_chartmogul.chartmogul.wire import Json
+from target_chartmogul.chartmogul.fields import Json
 
 Found = TypeVar("Found")
 POSTS = 6
-_TELLING = frozenset({"uuid", "id", "invoices"})
-"""What the answer to a creation has at least one of."""
 _AFTER_LOST_ANSWER = (0.0, 1.0)
 _AFTER_DUPLICATE = (0.0, 1.0, 2.0, 4.0)
 """Seconds before each look-up."""
 
 
+class Created(NamedTuple, Generic[Found]):
+    """What came of it: an answer, or what was found."""
+
+    answer: Json | None
+    found: Found | None = None
+    ours: bool = False
+    """What was found is of a request of this call, the answer to which was lost."""
+
+
 def create(
-    client: ChartMogulClient, path: str, body: Json, find: Callable[[], Found | None]
-) -> tuple[Json | None, Found | None]:
-    """POST until the object is there: (answer, None), or (None, what was found) if it was there already.
+    client: ChartMogulClient, path: str, body: Json, find: Callable[[], Found | None], *, told: str = "uuid"
+) -> Created[Found]:
+    """POST until the object is there.
 
     Args:
         client: where to.
         path: of the collection.
         body: of the POST.
         find: looks the object up by external id.
+        told: the field without which an answer does not say what was created.
 
     Raises:
         RefusedError: ChartMogul does not take it; a duplicate that cannot be found is one too.
@@ -41,9 +49,9 @@ def create(
     for _ in range(POSTS):
         try:
             answer = client.post(path, body)
-            if isinstance(answer, dict) and answer.keys() & _TELLING:
-                return answer, None
-            trouble = "it says nothing of what was created"
+            if isinstance(answer, dict) and isinstance(answer.get(told), str | int | list):
+                return Created(answer)
+            trouble = "it does not say what was created"
         except LostAnswerError as lost:
             trouble = str(lost)
         except RefusedError as refusal:
@@ -52,9 +60,9 @@ def create(
             found = _look(client, find, _AFTER_DUPLICATE if refusal.duplicate else (0.0,))
             if found is None:
                 raise
-            return None, found
+            return Created(None, found, ours=bool(trouble))
         if (found := _look(client, find, _AFTER_LOST_ANSWER)) is not None:
-            return None, found
+            return Created(None, found, ours=True)
     raise UnreachableError(f"{client.host}: the answer was lost {POSTS} times ({trouble})")
 
 

@@ -9,12 +9,17 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from target_chartmogul import failures
 
 _LONGEST_REASON = 200
 _EMAIL = re.compile(r"[^\s\"'<>(),;:]+@[^\s\"'<>(),;:]+")
 _QUOTED = re.compile(r'"[^"]*"|“[^”]*”')
-_TAKEN = re.compile(r"already (?:exists|been taken)|identifier already|is taken", re.IGNORECASE)
+_TAKEN = re.compile(
+    r"already (?:exists|been taken)|identifier already|\btaken\b|\bnot unique\b|duplicate", re.IGNORECASE
+)
+_PERSONAL = frozenset({"name", "company", "email", "city", "zip", "description", "custom", "tags", "value"})
 _HTML = re.compile(r"\s*<", re.DOTALL)
 
 
@@ -28,6 +33,18 @@ class CredentialsError(ChartMogulError, failures.CredentialsError):
 
 class UnreachableError(ChartMogulError, failures.ServiceError):
     """No usable answer within all tries, or none at all at this address."""
+
+
+class NotUnderstoodError(UnreachableError):
+    """An answer that is not of the form ChartMogul documents; the text names the path and the place in the answer."""
+
+
+class ClosedForLongError(UnreachableError):
+    """ChartMogul asks for a longer pause than a run should wait for (`Retry-After`); the text says until when."""
+
+
+class NoMoreFilesError(UnreachableError):
+    """This machine opens no more connections for this program: no object's fault, so it ends the run."""
 
 
 class StoppedError(ChartMogulError):
@@ -44,13 +61,11 @@ class UnansweredError(ChartMogulError):
     timeout, 5xx, cut-off or foreign body).
     """
 
-    def __init__(
-        self, text: str, *, handled: bool | None, throttled: bool = False, retry_after: float | None = None
-    ) -> None:
+    def __init__(self, text: str, *, handled: bool | None, most_tries: int | None = None) -> None:
         super().__init__(text)
         self.handled = handled
-        self.throttled = throttled
-        self.retry_after = retry_after
+        self.most_tries = most_tries
+        """Where the same is to be expected again: after how many tries to give up."""
 
 
 class LostAnswerError(ChartMogulError):
@@ -106,7 +121,7 @@ def refused(status: int, body: Any, hidden: Iterable[str] = ()) -> RefusedError:
     hide = sorted({text for text in hidden if text}, key=len, reverse=True)
     fields: dict[str, str] = {}
     for field, text in _complaints(body):
-        fields.setdefault(field, _clean(text, hide))
+        fields.setdefault(printable(field), _clean(text, hide))
     return RefusedError(status, fields or {"": "no reason given"})
 
 
@@ -151,5 +166,32 @@ def _by_field(errors: Any) -> Iterator[tuple[str, str]]:
 def _clean(text: str, hide: list[str]) -> str:
     for value in hide:
         text = text.replace(value, "…")
-    text = _QUOTED.sub("“…”", _EMAIL.sub("…", text))
-    return text if len(text) <= _LONGEST_REASON else text[: _LONGEST_REASON - 1] + "…"
+    return printable(_QUOTED.sub("“…”", _EMAIL.sub("…", text)))
+
+
+def printable(value: Any, longest: int = _LONGEST_REASON) -> str:
+    """A foreign value as text for a log or a report: one line, without control characters, not too long."""
+    text = value if isinstance(value, str) else repr(value)
+    text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text[: longest + 1])
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def credentials_text(status: int, host: str, method: str, path: str) -> str:
+    """What a 401 or 403 means."""
+    if status == 401:
+        return f"{host} does not know this api_key (401)"
+    return f"{host} does not let this api_key do {method} {path} (403): is it a read-only key, or has a trial ended?"
+
+
+def personal_texts(body: Any, *, inside: bool = False) -> Iterator[str]:
+    """Texts of a request that may be personal: no message may repeat them."""
+    if isinstance(body, dict):
+        for key, value in body.items():
+            yield from personal_texts(value, inside=inside or key in _PERSONAL)
+    elif isinstance(body, (list, tuple)):
+        for value in body:
+            yield from personal_texts(value, inside=inside)
+    elif isinstance(body, msgspec.Raw):
+        yield from personal_texts(msgspec.json.decode(body), inside=inside)
+    elif inside and isinstance(body, str) and len(body) > 1:
+        yield body

@@ -9,6 +9,7 @@ locked files there (the clock is the machine's monotonic one).
 from __future__ import annotations
 
 import hashlib
+import logging
 import random
 import struct
 import threading
@@ -19,6 +20,10 @@ from pathlib import Path
 
 import msgspec
 from filelock import FileLock, Timeout
+
+from target_chartmogul.chartmogul.errors import NoMoreFilesError
+
+logger = logging.getLogger(__name__)
 
 LIMIT = 40
 """Requests that ChartMogul takes in any second."""
@@ -63,7 +68,7 @@ class RequestGate:
     """Hands out the moments at which requests may leave, and the connections that they may use.
 
     Args:
-        folder: where processes meet (the folder of the ledger); None for this process alone.
+        folder: where processes meet (the folder of the store); None for this process alone.
         account: what the limit belongs to (address and key); only a digest of it becomes a file name.
         per_second: the pace, if it is to be another one (an account that others use too).
         connections: how many requests may be under way at a time.
@@ -89,12 +94,25 @@ class RequestGate:
         self._file_lock: FileLock | None = None
         self._connection_locks: list[Path] = []
         if folder is not None:
-            digest = hashlib.sha256(account.encode()).hexdigest()[:8]
-            place = folder / f".chartmogul-{digest}"
+            self._share(folder, account, connections)
+
+    def _share(self, folder: Path, account: str, connections: int) -> None:
+        """Share the limits through files; where files cannot be locked, this process keeps them for itself."""
+        digest = hashlib.sha256(account.encode()).hexdigest()[:8]
+        place = folder / f".chartmogul-{digest}"
+        lock = FileLock(place / "pace.lock", thread_local=False)
+        try:
             place.mkdir(parents=True, exist_ok=True)
-            self._file = place / "pace"
-            self._file_lock = FileLock(place / "pace.lock", thread_local=False)
-            self._connection_locks = [place / f"connection-{number}.lock" for number in range(connections)]
+            with lock:
+                pass
+        except (OSError, NotImplementedError):
+            logger.warning(
+                "Files next to the store cannot be locked: let no other run use this ChartMogul account now."
+            )
+            return
+        self._file = place / "pace"
+        self._file_lock = lock
+        self._connection_locks = [place / f"connection-{number}.lock" for number in range(connections)]
 
     @contextmanager
     def passing(self, sleep: Callable[[float], None] = time.sleep) -> Iterator[float]:
@@ -167,14 +185,15 @@ class RequestGate:
                 yield pace
                 pace.written = self._clock()
                 *numbers, left = msgspec.structs.astuple(pace)
-                self._file.write_bytes(_LAYOUT.pack(*numbers, *left))
+                with suppress(OSError):  # a full disk ends the run elsewhere
+                    self._file.write_bytes(_LAYOUT.pack(*numbers, *left))
 
     def _read(self, file: Path) -> Pace:
         with suppress(OSError, struct.error):
             numbers = _LAYOUT.unpack(file.read_bytes())
             pace = msgspec.convert([*numbers[:-LIMIT], numbers[-LIMIT:]], Pace)
             now = self._clock()
-            # The monotonic clock starts anew with the machine: what an earlier start wrote says nothing.
+            # The monotonic clock starts again with the machine: what an earlier start wrote says nothing.
             if pace.written <= now + 1 and pace.next <= now + LONGEST_RETRY_AFTER and pace.spacing >= self._spacing:
                 return pace
         return Pace(spacing=self._spacing)
@@ -195,7 +214,14 @@ class RequestGate:
         while True:
             for path in random.sample(self._connection_locks, len(self._connection_locks)):
                 lock = FileLock(path, thread_local=False, is_singleton=False)
-                with suppress(Timeout):
+                try:
                     lock.acquire(blocking=False)
-                    return lock
+                except Timeout:
+                    continue
+                except OSError as error:
+                    raise NoMoreFilesError(
+                        f"a file that counts connections cannot be opened: {error.strerror}; raise the limit of open "
+                        "files, or free space, and run again"
+                    ) from None
+                return lock
             time.sleep(0.005)

@@ -1,18 +1,19 @@
 """ChartMogul's objects as its API writes them, and back.
 
 Here alone `external_id_prefix` (rule 2.2) is put on and taken off. Reading is generous: fields that an older answer
-lacks have their defaults. An object whose id does not begin with the prefix is none of ours and read as None
-(rule 1.4).
+lacks have their defaults. An object whose id does not begin with the prefix is not ours and read as None, whatever
+else it holds (rule 1.4); one of ours with a field that cannot be read raises `OddFieldError`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
 
-from target_chartmogul.billing.instants import instant_of, text_of
+from target_chartmogul.billing.instants import text_of
 from target_chartmogul.billing.objects import (
     SUBSCRIPTION,
+    VOIDED,
     WRITTEN_OFF,
     Customer,
     Invoice,
@@ -21,8 +22,20 @@ from target_chartmogul.billing.objects import (
     SubscriptionEvent,
     Transaction,
 )
+from target_chartmogul.chartmogul.fields import (
+    Json,
+    OddFieldError,
+    instant,
+    objects,
+    part,
+    text,
+    texts,
+    whole,
+    yes_or_no,
+)
 
-Json = dict[str, Any]
+BY_HAND = frozenset({VOIDED, WRITTEN_OFF})
+"""The statuses that are set; ChartMogul computes the others from the transactions."""
 _CUSTOMER_TEXTS = ("name", "company", "email", "country", "state", "city", "zip")
 _CUSTOMER_DATES = ("lead_created_at", "free_trial_started_at")
 
@@ -59,7 +72,7 @@ class Wire:
         """The id as ChartMogul knows it."""
         return self.prefix + external_id
 
-    def inner(self, external_id: Any) -> str | None:
+    def inner(self, external_id: object) -> str | None:
         """Our id of ChartMogul's; None if it is not ours."""
         if not isinstance(external_id, str) or not external_id.startswith(self.prefix):
             return None
@@ -71,8 +84,8 @@ class Wire:
         """The fields of a customer that PATCH takes too: without ids and attributes."""
         body: Json = {name: value for name in _CUSTOMER_TEXTS if (value := getattr(customer, name)) is not None}
         for name in _CUSTOMER_DATES:
-            if (instant := getattr(customer, name)) is not None:
-                body[name] = text_of(instant)
+            if (moment := getattr(customer, name)) is not None:
+                body[name] = text_of(moment)
         return body
 
     def new_customer(self, customer: Customer) -> Json:
@@ -92,18 +105,17 @@ class Wire:
 
     def read_customer(self, row: Json, external_id: str) -> Customer:
         """A customer under one of its external ids (ours, without prefix)."""
-        attributes = row.get("attributes") or {}
-        custom = attributes.get("custom") or {}
+        attributes = part(row, "attributes")
         return Customer(
             external_id=external_id,
-            **{name: row.get(name) or None for name in _CUSTOMER_TEXTS},
-            lead_created_at=instant_of(row.get("lead_created_at")),
-            free_trial_started_at=instant_of(row.get("free_trial_started_at")),
-            tags=tuple(tag for tag in attributes.get("tags") or () if tag in self._own_tags),
+            **{name: text(row, name) for name in _CUSTOMER_TEXTS},
+            lead_created_at=instant(row, "lead_created_at"),
+            free_trial_started_at=instant(row, "free_trial_started_at"),
+            tags=tuple(tag for tag in texts(attributes, "tags") if tag in self._own_tags),
             custom=tuple(
                 sorted(
                     (key, str(value))
-                    for key, value in custom.items()
+                    for key, value in part(attributes, "custom").items()
                     if key in self._own_attributes and value is not None
                 )
             ),
@@ -125,15 +137,15 @@ class Wire:
             return None
         return Plan(
             external_id=external_id,
-            name=row.get("name") or "",
-            interval_count=row.get("interval_count") or 1,
-            interval_unit=row.get("interval_unit") or "month",
+            name=text(row, "name") or "",
+            interval_count=whole(row, "interval_count") or 1,
+            interval_unit=text(row, "interval_unit") or "month",
         )
 
     # --- invoices
 
     def header(self, invoice: Invoice) -> Json:
-        """The fields of an invoice that PATCH takes."""
+        """The fields of an invoice that PATCH takes; status and `disabled` have requests of their own."""
         body = {"date": text_of(invoice.date), "currency": invoice.currency}
         if invoice.due_date is not None:
             body["due_date"] = text_of(invoice.due_date)
@@ -148,7 +160,11 @@ class Wire:
         }
 
     def line_item(self, line: LineItem, plan: Json) -> Json:
-        """A line; `plan` is its `plan_uuid` or `plan_external_id`, empty for a line without a plan."""
+        """A line; `plan` is its `plan_uuid` or `plan_external_id`, empty for a line without a plan.
+
+        `event_order` is any integer for ChartMogul's reference, which names no limit: Keap's order ids are sent as
+        they are (rule 4.7).
+        """
         body: Json = {
             "external_id": self.outer(line.external_id),
             "type": line.type,
@@ -168,6 +184,8 @@ class Wire:
             body["description"] = line.description
         if line.balance_transfer:
             body["balance_transfer"] = True
+        if line.event_order is not None:
+            body["event_order"] = line.event_order
         return body
 
     def transaction(self, row: Transaction) -> Json:
@@ -191,22 +209,35 @@ class Wire:
             customers: our customer ids by uuid, likewise.
         """
         external_id = self.inner(row.get("external_id"))
-        date = instant_of(row.get("date"))
-        if external_id is None or date is None:
+        if external_id is None:
             return None
-        customer = self.inner(row.get("customer_external_id")) or (customers or {}).get(row.get("customer_uuid") or "")
-        lines = (self.read_line_item(line, plans or {}) for line in row.get("line_items") or ())
-        rows = (self._read_transaction(entry, row) for entry in row.get("transactions") or ())
+        owner = (customers or {}).get(text(row, "customer_uuid") or "")
+        status = text(row, "status")
+        lines = [self._line_at(place, line, plans or {}) for place, line in enumerate(objects(row, "line_items"))]
+        entries = [self._transaction_at(place, each, row) for place, each in enumerate(objects(row, "transactions"))]
         return Invoice(
             external_id=external_id,
-            customer_external_id=customer or "",
-            date=date,
-            due_date=instant_of(row.get("due_date")),
-            currency=row.get("currency") or "",
-            status=WRITTEN_OFF if row.get("status") == WRITTEN_OFF else None,
+            customer_external_id=self.inner(row.get("customer_external_id")) or owner or "",
+            date=_needed(instant(row, "date"), "date"),
+            due_date=instant(row, "due_date"),
+            currency=text(row, "currency") or "",
+            status=status if status in BY_HAND else None,
+            disabled=yes_or_no(row.get("disabled")) or None,
             line_items=tuple(line for line in lines if line is not None),
-            transactions=tuple(entry for entry in rows if entry is not None),
+            transactions=tuple(entry for entry in entries if entry is not None),
         )
+
+    def _line_at(self, place: int, row: Json, plans: Mapping[str, str]) -> LineItem | None:
+        try:
+            return self.read_line_item(row, plans)
+        except OddFieldError as odd:
+            raise OddFieldError(f"line_items[{place}].{odd.place}") from None
+
+    def _transaction_at(self, place: int, row: Json, invoice: Json) -> Transaction | None:
+        try:
+            return self._read_transaction(row, invoice)
+        except OddFieldError as odd:
+            raise OddFieldError(f"transactions[{place}].{odd.place}") from None
 
     def read_line_item(self, row: Json, plans: Mapping[str, str]) -> LineItem | None:
         """A line of ours, else None."""
@@ -214,37 +245,36 @@ class Wire:
         if external_id is None:
             return None
         recurring = row.get("type") == SUBSCRIPTION
+        plan = self.inner(row.get("plan_external_id")) or plans.get(text(row, "plan_uuid") or "")
         return LineItem(
             external_id=external_id,
-            type=row.get("type") or "",
-            amount_in_cents=row.get("amount_in_cents") or 0,
-            quantity=row.get("quantity") or 1,
-            tax_amount_in_cents=row.get("tax_amount_in_cents") or 0,
-            discount_amount_in_cents=row.get("discount_amount_in_cents") or 0,
+            type=text(row, "type") or "",
+            amount_in_cents=whole(row, "amount_in_cents") or 0,
+            quantity=whole(row, "quantity") or 1,
+            tax_amount_in_cents=whole(row, "tax_amount_in_cents") or 0,
+            discount_amount_in_cents=whole(row, "discount_amount_in_cents") or 0,
             subscription_external_id=self.inner(row.get("subscription_external_id")) if recurring else None,
-            plan_external_id=(self.inner(row.get("plan_external_id")) or plans.get(row.get("plan_uuid") or ""))
-            if recurring
-            else None,
-            service_period_start=instant_of(row.get("service_period_start")) if recurring else None,
-            service_period_end=instant_of(row.get("service_period_end")) if recurring else None,
-            description=None if recurring else row.get("description") or None,
-            balance_transfer=True if row.get("balance_transfer") else None,
+            plan_external_id=plan if recurring else None,
+            service_period_start=instant(row, "service_period_start") if recurring else None,
+            service_period_end=instant(row, "service_period_end") if recurring else None,
+            description=None if recurring else text(row, "description"),
+            balance_transfer=yes_or_no(row.get("balance_transfer")) or None,
+            event_order=whole(row, "event_order"),
         )
 
     def _read_transaction(self, row: Json, invoice: Json) -> Transaction | None:
         """A transaction of ours, else None; without an amount of its own it is the whole invoice's."""
         external_id = self.inner(row.get("external_id"))
-        date = instant_of(row.get("date"))
-        if external_id is None or date is None:
+        if external_id is None:
             return None
-        amount = row.get("amount_in_cents")
+        amount = whole(row, "amount_in_cents")
         if amount is None:
-            amount = sum(line.get("amount_in_cents") or 0 for line in invoice.get("line_items") or ())
+            amount = sum(whole(line, "amount_in_cents") or 0 for line in objects(invoice, "line_items"))
         return Transaction(
             external_id=external_id,
-            type=row.get("type") or "",
-            result=row.get("result") or "",
-            date=date,
+            type=text(row, "type") or "",
+            result=text(row, "result") or "",
+            date=_needed(instant(row, "date"), "date"),
             amount_in_cents=amount,
         )
 
@@ -264,14 +294,19 @@ class Wire:
     def read_event(self, row: Json) -> SubscriptionEvent | None:
         """An event, None if it is not ours."""
         external_id = self.inner(row.get("external_id"))
-        event_date, effective_date = instant_of(row.get("event_date")), instant_of(row.get("effective_date"))
-        if external_id is None or event_date is None or effective_date is None:
+        if external_id is None:
             return None
         return SubscriptionEvent(
             external_id=external_id,
-            event_type=row.get("event_type") or "",
+            event_type=text(row, "event_type") or "",
             customer_external_id=self.inner(row.get("customer_external_id")) or "",
             subscription_external_id=self.inner(row.get("subscription_external_id")) or "",
-            event_date=event_date,
-            effective_date=effective_date,
+            event_date=_needed(instant(row, "event_date"), "event_date"),
+            effective_date=_needed(instant(row, "effective_date"), "effective_date"),
         )
+
+
+def _needed(found: datetime | None, name: str) -> datetime:
+    if found is None:
+        raise OddFieldError(name)
+    return found

@@ -1,6 +1,7 @@
-"""Before the first write: is the key good, and which settings of the ChartMogul account bend the figures (rule §0 a).
+"""Before the first write: is the key good, and which settings of ChartMogul change the figures (rule §0 a).
 
-ChartMogul's API shows these settings and cannot change them: each is told with its consequence in plain words.
+ChartMogul's API shows these settings and cannot change them: each is reported with its consequence in plain words. A
+setting in a form that nobody has documented never ends a run.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import msgspec
 
 from target_chartmogul import failures
 from target_chartmogul.chartmogul.client import ChartMogulClient
-from target_chartmogul.chartmogul.data_source import DataSource, same_contacts_elsewhere
-from target_chartmogul.chartmogul.errors import CredentialsError, RefusedError, UnreachableError
+from target_chartmogul.chartmogul.data_source import DataSource, find_data_source, same_contacts_elsewhere
+from target_chartmogul.chartmogul.errors import CredentialsError, RefusedError, UnreachableError, printable
+from target_chartmogul.chartmogul.fields import yes_or_no
 
 CHURN_AT_CANCELLATION = "churn_at_time_of_cancelation"
 """ChartMogul's spelling of “when a subscription is marked as canceled in the billing system”."""
@@ -26,6 +28,8 @@ _INCLUDE = (
 )
 SAMPLE = 5
 """New customers that are looked for in other data sources."""
+_LOOKS = 4
+_BETWEEN_LOOKS = 1.0
 _NO_SUCH_PLAN = "/plans/pl_00000000-0000-0000-0000-000000000000"
 _CHURN_CONSEQUENCES = {
     "churn_at_period_end": (
@@ -40,7 +44,7 @@ _CHURN_CONSEQUENCES = {
 
 
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The account as `GET /account` shows it; None where it does not tell."""
+    """The account as `GET /account` shows it; None where it does not say, or in a form that is not known."""
 
     name: str | None = None
     currency: str | None = None
@@ -78,16 +82,16 @@ def check_key(client: ChartMogulClient) -> None:
         answer = client.get("/ping")
     except RefusedError as refusal:
         raise UnreachableError(
-            f"{client.host} answered {refusal.status} to GET /ping: is api_url ChartMogul's, with /v1 at its end?"
+            f"{client.host} answered {refusal.status} to GET /ping: is `api_url` ChartMogul's, with /v1 at its end?"
         ) from None
     if not isinstance(answer, dict) or answer.get("data") != "pong!":
-        raise UnreachableError(f"{client.host} does not answer like ChartMogul: is api_url right?")
+        raise UnreachableError(f"{client.host} does not answer like ChartMogul: is `api_url` right?")
 
 
 def check_writable(client: ChartMogulClient) -> None:
     """Find a read-only key before the first real write: ask to change nothing in a plan that cannot exist.
 
-    A read-only key is told so (403) before ChartMogul looks for the plan; one that may write gets a 404.
+    A read-only key is refused (403) before ChartMogul looks for the plan; one that may write gets a 404, or a 304.
 
     Raises:
         CredentialsError: the key may only read.
@@ -113,7 +117,12 @@ def read_account(client: ChartMogulClient) -> AccountSettings:
         answer = client.get("/account")
     if not isinstance(answer, dict):
         answer = {}
-    return AccountSettings(**{name: answer.get(name) for name in AccountSettings.__struct_fields__})
+    switches = {"churn_when_zero_mrr", "auto_churn_subscription"}
+    known: dict[str, Any] = {name: yes_or_no(answer.get(name)) for name in switches}
+    for name in AccountSettings.__struct_fields__:
+        if name not in switches and isinstance(answer.get(name), str):
+            known[name] = printable(answer[name])
+    return AccountSettings(**known)
 
 
 def examine(
@@ -123,20 +132,52 @@ def examine(
     unpaid_orders: str = "include",
     full_refund: str = "cash_only",
 ) -> list[Finding]:
-    """All settings that bend the figures, the most important first.
+    """All settings that change the figures, the most important first.
 
     Args:
         account: what `read_account` gave.
-        source: the data source, None if it is still to be created.
+        source: the data source, None if it is still to be created: see `examine_source`.
         unpaid_orders: the mapping setting; `skip` sends paid orders only.
         full_refund: the mapping setting.
     """
+    of_source = list(_source(source, unpaid_orders, full_refund)) if source else []
     return [
         *_churn(account),
-        *_auto_churn(account, source),
-        *(_invoice_handling(source.invoice_handling, unpaid_orders, full_refund) if source else ()),
+        *of_source,
+        *(() if any(each.setting == "auto_churn_subscription_setting" for each in of_source) else _auto_churn(account)),
         *_refunds(account, full_refund),
         *_others(account),
+    ]
+
+
+def examine_source(
+    client: ChartMogulClient, created: DataSource, *, unpaid_orders: str = "include", full_refund: str = "cash_only"
+) -> list[Finding]:
+    """The settings of a data source that this run has created: to be called before its first invoice.
+
+    Args:
+        client: ChartMogul, which may not show the new source at once.
+        created: what `create_data_source` gave.
+        unpaid_orders: as in `examine`.
+        full_refund: as in `examine`.
+
+    Raises:
+        CredentialsError, UnreachableError, StoppedError: see `ChartMogulClient.get`.
+    """
+    for look in range(_LOOKS):
+        if look:
+            client.pause(_BETWEEN_LOOKS)
+        try:
+            shown = find_data_source(client, name=created.name, uuid=created.uuid)
+        except RefusedError:
+            continue
+        return list(_source(shown or created, unpaid_orders, full_refund))
+    return [
+        Finding(
+            setting="invoice_handling_setting",
+            value="unknown",
+            consequence="ChartMogul does not show the new data source yet; the next run examines its settings",
+        )
     ]
 
 
@@ -165,7 +206,7 @@ def find_same_contacts(
 
 
 def judge_churn_setting(account: AccountSettings, on_mismatch: str) -> Finding | None:
-    """§0 a: the finding on churn recognition, if it is to be told.
+    """§0 a: the finding on churn recognition, if it is to be reported.
 
     Args:
         account: what `read_account` gave.
@@ -189,26 +230,41 @@ def _churn(account: AccountSettings) -> Iterator[Finding]:
     if value == CHURN_AT_CANCELLATION:
         return
     if value is None:
-        consequence = f"this account does not tell it by API; see in its settings that it is {CHURN_AT_CANCELLATION}"
+        consequence = (
+            f"ChartMogul's API does not show this setting; check in its settings that it is {CHURN_AT_CANCELLATION}"
+        )
     else:
         consequence = _CHURN_CONSEQUENCES.get(value, "churn may appear at other dates than those sent")
         consequence += f"; for the dates sent set it to {CHURN_AT_CANCELLATION}, for the whole account"
     yield Finding(setting="churn_recognition", value=value or "unknown", consequence=consequence)
 
 
-def _auto_churn(account: AccountSettings, source: DataSource | None) -> Iterator[Finding]:
-    if source is not None and source.auto_churn_days is not None:
+def _source(source: DataSource, unpaid_orders: str, full_refund: str) -> Iterator[Finding]:
+    if source.auto_churn:
+        after = f"after {source.auto_churn_days} days" if source.auto_churn_days else "on, after an unknown time"
         yield Finding(
             setting="auto_churn_subscription_setting",
-            value=f"{source.auto_churn_days} days",
-            consequence="ChartMogul itself churns overdue subscriptions of this data source after that time, beside "
-            "the cancellations sent; a late payment does not undo it (rule 6.4 cannot reach it)",
+            value=after,
+            consequence="ChartMogul cancels overdue subscriptions of this data source by itself after that time, in "
+            "addition to the cancellations sent; a late payment does not undo it (rule 6.4 cannot reach it)",
         )
-    elif account.auto_churn_subscription:
+    yield from _invoice_handling(source.invoice_handling, unpaid_orders, full_refund)
+    for name in source.odd_settings:
+        yield Finding(
+            setting=name,
+            value="of an unknown form",
+            consequence="this program cannot tell what it means; check the data source's settings in ChartMogul",
+            severity="note",
+        )
+
+
+def _auto_churn(account: AccountSettings) -> Iterator[Finding]:
+    if account.auto_churn_subscription:
         yield Finding(
             setting="auto_churn_subscription",
             value="true",
-            consequence="ChartMogul itself may churn overdue subscriptions, beside the cancellations sent",
+            consequence="ChartMogul may also cancel overdue subscriptions by itself, in addition to the cancellations "
+            "sent",
         )
 
 
@@ -218,10 +274,10 @@ def _invoice_handling(handling: dict[str, dict[str, Any]], unpaid_orders: str, f
         for verb in ("create", "update"):
             name = f"{verb}_subscription_when_invoice_is"
             status = rules.get(name)
-            if status not in {None, "open"} and unpaid_orders == "include":
+            if status not in (None, "open") and unpaid_orders == "include":
                 yield Finding(
                     setting=f"invoice_handling_setting.{half}.{name}",
-                    value=str(status),
+                    value=printable(status),
                     consequence="orders that are not paid are sent, but add no MRR in ChartMogul until they are",
                 )
         yield from _excluded_invoices(half, rules, full_refund)
@@ -229,14 +285,14 @@ def _invoice_handling(handling: dict[str, dict[str, Any]], unpaid_orders: str, f
 
 def _excluded_invoices(half: str, rules: dict[str, Any], full_refund: str) -> Iterator[Finding]:
     written_off = "prevent_subscription_for_invoice_written_off"
-    if rules.get(written_off) is False:
+    if yes_or_no(rules.get(written_off)) is False:
         yield Finding(
             setting=f"invoice_handling_setting.{half}.{written_off}",
             value="false",
-            consequence="orders that were written off in Keap go on counting as MRR",
+            consequence="orders that were written off in Keap continue to count as MRR",
         )
     refunded = "prevent_subscription_for_invoice_refunded"
-    if rules.get(refunded) is True and full_refund == "cash_only":
+    if yes_or_no(rules.get(refunded)) and full_refund == "cash_only":
         yield Finding(
             setting=f"invoice_handling_setting.{half}.{refunded}",
             value="true",

@@ -1,6 +1,6 @@
-"""Planned changes on disk: a plan of a million can be counted and guarded before its first write, in little memory.
+"""The plan on disk: a million changes can be counted and guarded before the first write, in little memory.
 
-A *lane* is what must be carried out in order: the plans (lane 0), and then one lane per group.
+A *lane* is what must be carried out in order: the plans (lane 0), and then one lane per account.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
 from target_chartmogul.billing.changes import Change
 from target_chartmogul.billing.objects import Customer, Invoice, LineItem, Plan, SubscriptionEvent, Transaction
-from target_chartmogul.sources.keap.account import Remembered
 
 PLANS_LANE: Final = 0
 _PLACES: Final = 31
@@ -31,22 +30,32 @@ _DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
     "line_item": msgspec.json.Decoder(LineItem),
     "transaction": msgspec.json.Decoder(Transaction),
 }
-_DECODE_FACTS: Final = msgspec.json.Decoder(Remembered).decode
 
 
-class Memory(msgspec.Struct, frozen=True):
-    """What is to be remembered of a group."""
+class Outcome(NamedTuple):
+    """What is to be remembered of an account once its changes are made; plain tuples, as the store takes them."""
 
-    contacts: list[int]
-    facts: Remembered
-    due: str | None
-    """The instant at which it must be looked at again."""
-    lane: int | None = None
-    """Its changes, if anything that was remembered before holds until they are made."""
+    nodes: list[int]
+    due: list[tuple[int, str, str]]
+    """Node, instant and reason of the next decisions."""
+    notes: list[tuple[int, str, str, str, bytes]]
+    """Node, kind, id, rule and detail (JSON)."""
+    figures: list[tuple[int, list[tuple[str, str, str, int]]]]
+    """By the node of a customer: instant, currency, name and delta."""
+    memories: list[tuple[int, str, str, bytes]]
+    """Node, kind, key and value."""
+    accepted: list[int]
+    """Records of which the decision took the present version."""
+    retry: str
+    """Why it is decided again if something is refused."""
 
 
-class ChangeStore:
-    """The changes of one run, by lane.
+_OUTCOME: Final = msgspec.msgpack.Decoder(Outcome)
+_PACK: Final = msgspec.msgpack.Encoder().encode
+
+
+class ChangeFile:
+    """The changes of one run, by lane, and what follows once they are made.
 
     Args:
         path: SQLite file to create; a scratch file.
@@ -58,11 +67,13 @@ class ChangeStore:
             "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
             "CREATE TABLE change(place INTEGER PRIMARY KEY, action TEXT, kind TEXT, id TEXT, parent TEXT,"
             " moved INTEGER, rule TEXT, desired BLOB, held BLOB);"
-            "CREATE TABLE memory(contacts BLOB, facts BLOB, due TEXT, lane INTEGER); BEGIN"
+            "CREATE TABLE outcome(lane INTEGER PRIMARY KEY, content BLOB); BEGIN"
         )
         self._waiting: list[tuple[Any, ...]] = []
         self.counts: Counter[tuple[str, str, bool]] = Counter()
         """How many changes by action, kind and `moved`."""
+        self.payments_as_evidence = 0
+        """Cancellations that go because the open order was paid (rule 6.4): no loss (rule 1.7)."""
 
     def __enter__(self) -> Self:
         return self
@@ -75,6 +86,8 @@ class ChangeStore:
         before = len(self._waiting)
         for place, change in enumerate(changes, _first_place(lane)):
             self.counts[change.action, change.kind, change.moved] += 1
+            if change.action == "delete" and change.kind == "event" and change.rule == "6.4" and not change.moved:
+                self.payments_as_evidence += 1
             self._waiting.append(
                 (
                     place,
@@ -93,24 +106,14 @@ class ChangeStore:
             self._written()
         return number
 
-    def _written(self) -> sqlite3.Connection:
-        """The database with all changes in it."""
-        if self._waiting:
-            self._database.executemany("INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", self._waiting)
-            self._waiting.clear()
-        return self._database
+    def add_outcome(self, lane: int, outcome: Outcome) -> None:
+        """Take what follows once the changes of a lane are made."""
+        self._database.execute("INSERT INTO outcome VALUES (?, ?)", (lane, _PACK(outcome)))
 
-    def add_memory(self, memory: Memory) -> None:
-        """Take what is to be remembered of a group."""
-        self._database.execute(
-            "INSERT INTO memory VALUES (?, ?, ?, ?)",
-            (_ENCODE(memory.contacts), _ENCODE(memory.facts), memory.due, memory.lane),
-        )
-
-    def memories(self) -> Iterator[Memory]:
-        """Of each group of which something new is to be remembered."""
-        for contacts, facts, due, lane in self._database.execute("SELECT * FROM memory ORDER BY rowid"):
-            yield Memory(msgspec.json.decode(contacts), _DECODE_FACTS(facts), due, lane)
+    def outcomes(self) -> Iterator[tuple[int, Outcome]]:
+        """Lanes with what follows, by number."""
+        for lane, content in self._database.execute("SELECT lane, content FROM outcome ORDER BY lane"):
+            yield lane, _OUTCOME.decode(content)
 
     def __len__(self) -> int:
         return sum(self.counts.values())
@@ -148,6 +151,13 @@ class ChangeStore:
             gathered.append(_change(row))
         if current is not None:
             yield current, gathered
+
+    def _written(self) -> sqlite3.Connection:
+        """The database with all changes in it."""
+        if self._waiting:
+            self._database.executemany("INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", self._waiting)
+            self._waiting.clear()
+        return self._database
 
 
 def _first_place(lane: int) -> int:

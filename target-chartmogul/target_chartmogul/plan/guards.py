@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from target_chartmogul.plan.vanished import Vanished
-
-FEWEST: Final = 10
-"""A share says nothing where fewer objects of a kind are held."""
+FEW: Final = 5
+"""A share says nothing of so few losses, unless they are all that there is."""
+FEWEST_OF_ALL: Final = 3
 
 _PLURALS: Final = {
     "customer": "customers",
@@ -19,66 +18,78 @@ _PLURALS: Final = {
 }
 
 
-def too_many_deletes(counts: Mapping[tuple[str, str, bool], int], held: Mapping[str, int], share: float) -> list[str]:
-    """What of the plan would take away more than `max_delete_share` of a kind.
+def _is_accident(losses: int, have: int, share: float) -> bool:
+    if have >= FEWEST_OF_ALL and losses >= have:
+        return True
+    return losses > FEW and losses > share * have
+
+
+def too_many_deletes(
+    counts: Mapping[tuple[str, str, bool], int], held: Mapping[str, int], share: float, *, late_payments: int = 0
+) -> list[str]:
+    """What the plan would take away more of than `max_delete_share` of a kind.
 
     Args:
         counts: number of changes by action, kind and whether the content is written again (`moved`).
-        held: how many objects of each kind ChartMogul holds.
+        held: how many objects of each kind ChartMogul has.
         share: the setting.
+        late_payments: cancellations that go by rule 6.4, for which a payment is the evidence.
 
     Returns:
         One sentence for each kind; none if all is well.
     """
-    losses = {kind: counts.get(("delete", kind, False), 0) for kind in _PLURALS}
     found = []
     for kind, plural in _PLURALS.items():
+        losses = counts.get(("delete", kind, False), 0) - (late_payments if kind == "event" else 0)
         have = held.get(kind, 0)
-        if have >= FEWEST and losses[kind] > share * have:
-            found.append(f"it would delete {losses[kind]} of {have} {plural} (max_delete_share is {share:g})")
+        if _is_accident(losses, have, share):
+            found.append(f"it would delete {losses} of {have} {plural} (`max_delete_share` is {share:g})")
     return found
 
 
-def too_many_vanished(vanished: Vanished, held: int, share: float) -> list[str]:
-    """Whether too many subscriptions would be cancelled because they are gone from Keap (rule 6.7).
+def too_many_vanished(vanished: int, subscriptions: int, share: float) -> list[str]:
+    """Whether too many subscriptions would be cancelled because they are gone (rule 6.7).
 
-    Those that orders of this run name are measured against all subscriptions that ChartMogul will hold: a first load
-    that was broken off leaves a source with few of them, and one that is truly gone must not stop the run that
-    finishes it. All others, against those that it holds.
+    Args:
+        vanished: subscriptions that the plan cancels as gone.
+        subscriptions: those that the store knows, gone ones too.
+        share: the setting.
     """
-    after = held + vanished.new
-    if held < FEWEST or (vanished.unnamed <= share * held and vanished.cancelled <= share * after):
+    if not _is_accident(vanished, subscriptions, share):
         return []
-    return [
-        f"it would cancel as vanished {vanished.cancelled} of {after} subscriptions (max_delete_share is {share:g})"
-    ]
+    text = f"it would cancel {vanished} of {subscriptions} subscriptions because they are gone from their source"
+    return [f"{text} (`max_delete_share` is {share:g})"]
 
 
-def empty_source_after_state(*, incremental: bool, objects_held: int) -> list[str]:
-    """A state with bookmarks came before the first record, but the data source is empty or new."""
-    if incremental and not objects_held:
-        return ["the data source holds nothing, but Keap was read from a bookmark on: run with --full-refresh"]
-    return []
+def past_months_changed(months: Mapping[str, Mapping[str, int]], names: list[str]) -> list[str]:
+    """Changed settings or rules would change the MRR of months that are over.
+
+    Args:
+        months: month -> currency -> by how much.
+        names: the settings that differ, or `rules`.
+    """
+    if not months:
+        return []
+    first, last = min(months), max(months)
+    which = f"of {first}" if first == last else f"of {len(months)} months that are over ({first} to {last})"
+    text = f"changed settings ({', '.join(names)}) would change the MRR {which}"
+    return [f"{text}; `target-chartmogul preview` shows by how much"]
 
 
-def cut_off(*, orders: int, payments_began: bool, transactions_held: int) -> list[str]:
-    """Orders arrived and the stream of their payments never began: every payment would look as if it were gone."""
-    if orders and transactions_held and not payments_began:
-        return ["orders arrived without the stream `payments`: the tap was stopped before it, or leaves it out"]
-    return []
-
-
-def foreign_prefix(*, customers: int, customers_of_ours: int, prefix: str) -> list[str]:
+def foreign_prefix(*, customers: int, prefix: str) -> list[str]:
     """The source has customers, but none whose external id begins with our prefix."""
-    if customers and not customers_of_ours:
-        named = f"“{prefix}”" if prefix else "(empty)"
-        return [f"the data source has customers, but none that external_id_prefix {named} formed"]
-    return []
-
-
-def other_source(*, ledger_uuid: str | None, found_uuid: str | None) -> list[str]:
-    """The ledger knows another data source than the one that would be written to, or created."""
-    if ledger_uuid is None or ledger_uuid == found_uuid:
+    if not customers:
         return []
-    what = "would be created" if found_uuid is None else "is another one"
-    return [f"the ledger belongs to data source {ledger_uuid}, but the one of the settings {what}"]
+    if prefix:
+        return [
+            f"the data source has customers, but none with an id that starts with “{prefix}” (`external_id_prefix`)"
+        ]
+    return ["the data source has customers, but none with an id that this target forms"]
+
+
+def other_data_source(*, known: str | None, found: str | None) -> list[str]:
+    """The store knows another data source than the one that would be written to, or created."""
+    if known is None or known == found:
+        return []
+    what = "one would be created" if found is None else "the settings name another one"
+    return [f"the store belongs to data source {known}, but {what}"]

@@ -7,9 +7,10 @@ goes (rule 6.3).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 
-from target_chartmogul.billing.changes import Change, Kind
+from target_chartmogul.billing.changes import Change, ChartMogulObject, Kind
 from target_chartmogul.billing.objects import REFUND, SUCCESSFUL, Invoice, LineItem, Transaction
 
 _CUSTOMERS = 1
@@ -20,23 +21,32 @@ _EVENTS = 5
 _OLD_EVENTS = 6
 _OLD_CUSTOMERS = 7
 _OLD_PLANS = 8
+_FIRST = -1
+"""In place of an invoice's: before all of them."""
 
 
 def ordered(changes: Iterable[Change]) -> list[Change]:
     """The same changes, so sorted that each finds what it needs; what has no order keeps its own."""
     given = list(changes)
-    deleted = {(change.kind, change.external_id) for change in given if change.action == "delete"}
-    created = {key for change in given if change.action == "create" for key in _brought_by(change)}
+    brought = {
+        key: invoice_of(change) for change in given if change.action == "create" for key in _ids(change.desired, change)
+    }
+    taken = {
+        key: invoice_of(change) for change in given if change.action == "delete" for key in _ids(change.held, change)
+    }
     first = {invoice: place for place, invoice in reversed(list(enumerate(map(invoice_of, given)))) if invoice}
-    again = deleted & created
-    ranks = [_rank(change, place, first, again) for place, change in enumerate(given)]
+    again = brought.keys() & taken.keys()
+    giving = {taken[key] for key in again if key[0] in {"line_item", "transaction"} and taken[key] != brought[key]}
+    ranks = [_rank(change, place, first, again, giving) for place, change in enumerate(given)]
     return [given[place] for place in sorted(range(len(given)), key=ranks.__getitem__)]
 
 
-def _brought_by(change: Change) -> list[tuple[Kind, str]]:
-    """What a creation brings: an invoice, with its transactions."""
-    rows = change.desired.transactions if isinstance(change.desired, Invoice) else ()
-    return [(change.kind, change.external_id), *(("transaction", row.external_id) for row in rows)]
+def _ids(thing: ChartMogulObject | None, change: Change) -> Iterator[tuple[Kind, str]]:
+    """The external ids that a change brings or takes: an invoice, with its lines and transactions."""
+    yield change.kind, change.external_id
+    if isinstance(thing, Invoice):
+        yield from (("line_item", line.external_id) for line in thing.line_items)
+        yield from (("transaction", row.external_id) for row in thing.transactions)
 
 
 def invoice_of(change: Change) -> str | None:
@@ -46,11 +56,18 @@ def invoice_of(change: Change) -> str | None:
     return change.parent if change.kind in {"line_item", "transaction"} else None
 
 
-def _rank(change: Change, place: int, first: dict[str, int], again: set[tuple[Kind, str]]) -> tuple[int, int, int, int]:
+def _rank(
+    change: Change,
+    place: int,
+    first: dict[str, int],
+    again: AbstractSet[tuple[Kind, str]],
+    giving: AbstractSet[str | None],
+) -> tuple[int, int, int, int]:
     """Phase, place of the invoice, step within it, place.
 
     What is deleted and created again under the same id (an order whose own contact changed) is deleted just before; a
-    transaction that comes into another invoice leaves its own before any invoice is imported.
+    line or transaction that comes into another invoice leaves its own before any invoice is imported. `giving` are the
+    invoices that such a part leaves.
     """
     gone = change.action == "delete"
     replaced = (change.kind, change.external_id) in again
@@ -64,14 +81,30 @@ def _rank(change: Change, place: int, first: dict[str, int], again: set[tuple[Ki
             return _EVENTS, 0, 0 if gone else 1, place
         case "event":
             return (_OLD_EVENTS if gone else _EVENTS), 0, 1, place
+        case "invoice" if gone and change.external_id in giving:
+            return _NEW_INVOICES, _FIRST, _step(change), place
         case "invoice" if change.action == "create" or replaced:
             return _NEW_INVOICES, group, 0 if gone else 1, place
-        case "transaction" if gone and replaced:
-            return _NEW_INVOICES, -1, 0, place
         case "invoice" if gone:
             return _OLD_INVOICES, group, 0, place
+        case "line_item" | "transaction" if _leaves_first(change, giving, gone=gone, replaced=replaced):
+            return _NEW_INVOICES, _FIRST, _step(change), place
         case _:
             return _PARTS, group, _step(change), place
+
+
+def _leaves_first(change: Change, giving: AbstractSet[str | None], *, gone: bool, replaced: bool) -> bool:
+    """Whether a part leaves its invoice, or makes room in it for another one to leave, before invoices are imported.
+
+    What a line that leaves has to find: no money that its invoice would not cover without it, and another line.
+    """
+    if gone and replaced:
+        return True
+    if change.parent not in giving:
+        return False
+    money_out = change.kind == "transaction" and _amount(change.desired) < _amount(change.held)
+    line_up = change.kind == "line_item" and not replaced and _amount(change.desired) >= _amount(change.held)
+    return money_out or line_up
 
 
 def _step(change: Change) -> int:

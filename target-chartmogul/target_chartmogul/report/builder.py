@@ -6,9 +6,10 @@ in a way that a reader must know of. It names records and objects by id and hold
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -17,8 +18,7 @@ from typing import Any
 import msgspec
 
 from target_chartmogul.billing.changes import Action, Change, Kind, Refusal
-from target_chartmogul.billing.decisions import Decision, Note, Reject, Waiting
-from target_chartmogul.billing.mrr import MrrTable
+from target_chartmogul.billing.decisions import Note, Reject
 from target_chartmogul.billing.objects import Invoice
 from target_chartmogul.report.document import TOP_LISTS, write_document
 from target_chartmogul.report.lists import (
@@ -27,10 +27,13 @@ from target_chartmogul.report.lists import (
     reject_advice,
     words,
 )
+from target_chartmogul.report.months import Months
 from target_chartmogul.report.spool import Spool
-from target_chartmogul.sources.keap.account import Group
+from target_chartmogul.report.text import money
 
-REPORT_VERSION = 1
+logger = logging.getLogger("target-chartmogul")
+
+REPORT_VERSION = 2
 KINDS: dict[Kind, str] = {
     "customer": "customers",
     "plan": "plans",
@@ -40,8 +43,6 @@ KINDS: dict[Kind, str] = {
     "event": "cancellations",
 }
 _ABOUT_NO_RECORD = {"zero_decimal_currencies"}
-_ONCE = frozenset({"zero_decimal_currencies"})
-"""Lists about the whole account, which every group would fill anew."""
 MRR_IS = (
     "Computed by this target from the invoices and cancellations of its own data source, unconverted, in hundredths;"
     " not ChartMogul's own figure."
@@ -67,17 +68,26 @@ class ReportBuilder:
     Args:
         started: when the run began, by the machine's clock, aware.
         now: the clock that the mapping was given.
+        records_of: the records that an object is made of, as `orders:123`.
         dry_run: nothing is written; planned changes are counted and itemised instead.
         accepted: `accepted_rejects`, as `orders:123`.
     """
 
     def __init__(
-        self, *, started: datetime, now: datetime, dry_run: bool = False, accepted: frozenset[str] = frozenset()
+        self,
+        *,
+        started: datetime,
+        now: datetime,
+        records_of: Callable[[Change], list[str]],
+        dry_run: bool = False,
+        accepted: frozenset[str] = frozenset(),
     ) -> None:
         self.started = started
         self.now = now
         self.dry_run = dry_run
         self._accepted = accepted
+        self._records_of = records_of
+        self._refused: dict[tuple[Kind, str], tuple[dict[str, Any], bool]] = {}
         self._spool = Spool()
         self._counts = {name: Counts() for name in KINDS.values()}
         self._held_before: dict[str, int] = {}
@@ -85,12 +95,11 @@ class ReportBuilder:
         self._sections: dict[str, Any] = {}
         self._changes: Counter[Action] = Counter()
         self._said: set[tuple[str, str]] = set()
-        self._told: set[tuple[str, str]] = set()
         self._known_rejects: set[tuple[str, str, str, str]] = set()
         self.guards: list[str] = []
         """Sentences of the guards of rule 1.7 that stopped the run, or would have without `force`."""
-        self.rejects_that_count = 0
-        """Invalid and refused ones that `accepted_rejects` does not name (rule 1.5)."""
+        self._not_accepted: Counter[str] = Counter()
+        """By list: invalid and refused ones that `accepted_rejects` does not name (rule 1.5)."""
 
     # planning
 
@@ -103,33 +112,49 @@ class ReportBuilder:
         self._spool.add(note.kind, {"id": note.id, "rule": note.rule, **note.detail})
 
     def reject(self, reject: Reject) -> None:
-        """A record that can never be accepted; told twice, it counts once."""
-        key = (reject.stream, reject.id, reject.field, reject.reason)
+        """A row that no record of the store stands for, or an account that the rules could not decide."""
+        entry = {"stream": reject.stream, "id": reject.id, "field": reject.field, "reason": reject.reason}
+        self._reject(entry, {"since": None, "new": True})
+
+    def _reject(self, entry: dict[str, Any], known: dict[str, Any]) -> None:
+        key = (entry["stream"], entry["id"], entry["field"], entry["reason"])
         if key in self._known_rejects:
             return
         self._known_rejects.add(key)
-        accepted = self._is_accepted(f"{reject.stream}:{reject.id}")
-        self._spool.add(
-            "rejects",
-            {
-                "stream": reject.stream,
-                "id": reject.id,
-                "field": reject.field,
-                "reason": reject.reason,
-                "what_to_do": reject_advice(reject.stream, reject.field),
-                "accepted": accepted,
-            },
-        )
+        accepted = self._is_accepted("rejects", f"{entry['stream']}:{entry['id']}")
+        advice = reject_advice(entry["stream"], entry["field"])
+        kept = {name: entry[name] for name in ("stream", "id", "field", "reason")}
+        self._spool.add("rejects", {**kept, "what_to_do": advice, "accepted": accepted, **known})
 
-    def held(self, held: Waiting) -> None:
-        """A record that waits."""
-        due = held.due.isoformat() if held.due else None
-        self._spool.add(
-            "held", {"stream": held.stream, "id": held.id, "reason": held.reason, "rule": held.rule, "due": due}
-        )
+    def outstanding(self, kind: str, entry: dict[str, Any], *, since: str, new: bool) -> None:
+        """An entry of the whole account's lists, rejects and waiting records among them (rule 7.2).
 
-    def decided(self, group: Group, decision: Decision) -> None:
-        """A group was decided; what there is to say of it came by the other methods."""
+        Args:
+            kind: its list.
+            entry: its content.
+            since: when it was first found, in UTC.
+            new: this run found it.
+        """
+        known = {"since": since, "new": new}
+        if kind in _ABOUT_NO_RECORD:
+            if (kind, entry["id"]) in self._said:
+                return
+            self._said.add((kind, entry["id"]))
+        if kind == "rejects":
+            self._reject({**entry, "id": entry["record"]}, known)
+        elif kind == "waiting":
+            self._spool.add("waiting", {**entry, "id": entry["record"], **known})
+        elif kind == "refusals":
+            external_id = entry["id"].partition(":")[2]
+            again, uncertain = self._refused.pop((entry["kind"], external_id), ({**entry, "id": external_id}, False))
+            self._add_refusal(again, known, uncertain=uncertain)
+        else:
+            self._spool.add(kind, {**entry, **known})
+
+    def drift(self, kind: Kind, external_id: str, *, missing: bool, new: bool) -> None:
+        """What ChartMogul listed otherwise than it was sent: a person did it (rules 1.11, 6.8)."""
+        name = "deleted_in_chartmogul" if missing else "edited"
+        self._spool.add(name, {"id": external_id, "kind": kind, "rule": "1.11", "new": new})
 
     def entry(self, name: str, content: dict[str, Any]) -> None:
         """An entry of any list."""
@@ -155,40 +180,36 @@ class ReportBuilder:
         """ChartMogul has it."""
         self._count(change)
 
-    def refused(self, change: Change, refusal: Refusal, records: Iterable[str] = ()) -> None:
-        """ChartMogul did not take it.
-
-        Args:
-            change: what was refused.
-            refusal: its answer.
-            records: what it was made from, as `orders:123`, for `accepted_rejects`.
-        """
-        made_from = sorted(records)
-        accepted = self._is_accepted(*made_from)
+    def refused(self, change: Change, refusal: Refusal) -> None:
+        """ChartMogul did not take it."""
         with self._lock:
             self._counts[KINDS[change.kind]].rejected += 1
-        self._spool.add(
-            "refusals",
-            {
-                "kind": change.kind,
-                "id": change.external_id,
-                "action": change.action,
-                "records": made_from,
-                "status": refusal.status,
-                "field": refusal.field,
-                "reason": refusal.reason,
-                "what_to_do": UNANSWERED_ADVICE if refusal.uncertain else REFUSED_ADVICE,
-                "accepted": accepted,
-            },
-        )
+        entry = {
+            "kind": change.kind,
+            "id": change.external_id,
+            "action": change.action,
+            "records": sorted(self._records_of(refusal.because_of or change)),
+            "status": refusal.status,
+            "field": refusal.field,
+            "reason": refusal.reason,
+        }
+        with self._lock:
+            self._refused[change.kind, change.external_id] = entry, refusal.uncertain
+
+    def list_refusals(self) -> None:
+        """Those of this run that the store has no entry of: without an answer, or of a run that ended early."""
+        for entry, uncertain in self._refused.values():
+            self._add_refusal(entry, {"since": None, "new": True}, uncertain=uncertain)
+        self._refused.clear()
+
+    def _add_refusal(self, entry: dict[str, Any], known: dict[str, Any], *, uncertain: bool) -> None:
+        accepted = self._is_accepted("refusals", *entry["records"])
+        advice = UNANSWERED_ADVICE if uncertain else REFUSED_ADVICE
+        self._spool.add("refusals", {**entry, "what_to_do": advice, "accepted": accepted, **known})
 
     def noticed(self, change: Change, what: str) -> None:
         """Something that is no error; see `changes.Journal.noticed`."""
         self._spool.add(what, {"id": change.external_id, "kind": change.kind, "rule": change.rule})
-
-    def email_refused(self, customer_id: str) -> None:
-        """The customer was sent without an address that ChartMogul does not take (rules 3.3, 9.9)."""
-        self._spool.add("refused_emails", {"id": customer_id, "rule": "3.3"})
 
     def churn(self, entry: dict[str, Any]) -> None:
         """A cancellation of the whole account's list (see `account_figures.churn_entries`)."""
@@ -199,7 +220,7 @@ class ReportBuilder:
     @property
     def has_rejects(self) -> bool:
         """Whether the run ends with the exit code of rejects (rule 1.5)."""
-        return self.rejects_that_count > 0
+        return any(self._not_accepted.values())
 
     def listed(self, name: str) -> int:
         """How many entries a list has."""
@@ -221,23 +242,28 @@ class ReportBuilder:
         self._held_before = {KINDS[kind]: counts.get(kind, 0) for kind in KINDS}
 
     def section(self, name: str, content: Any) -> None:
-        """One of `data_source`, `records`, `settings`, `preflight`, `requests`, `account`, `reconciliation`.
+        """One of `data_source`, `records`, `settings`, `preflight`, `requests`, `account`.
 
         Anything that msgspec turns into JSON; a later one replaces an earlier one.
         """
         self._sections[name] = content
 
-    def mrr(self, table: MrrTable, *, before: MrrTable | None = None) -> None:
-        """MRR by month and currency after the run (or after what a dry run would do), and before it (rule 7.3)."""
+    def mrr(self, months: Months, unpaid: dict[str, dict[str, int]], *, before: Months | None = None) -> None:
+        """MRR by month and currency after the run (or what a dry run would do), and before it (rules 1.10, 7.3)."""
         section: dict[str, Any] = {
             "what_it_is": MRR_IS,
             "as_of": self.now.isoformat(),
-            "months": table.months(),
-            "on_unpaid_orders_by_age_in_days": table.unpaid(),
+            "months": months,
+            "on_unpaid_orders_by_age_in_days": unpaid,
         }
         if before is not None:
-            section["months_before"] = before.months()
+            section["months_before"] = before
         self._sections["mrr"] = section
+
+    def months_before_and_after(self) -> tuple[Months, Months]:
+        """MRR by month before what the run decided and after it; the same twice where nothing changes."""
+        found = self._sections.get("mrr") or {"months": {}}
+        return found.get("months_before", found["months"]), found["months"]
 
     # the end
 
@@ -273,12 +299,41 @@ class ReportBuilder:
         for name, sentence in (
             ("rejects", "records rejected"),
             ("refusals", "objects refused by ChartMogul"),
-            ("held", "records wait"),
+            ("waiting", "records wait"),
         ):
             if listed.get(name):
                 lines.append(f"{sentence}: {listed[name]}")
         lines += [f"{words(name).title}: {count}" for name, count in listed.items() if words(name).warns]
         return lines
+
+    def rejects_in_words(self) -> str:
+        """How many records and objects the run could not take, for its last line; accepted ones do not count."""
+        counted = (
+            (self._not_accepted["rejects"], "rejected record", "rejected records"),
+            (self._not_accepted["refusals"], "object that ChartMogul refused", "objects that ChartMogul refused"),
+        )
+        return " and ".join(f"{number:,} {one if number == 1 else many}" for number, one, many in counted if number)
+
+    def totals(self) -> str:
+        """What was done in all, for the last line of a good run."""
+        would = "would be " if self.dry_run else ""
+        counts = self.counts().values()
+        parts = [
+            f"{total:,} {would}{word}"
+            for word in ("created", "updated", "deleted", "moved")
+            if (total := sum(getattr(each, word) for each in counts))
+        ]
+        return ", ".join(parts) or f"nothing {would}changed"
+
+    def mrr_now(self) -> list[str]:
+        """MRR of the running month by currency, for the log."""
+        months = self.months_before_and_after()[1]
+        if not months:
+            return []
+        return [
+            f"MRR now: {money(each['mrr'], currency)} from {each['customers']:,} customers"
+            for currency, each in months[max(months)].items()
+        ]
 
     def write(self, path: Path, *, outcome: str, exit_code: int) -> None:
         """Write the document, whole or not at all.
@@ -314,11 +369,11 @@ class ReportBuilder:
         """Forget everything."""
         self._spool.close()
 
-    def _is_accepted(self, *records: str) -> bool:
+    def _is_accepted(self, kind: str, *records: str) -> bool:
         accepted = bool(records) and all(each in self._accepted for each in records)
         if not accepted:
             with self._lock:
-                self.rejects_that_count += 1
+                self._not_accepted[kind] += 1
         return accepted
 
     def _count(self, change: Change) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from html import escape
 from typing import Any
 
 import pygal
 from pygal.style import Style
+
+# pygal looks for its own plugins by an import protocol that Python no longer has: every later import would warn.
+sys.meta_path[:] = [each for each in sys.meta_path if type(each).__name__ != "PluginImportFixer"]
 
 MOVEMENTS = ("new", "expansion", "reactivation", "contraction", "churn")
 """Kinds of MRR movement, those that add first (ChartMogul's terms)."""
@@ -38,7 +43,7 @@ def _style(colours: Sequence[str]) -> Style:
 def _rendered(chart: Any, name: str, description: str) -> str:
     chart.uuid = name
     svg: str = _COMMENT_OR_SCRIPT.sub("", chart.render(is_unicode=True))
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{description}" focusable="false" ', 1)
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(description)}" focusable="false" ', 1)
 
 
 def _chart(kind: type, colours: Sequence[str], months: Sequence[str], **options: Any) -> Any:
@@ -72,16 +77,22 @@ def _major(hundredths: int) -> float:
     return float(Decimal(hundredths) / 100)
 
 
-def mrr_chart(months: Mapping[str, Mapping[str, int]], currency: str, name: str) -> str:
-    """MRR at the end of each month, as bars.
+def mrr_chart(
+    months: Mapping[str, Mapping[str, int]], currency: str, name: str, before: Mapping[str, int] | None = None
+) -> str:
+    """MRR at the end of each month, as bars; beside each what it was before the run, where that is given.
 
     Args:
         months: by month (`2026-03`), with `mrr` in hundredths.
         currency: ISO code, for the description.
         name: unique in the page.
+        before: by month, in hundredths.
     """
-    chart = _chart(pygal.Bar, ["var(--mrr)"], list(months), show_legend=False)
-    chart.add("MRR", [_major(each["mrr"]) for each in months.values()])
+    colours = ["var(--muted)", "var(--mrr)"] if before else ["var(--mrr)"]
+    chart = _chart(pygal.Bar, colours, list(months), show_legend=bool(before))
+    if before:
+        chart.add("Before", [_major(before.get(month, 0)) for month in months])
+    chart.add("After" if before else "MRR", [_major(each["mrr"]) for each in months.values()])
     last = max(months, default="")
     summary = f"MRR in {currency} by month, {min(months, default='')} to {last}; the table below has the figures"
     return _rendered(chart, name, summary)

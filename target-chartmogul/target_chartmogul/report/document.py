@@ -13,7 +13,7 @@ import msgspec
 from target_chartmogul.report.lists import words
 from target_chartmogul.report.spool import Spool, without_addresses
 
-TOP_LISTS: Final = ("rejects", "refusals", "held", "churn", "changes")
+TOP_LISTS: Final = ("rejects", "refusals", "waiting", "churn", "changes")
 """Lists that stand at the top of the document; all others are under `lists`. The last one is a dry run's."""
 
 
@@ -38,12 +38,6 @@ def write_document(path: Path, head: Mapping[str, Any], spool: Spool, top_lists:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-
-
-def json_path(report_path: str) -> Path:
-    """Where the JSON goes: `report_path` itself, or beside it where that is the HTML page."""
-    path = Path(report_path)
-    return path.with_suffix(".json") if path.suffix.lower() in {".html", ".htm"} else path
 
 
 def _write(stream: IO[bytes], head: Mapping[str, Any], spool: Spool, top_lists: Sequence[str]) -> None:

@@ -1,69 +1,72 @@
-"""The words of `explain`: rules, sources of churn dates, remarks."""
+"""The words of `explain`: rules of cancellations, sources of their dates, notes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from target_chartmogul.billing.decisions import Note
 from target_chartmogul.report.lists import words
+from target_chartmogul.report.text import money
 
-RULES: dict[str, str] = {
+EVENT_RULES: Final[dict[str, str]] = {
+    "1.4": "what ChartMogul has without a record stays as it is",
     "1.8": "its record did not arrive, so it stays as it was",
     "6.1": "the churn date that Keap's record gives",
-    "6.2": "the date fell on or before the day of the latest line, so the paid period or that line decides",
-    "6.3": "scheduled before, and due now",
+    "6.2": "the date falls on or before the day of the latest line, so the paid period or that line decides",
+    "6.3": "it was scheduled before, and is due now",
     "6.4": "the open order was paid after the date, so the date does not count and the paid period's end does",
     "6.5": "written earlier and kept as history: the customer left and came back, or only a new order reactivates",
     "6.6": "the contact changed plans: it ends when the other subscription's first order begins",
-    "6.7": "Keap has the subscription no longer: it ends with its last paid period",
+    "6.7": "the subscription is gone from Keap: it ends with its last paid period",
     "6.8": "`cancellation_overrides` says so",
     "8": "its latest order was refunded in full, and `full_refund: remove_mrr` ends it on that day",
-    "unknown": "the rule is not known since the ledger was rebuilt; the next run that looks at it knows",
 }
-SOURCES: dict[str, str] = {
+SOURCES: Final[dict[str, str]] = {
     "end_date": "the subscription's end date",
     "next_bill_date": "its next bill date",
     "paid_through": "the end of its last paid period",
     "last_bill_date": "its last bill date plus one interval",
-    "modified": "the day its record was changed last, as first seen",
-    "run_date": "the day of the run that saw it inactive first",
+    "modified": "the day its record was last changed, as first seen",
+    "run_date": "the day of the run that first saw it inactive",
     "last_period": "the end of its last period, since none is paid",
     "last_line": "the start of its latest line, since no period is paid",
     "late_payment": "the end of the period that was paid late",
     "plan_change": "the first order of the subscription that followed",
     "full_refund": "the day of the refunded order",
-    "override": "the setting",
-    "unknown": "not known any more",
+    "override": "the one that the setting gives",
+    "unknown": "no longer known",
 }
 
 
-def money(amount: int, currency: str | None) -> str:
-    """`-49.00 USD` from hundredths."""
-    sign, size = "-" if amount < 0 else "", abs(amount)
-    return f"{sign}{size // 100}.{size % 100:02}{' ' + currency if currency else ''}"
+def note_words(note: Note) -> str:
+    """A note as a sentence."""
+    if note.kind == "inferred_links":
+        item, subscription = note.detail.get("item"), note.detail.get("subscription")
+        return f"item {item} names no subscription; {subscription} fits by contact, plan and date"
+    if note.kind == "plan_sources":
+        item, plan = note.detail["item"], note.detail["plan"]
+        return f"item {item} has plan {plan}; its interval is {note.detail['interval_from']}"
+    if note.kind == "discount_shares":
+        shares = note.detail["in_smallest_unit"].items()
+        return "discounts, in the currency's smallest unit: " + "; ".join(
+            f"{'what the lines exceeded the total by' if item == 'rest' else f'item {item}'}: {_taken(taken)}"
+            for item, taken in shares
+        )
+    return words(note.kind).title + _details(note.detail)
 
 
-def remark_words(note: Note) -> str:
-    """A remembered note as a sentence."""
-    detail = note.detail
-    match note.kind:
-        case "discount_shares":
-            return "discounts, in the currency's smallest unit: " + "; ".join(
-                f"{'what the lines exceeded the total by' if name == 'rest' else f'item {name}'} took "
-                + (", ".join(f"{amount} off item {line}" for line, amount in taken.items()) or "nothing")
-                for name, taken in detail["in_smallest_unit"].items()
-            )
-        case "plan_sources":
-            return f"item {detail['item']} has plan {detail['plan']}; its interval is from {detail['interval_from']}"
-        case "inferred_links":
-            return (
-                f"item {detail['item']} names no subscription; {detail['subscription']} fits by contact, plan and date"
-            )
-        case _:
-            return words(note.kind).title + _details(detail)
+def _taken(by_line: Mapping[str, int]) -> str:
+    return ", ".join(f"{amount} off item {line}" for line, amount in by_line.items()) or "nothing"
 
 
 def _details(detail: Mapping[str, Any]) -> str:
-    shown = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in detail.items() if value is not None)
+    given = dict(detail)
+    if "amount_in_cents" in given:
+        given["amount"] = money(given.pop("amount_in_cents"), given.pop("currency", None))
+    shown = ", ".join(f"{name.replace('_', ' ')} {_shown(value)}" for name, value in given.items() if value is not None)
     return f" ({shown})" if shown else ""
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

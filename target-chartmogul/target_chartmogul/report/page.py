@@ -6,46 +6,21 @@ on it is the JSON's; long lists are cut, and say where the rest is.
 
 from __future__ import annotations
 
-import os
-import tempfile
-from decimal import Decimal
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import jinja2
-import msgspec
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from target_chartmogul.report.charts import MOVEMENTS, movements_chart, mrr_chart
+from target_chartmogul.report.text import money
 
 ROWS_AT_MOST = 500
 """Entries of a list that the page shows; the JSON has them all."""
 COUNTED = ("created", "updated", "deleted", "moved", "unchanged", "rejected")
-_LATER = ("id", "rule")
-
-
-def is_page(report_path: str) -> bool:
-    """Whether `report_path` asks for the page beside the JSON."""
-    return Path(report_path).suffix.lower() in {".html", ".htm"}
-
-
-def write_page(json_file: Path, page: Path) -> None:
-    """Make the page from the report's JSON; a reader finds the old page or the new one.
-
-    Raises:
-        OSError: the JSON cannot be read, or the page cannot be written.
-    """
-    report = msgspec.json.decode(json_file.read_bytes())
-    text = render(report, json_file.name)
-    handle, temporary = tempfile.mkstemp(dir=page.parent, prefix=f".{page.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        Path(temporary).replace(page)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+JSON_NAME = "\ue000json\ue000"
+"""Stands for the name of the JSON file, see `naming`; characters that no text has."""
+_LATER = ("id", "since", "new", "rule")
 
 
 def render(report: dict[str, Any], json_name: str) -> str:
@@ -55,7 +30,7 @@ def render(report: dict[str, Any], json_name: str) -> str:
         report: the document that `docs/report.md` describes.
         json_name: what the page calls the file that has everything.
     """
-    return _template().render(
+    return _template("report.html.j2").render(
         report=report,
         json_name=json_name,
         counted=COUNTED,
@@ -65,8 +40,23 @@ def render(report: dict[str, Any], json_name: str) -> str:
     )
 
 
+def naming(page: str, json_name: str) -> str:
+    """A page that was rendered with `JSON_NAME`, for one place: a run's report is at two."""
+    return page.replace(JSON_NAME, str(escape(json_name)))
+
+
+def render_history(runs: list[dict[str, Any]], latest: str) -> str:
+    """The page that lists earlier runs.
+
+    Args:
+        runs: as in `history.PastRun`, the latest first.
+        latest: name of the page of the latest run, in the folder above.
+    """
+    return _template("history.html.j2").render(runs=runs, latest=latest)
+
+
 @cache
-def _template() -> jinja2.Template:
+def _template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("target_chartmogul.report"),
         autoescape=True,
@@ -80,7 +70,7 @@ def _template() -> jinja2.Template:
     environment.filters["columns"] = _columns
     environment.filters["day"] = lambda moment: str(moment)[:10]
     environment.filters["minute"] = lambda moment: str(moment)[:16].replace("T", " ")
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)
 
 
 def _currencies(report: dict[str, Any]) -> list[dict[str, Any]]:
@@ -90,35 +80,38 @@ def _currencies(report: dict[str, Any]) -> list[dict[str, Any]]:
     before: dict[str, dict[str, Any]] = mrr.get("months_before") or {}
     found = sorted({currency for month in (*months.values(), *before.values()) for currency in month})
     result = []
-    for currency in found:
+    for number, currency in enumerate(found, 1):
         own = {month: values.get(currency) or {"mrr": 0} for month, values in sorted(months.items())}
         if not own:
             continue
+        earlier = {month: values.get(currency, {}).get("mrr", 0) for month, values in before.items()}
         result.append(
             {
                 "currency": currency,
                 "months": own,
-                "before": {month: values.get(currency, {}).get("mrr", 0) for month, values in before.items()},
+                "before": earlier,
+                "changed": sum(own[month]["mrr"] != earlier.get(month, 0) for month in own) if before else 0,
                 "now": own[next(reversed(own))]["mrr"],
                 "customers": own[next(reversed(own))].get("customers", 0),
-                # Made here from figures, a currency code and colours: nothing in them comes from a record's texts.
-                "mrr_chart": Markup(mrr_chart(own, currency, f"mrr-{currency}")),  # noqa: S704
-                "movements_chart": Markup(movements_chart(own, currency, f"movements-{currency}")),  # noqa: S704
+                # Made here from figures, months and a currency, which the charts escape.
+                "mrr_chart": Markup(mrr_chart(own, currency, f"mrr-{number}", earlier)),  # noqa: S704
+                "movements_chart": Markup(movements_chart(own, currency, f"movements-{number}")),  # noqa: S704
             }
         )
     return sorted(result, key=lambda each: (-each["customers"], each["currency"]))
 
 
-def _money(hundredths: int | None) -> str:
-    """12345 → `123.45`."""
-    return "" if hundredths is None else f"{Decimal(hundredths) / 100:,.2f}"
+def _money(hundredths: int | None, currency: str | None = None) -> str:
+    """Without the currency's code, which heads the table; empty if there is no amount."""
+    return "" if hundredths is None else money(hundredths, currency, code=False)
 
 
 def _columns(entries: list[dict[str, Any]]) -> list[str]:
     """The fields that any entry has, the id first and the rule last."""
     found = dict.fromkeys(key for entry in entries[:ROWS_AT_MOST] for key in entry if key not in _LATER)
     have = {key for entry in entries[:ROWS_AT_MOST] for key in entry}
-    return [*(["id"] if "id" in have else []), *found, *(["rule"] if "rule" in have else [])]
+    first, last = _LATER[:1], _LATER[1:]
+    return [*(name for name in first if name in have), *found, *(name for name in last if name in have)]
 
 
 def _cell(value: Any) -> str:

@@ -1,8 +1,8 @@
 """The few places where this target reaches behind the SDK's public methods, and why.
 
 The SDK copies, maps, validates and walks every record in Python: 2,300 records a second. Where no stream map is asked
-for, records go straight from the line to the inbox. `tests/unit/target/test_sdk_hooks.py` fails when the SDK changes
-what is used here.
+for, records go straight from the line to the store. `tests/unit/singer/test_sdk_overrides.py` fails when the SDK
+changes what is used here.
 
 Private names used: `Target._process_record_message`, `_process_schema_message`, `_process_state_message`,
 `_process_activate_version_message`, `_process_batch_message`, `PluginBase._handle_termination`.
@@ -10,7 +10,7 @@ Private names used: `Target._process_record_message`, `_process_schema_message`,
 
 from __future__ import annotations
 
-import json
+import codecs
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -19,7 +19,10 @@ from typing import IO, Any
 import msgspec
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
-LONGEST_LINE_TO_MEND = 16 * 1024 * 1024
+from target_chartmogul.failures import ConfigurationError
+from target_chartmogul.singer.bad_lines import TOO_DEEP, BadLine, is_deep, too_deep, what_is_wrong
+
+_OTHERS_DEPEND_ON = frozenset({"SCHEMA", "STATE", "ACTIVATE_VERSION"})
 
 
 class RecordMessage(msgspec.Struct):
@@ -43,8 +46,10 @@ class MessageReader(GenericSingerReader[Any]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.on_record: Callable[[str, msgspec.Raw], None] | None = None
-        """Takes stream and record of each RECORD, in place of the SDK's way."""
+        self.line = 0
+        """Number of the line that is being read."""
+        self.on_record: Callable[[str, msgspec.Raw, int | None], None] | None = None
+        """Takes stream, record and version of each RECORD, in place of the SDK's way."""
         self.on_bad_line: Callable[[int, str, Any, str, str], None] | None = None
         """Takes line number, stream, id, field and reason of a line that cannot be read."""
 
@@ -67,54 +72,67 @@ class MessageReader(GenericSingerReader[Any]):
     def process_lines(
         self, file_input: IO[Any] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
     ) -> Counter[str]:
-        """Read all lines and call back for each message; how many there were of each type."""
+        """Read all lines and call back for each message; how many there were of each type.
+
+        Raises:
+            ConfigurationError: a message that the rest of the input depends on cannot be used.
+        """
         counts: dict[str, int] = defaultdict(int)
-        for number, line in enumerate(file_input or self.default_input, 1):
+        source = getattr(file_input, "buffer", file_input) or self.default_input
+        for number, line in enumerate(source, 1):
+            self.line = number
             try:
-                envelope = _decode_envelope(line)
+                envelope = _decode_envelope(_without_mark(line) if number == 1 else line)
                 if envelope.type == "RECORD" and self.on_record is not None and envelope.stream:
                     counts["RECORD"] += 1
-                    self.on_record(envelope.stream, envelope.record)
+                    self.on_record(envelope.stream, envelope.record, envelope.version)
                     continue
-                message = self.deserialize_json(line)
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                if line.strip():
-                    self._tell_bad_line(number, line)
-                continue
-            counts[envelope.type] += 1
-            callback = callbacks.get(envelope.type)
-            if callback is None:
-                self._process_unknown_message(message)
-            else:
-                callback(message)
+                message = self.deserialize_json(_without_mark(line) if number == 1 else line)
+                problem = self._problem(message)
+                if problem is None:
+                    counts[envelope.type] += 1
+                    callbacks.get(envelope.type, self._process_unknown_message)(message)
+                    continue
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                problem = what_is_wrong(line, str(error)) if line.strip() else None
+            except RecursionError:
+                problem = too_deep(line)
+            if problem is not None:
+                self._refuse(number, problem)
         return Counter(counts)
 
-    def _tell_bad_line(self, number: int, line: Any) -> None:
-        """Find out whose record it is: Python's own decoder takes NaN and lone surrogates, which JSON does not have."""
-        stream, record_id, field, reason = "", None, "", "is not JSON"
-        if len(line) <= LONGEST_LINE_TO_MEND:
-            try:
-                message = json.loads(line, parse_constant=lambda _: _NOT_A_NUMBER)
-            except (ValueError, RecursionError):
-                message = None
-            if isinstance(message, dict) and isinstance(message.get("record"), dict):
-                stream = str(message.get("stream", ""))[:64]
-                record_id = message["record"].get("id")
-                field = _path_of(message["record"], _NOT_A_NUMBER)
-                reason = "is not a number (NaN or Infinity)" if field else "is no valid Unicode text"
+    def _problem(self, message: dict[str, Any]) -> BadLine | None:
+        """What is wrong with a message that is JSON and has a type."""
+        kind, stream, record = message["type"], message.get("stream"), message.get("record")
+        named = stream if isinstance(stream, str) else ""
+        if is_deep(message):
+            record_id = record.get("id") if isinstance(record, dict) else None
+            return BadLine(kind, named, record_id, "", TOO_DEEP)
+        if kind == "RECORD" and not named:
+            return BadLine(kind, "", None, "stream", "is missing")
+        if kind == "RECORD" and not isinstance(record, dict):
+            return BadLine(kind, named, None, "record", "is not an object")
+        return None
+
+    def _refuse(self, number: int, line: BadLine) -> None:
+        """A line costs itself, or, if others depend on it, the run (rule 1.5)."""
+        if line.kind in _OTHERS_DEPEND_ON:
+            about = f" of stream '{line.stream[:64]}'" if line.stream else ""
+            raise ConfigurationError(f"line {number}: a {line.kind} message{about} {line.reason}")
         if self.on_bad_line is not None:
-            self.on_bad_line(number, stream, record_id, field, reason)
+            self.on_bad_line(number, line.stream, line.record_id, line.field, line.reason)
+
+    def _process_unknown_message(self, message_dict: dict[str, Any]) -> None:
+        kind = str(message_dict["type"])[:64]
+        raise ConfigurationError(f"line {self.line}: unknown message type '{kind}': is the input from a Singer tap?")
 
 
-_NOT_A_NUMBER = object()
+def _without_mark(line: bytes) -> bytes:
+    """The first line, without what some editors and shells put before it.
 
-
-def _path_of(value: Any, wanted: object) -> str:
-    """Dotted path of the first place where `wanted` stands, empty if nowhere."""
-    pairs: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in pairs:
-        if inner is wanted:
-            return str(key)
-        if below := _path_of(inner, wanted):
-            return f"{key}.{below}"
-    return ""
+    Raises:
+        ConfigurationError: it is not UTF-8.
+    """
+    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ConfigurationError("line 1: the input is UTF-16, but Singer messages are UTF-8: set the shell's encoding")
+    return line.removeprefix(codecs.BOM_UTF8)

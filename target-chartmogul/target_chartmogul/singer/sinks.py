@@ -1,26 +1,26 @@
-"""Sinks put records into the inbox; nothing is mapped or sent while records arrive."""
+"""Sinks put records into the store; nothing is decided or sent while records arrive."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import jsonschema_rs
 import msgspec
 from singer_sdk.exceptions import InvalidJSONSchema, InvalidRecord
 from singer_sdk.sinks import Sink
 from singer_sdk.sinks.core import BaseJSONSchemaValidator
+from singer_sdk.target_base import Target
 from typing_extensions import override
 
-from target_chartmogul.ledger.inbox import keap_id
-
-if TYPE_CHECKING:
-    from target_chartmogul.target import TargetChartMogul
+from target_chartmogul.singer.bad_lines import DEEPEST, TOO_DEEP, is_deep
+from target_chartmogul.singer.intake import Intake
 
 LONGEST_TEXT: Final = 100_000
-"""No text of Keap's is nearly as long; a longer one is damage, and costs its record."""
+"""No text of a billing system is nearly as long; a longer one is damage, and costs its record."""
 
 _decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class RustValidator(BaseJSONSchemaValidator):
@@ -30,8 +30,8 @@ class RustValidator(BaseJSONSchemaValidator):
         super().__init__(schema)
         try:
             self._validator = jsonschema_rs.validator_for(schema)
-        except (ValueError, jsonschema_rs.ValidationError) as error:
-            raise InvalidJSONSchema("the stream's SCHEMA is no valid JSON schema") from error
+        except (ValueError, RecursionError, jsonschema_rs.ValidationError) as error:
+            raise InvalidJSONSchema("the stream's SCHEMA is not a valid JSON schema") from error
 
     @override
     def validate(self, record: dict[str, Any]) -> None:
@@ -41,8 +41,11 @@ class RustValidator(BaseJSONSchemaValidator):
 
     def complaint(self, record: dict[str, Any]) -> tuple[str, str] | None:
         """Field and reason of the first thing that does not fit, None if all fits."""
-        if self._validator.is_valid(record):
-            return None
+        try:
+            if self._validator.is_valid(record):
+                return None
+        except (ValueError, RecursionError):  # deeper than it goes
+            return "", TOO_DEEP
         for error in self._validator.iter_errors(record):
             path = ".".join(str(part) for part in error.instance_path)
             where = list(error.schema_path)
@@ -50,23 +53,28 @@ class RustValidator(BaseJSONSchemaValidator):
         return None
 
 
-class KeapSink(Sink):
-    """The sink of a stream that the mapping knows."""
+class ReceivingTarget(Target):
+    """A target whose sinks have one intake."""
 
-    id_field = "id"
+    intake: Intake
+
+
+class RecordSink(Sink):
+    """The sink of a stream that the source knows."""
 
     def __init__(
         self,
-        target: TargetChartMogul,
+        target: ReceivingTarget,
         stream_name: str,
         schema: dict[str, Any],
         key_properties: Sequence[str] | None,
     ) -> None:
-        super().__init__(target, stream_name, schema, key_properties)
+        source = target.intake.source
+        checked = source is not None and source.holds_to_schema
+        # The SDK must not ask for keys that a stream map renamed: the source knows its own.
+        super().__init__(target, stream_name, schema, key_properties if checked else ())
         self._intake = target.intake
-        self._staged = target.intake.progress.advance
-        self._rust = RustValidator(self.schema) if self.validate_schema else None
-        self.replication_key = target.replication_keys.get(stream_name)
+        self._rust = RustValidator(self.schema) if checked and self.validate_schema else None
 
     @override
     def get_validator(self) -> BaseJSONSchemaValidator | None:
@@ -75,50 +83,49 @@ class KeapSink(Sink):
     @override
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         """Take a record that came through a stream map."""
-        self.take(_encode(record))
+        self.take(_encode(record), self._intake.version)
 
     @override
     def process_batch(self, context: dict[str, Any]) -> None:
-        """Records are in the inbox already."""
+        """Records are in the store already."""
 
     @override
     def activate_version(self, new_version: int) -> None:
-        """The stream was read completely (rules 4.10, 6.7)."""
-        self._intake.read_completely(self.stream_name)
+        """A read of the stream ended (rule 1.8)."""
+        self._intake.activate(self.stream_name, new_version)
 
-    def take(self, raw: bytes) -> None:
-        """Put one record into the inbox, or on the list of rejects (rule 1.5)."""
-        self._staged()
+    def take(self, raw: bytes, version: int | None) -> None:
+        """Put one record into the store, or on the list of rejects (rule 1.5)."""
+        complaint: tuple[str, str] | None
+        record: Any = None
         try:
             record = _decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            self._reject(None, "", "is not JSON")
-            return
+            complaint = "", "is not JSON"
+        except RecursionError:
+            complaint = "", TOO_DEEP
+        else:
+            complaint = self._complaint(raw, record)
+        if complaint is None:
+            self._intake.take(self.stream_name, raw, record, version)
+        else:
+            self._intake.take_invalid(self.stream_name, raw, record, version, *complaint)
+
+    def _complaint(self, raw: bytes, record: Any) -> tuple[str, str] | None:
         if not isinstance(record, dict):
-            self._reject(None, "", "is not an object")
-            return
-        complaint = self._rust.complaint(record) if self._rust is not None else None
+            return "", "is not an object"
+        if raw.count(b"{") + raw.count(b"[") > DEEPEST and is_deep(record):
+            return "", TOO_DEEP
+        complaint = None
+        if self._rust is not None and not (b'"_sdc_deleted_at"' in raw and record.get("_sdc_deleted_at")):
+            complaint = self._rust.complaint(record)
         if complaint is None and len(raw) > LONGEST_TEXT:
             complaint = _too_long(record)
-        if complaint is not None:
-            self._reject(record.get(self.id_field), *complaint)
-            return
-        value = record.get(self.replication_key) if self.replication_key else None
-        self._put(record, compact(raw), value if isinstance(value, str) else None)
-
-    def _put(self, record: dict[str, Any], raw: bytes, replication: str | None) -> None:
-        if self._intake.inbox.put(self.stream_name, record, raw, replication) is None:
-            self._reject(record.get("id"), "id", "is missing or none of Keap's numeric ids")
-
-    def _reject(self, record_id: Any, field: str, reason: str) -> None:
-        number = keap_id(record_id)
-        self._intake.reject(self.stream_name, record_id, field, reason)
-        if number is not None:
-            self._intake.inbox.put_unreadable(self.stream_name, number)
+        return complaint
 
 
-class PassedOverSink(Sink):
-    """The sink of a stream that the mapping does not know: one warning, and nothing else."""
+class IgnoredSink(Sink):
+    """The sink of a stream that this target does not use."""
 
     @override
     def get_validator(self) -> BaseJSONSchemaValidator | None:
@@ -126,28 +133,19 @@ class PassedOverSink(Sink):
 
     @override
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        """Nothing."""
+        """Ignored."""
 
     @override
     def process_batch(self, context: dict[str, Any]) -> None:
-        """Nothing."""
+        """Ignored."""
 
     @override
     def activate_version(self, new_version: int) -> None:
-        """Nothing."""
-
-
-def compact(raw: bytes) -> bytes:
-    """The same JSON without spaces between its tokens, as the mapping's decoders and fingerprints expect it."""
-    return msgspec.json.format(raw, indent=-1) if b'": ' in raw else raw
-
-
-_encoder = msgspec.json.Encoder(decimal_format="number")
-_encode = _encoder.encode
+        """Ignored."""
 
 
 def _too_long(value: Any, path: str = "") -> tuple[str, str] | None:
-    """Field and reason of the first text that is longer than any of Keap's."""
+    """Field and reason of the first text that is longer than any of a billing system's."""
     if isinstance(value, str):
         return (path, f"is longer than {LONGEST_TEXT} characters") if len(value) > LONGEST_TEXT else None
     pairs: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()

@@ -1,123 +1,144 @@
-"""Singer STATE: what the tap need not read again.
-
-It never runs ahead of what ChartMogul acknowledged or the ledger keeps (rules 1.5, 1.9). Nothing is mapped before the
-whole input is there, so one STATE at the end of a run says all.
-"""
+"""STATE: what the tap began with, how far its reading came, and what is passed on (rules 1.6, 1.8)."""
 
 from __future__ import annotations
 
 import copy
+import errno
 import sys
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any, TextIO
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, TextIO
 
 import msgspec
 
+from target_chartmogul.machine import OutputError
+
+MARKER: Final = "keap_read"
+"""Key of STATE under which `tap-keap` says what it read: `selected`, `complete` and `start_date`."""
+HEALING: Final[dict[str, Any]] = {"bookmarks": {}}
+"""The STATE with which the next run reads everything from the beginning."""
+_ABOUT_NOTHING_READ: Final = frozenset({"version", "replication_key", "last_replication_method"})
+_NO_STREAMS: Final = frozenset({MARKER, "currently_syncing"})
+_NOTHING: Final[tuple[Any, ...]] = (None, {}, [], "")
+_ENCODE: Final = msgspec.json.Encoder(order="sorted").encode
+
+
+class TapRead(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tap says about its reading of this run: streams by the names that STATE uses."""
+
+    selected: tuple[str, ...] = ()
+    complete: tuple[str, ...] = ()
+    start_date: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Every stream that was selected was read to its end."""
+        return bool(self.selected) and set(self.selected) <= set(self.complete)
+
 
 class StateKeeper:
-    """The tap's STATE messages, and what of the last one may be told."""
+    """The tap's STATE messages of one run."""
 
     def __init__(self) -> None:
-        self._first_bookmarks: dict[str, Any] = {}
+        self._first: dict[str, Any] | None = None
         self._latest: dict[str, Any] | None = None
-        self._records_seen = False
-        self._lowest: dict[str, str | None] = {}
+        self._emitted: bytes | None = None
+        self.records_seen = False
+        self.has_marker = False
+        """Some STATE had a `keap_read`, be it null: without one at the end, the input was cut off."""
 
     def saw_record(self) -> None:
         """A RECORD arrived: from now on a STATE is no longer the one that the tap began with."""
-        self._records_seen = True
+        self.records_seen = True
 
     def take(self, value: dict[str, Any]) -> None:
         """A STATE message's value."""
-        if not self._records_seen and not self._first_bookmarks:
-            self._first_bookmarks = copy.deepcopy(_bookmarks(value))
+        if self._first is None and not self.records_seen:
+            self._first = copy.deepcopy(value)
+        self.has_marker = self.has_marker or MARKER in value
         self._latest = value
 
+    def began_with(self) -> dict[str, bytes]:
+        """Stream -> entry (JSON, sorted) of the state that the tap began with, where it spares some reading."""
+        return dict(_entries(self._first or {}))
+
+    def forget(self, stream: str) -> None:
+        """Have the next run read this stream from the beginning."""
+        bookmarks = _bookmarks(self._latest or {})
+        if stream in bookmarks:
+            bookmarks[stream] = None
+
+    def entries(self) -> dict[str, bytes]:
+        """The same of the STATE to pass on."""
+        return dict(_entries(self._latest or {}))
+
+    def versions(self) -> frozenset[int]:
+        """Versions that the STATE to pass on names: of reads that a later run may resume, by whatever stream's name."""
+        return frozenset(_versions(_bookmarks(self._latest or {})))
+
     @property
-    def incremental(self) -> bool:
-        """Whether a STATE with a bookmark came before the first record (rule 1.7)."""
-        return any(
-            isinstance(bookmark, dict) and (_value(bookmark) is not None or "full_read" in bookmark)
-            for bookmark in self._first_bookmarks.values()
-        )
-
-    def began_after(self, told: Mapping[str, str]) -> bool:
-        """Whether the tap began from a bookmark that is later than those told by an earlier run."""
-        return any(
-            (began := _value(bookmark)) is not None and (stream not in told or _moment(told[stream]) < _moment(began))
-            for stream, bookmark in self._first_bookmarks.items()
-        )
-
-    def bookmarks(self) -> dict[str, str]:
-        """Stream and bookmark of the STATE to emit."""
-        found = {stream: _value(each) for stream, each in _bookmarks(self.value() or {}).items()}
-        return {stream: value for stream, value in found.items() if value is not None}
-
-    def hold(self, stream: str, replication: str | None) -> None:
-        """Do not let the stream's bookmark pass this replication value: its record is not dealt with.
-
-        A record below the bookmark that the run began with came along with a changed one; then the bookmark stays.
-        """
-        began = _value(self._first_bookmarks.get(stream))
-        if replication is None or (began is not None and _moment(replication) < _moment(began)):
-            replication = began
-        if stream in self._lowest:
-            known = self._lowest[stream]
-            replication = None if replication is None or known is None else min(known, replication, key=_moment)
-        self._lowest[stream] = replication
-
-    def value(self) -> dict[str, Any] | None:
-        """The STATE to emit, None if the tap sent none."""
-        if self._latest is None:
+    def tap_read(self) -> TapRead | None:
+        """The marker of the latest STATE; None if it has none (yet)."""
+        found = (self._latest or {}).get(MARKER)
+        if not isinstance(found, dict):
             return None
-        state = copy.deepcopy(self._latest)
-        bookmarks = _bookmarks(state)
-        for stream, lowest in self._lowest.items():
-            bookmark = bookmarks.get(stream)
-            if isinstance(bookmark, dict):
-                _lower(bookmark, lowest)
-        return state
+        start = found.get("start_date")
+        return TapRead(
+            selected=_texts(found.get("selected")),
+            complete=_texts(found.get("complete")),
+            start_date=None if start is None else str(start),
+        )
 
-    def emit(self, output: TextIO | None = None) -> bool:
-        """Write the STATE as one line; whether there was one."""
-        value = self.value()
-        if value is None:
-            return False
+    def emit(self, value: Mapping[str, Any] | None = None, output: TextIO | None = None) -> None:
+        """Write a STATE as one line: the latest, or another one; the same one twice in a row is written once.
+
+        Raises:
+            OutputError: nobody takes it.
+        """
+        chosen = self._latest if value is None else value
+        if chosen is None:
+            return
+        line = msgspec.json.encode(chosen)
+        if line == self._emitted:
+            return
         stream = output or sys.stdout
-        stream.write(msgspec.json.encode(value).decode() + "\n")
-        stream.flush()
-        return True
+        try:
+            stream.write(line.decode() + "\n")
+            stream.flush()
+        except BrokenPipeError:
+            raise OutputError("the reader of this target's STATE is gone; its own messages say why") from None
+        except (OSError, ValueError) as error:
+            full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+            why = "the disk is full" if full else type(error).__name__
+            raise OutputError(f"the STATE cannot be written to this target's output: {why}") from None
+        self._emitted = line
 
 
-def _lower(bookmark: dict[str, Any], lowest: str | None) -> None:
-    """Set a bookmark back to a replication value, or to the beginning.
-
-    A whole read that was interrupted would go on behind the held record, so it begins anew.
-    """
-    bookmark.pop("full_read", None)
-    reached = _value(bookmark)
-    if lowest is None:
-        for key in ("replication_key_value", "last_full_read"):
-            bookmark.pop(key, None)
-    elif reached is not None and _moment(lowest) < _moment(reached):
-        bookmark["replication_key_value"] = lowest
+def _entries(value: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+    for stream, entry in _bookmarks(value).items():
+        if not isinstance(entry, dict):
+            if entry not in _NOTHING:
+                yield stream, _ENCODE(entry)
+        elif any(found not in _NOTHING and key not in _ABOUT_NOTHING_READ for key, found in entry.items()):
+            kept = {key: found for key, found in entry.items() if found is not None}
+            yield stream, _ENCODE(kept)
 
 
-def _bookmarks(value: dict[str, Any]) -> dict[str, Any]:
-    found = value.get("bookmarks")
+def _versions(entry: Any) -> Iterator[int]:
+    if isinstance(entry, dict):
+        for key, found in entry.items():
+            if key.endswith("version") and isinstance(found, int):
+                yield found
+            else:
+                yield from _versions(found)
+
+
+def _bookmarks(value: Mapping[str, Any]) -> dict[str, Any]:
+    """By stream; of a tap that writes no `bookmarks`, all that its STATE has."""
+    if "bookmarks" not in value:
+        return {key: entry for key, entry in value.items() if key not in _NO_STREAMS}
+    found = value["bookmarks"]
     return found if isinstance(found, dict) else {}
 
 
-def _value(bookmark: Any) -> str | None:
-    found = bookmark.get("replication_key_value") if isinstance(bookmark, dict) else None
-    return None if found is None else str(found)
-
-
-def _moment(value: str) -> tuple[int, float, str]:
-    """Replication values in order: instants as such, in whatever form they are written, other texts as texts."""
-    try:
-        found = datetime.fromisoformat(value)
-    except ValueError:
-        return (1, 0.0, value)
-    return (0, (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp(), "")
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(str(each) for each in value) if isinstance(value, list) else ()

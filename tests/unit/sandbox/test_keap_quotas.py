@@ -20,7 +20,7 @@ class Quotas:
     def __init__(self) -> None:
         self.clock = Clock(datetime(2026, 11, 20, 8, tzinfo=UTC))
         self.tokens = Tokens(self.clock)
-        self.limits = KeapLimits(Gateway(self.tokens), self.clock)
+        self.limits = KeapLimits(Gateway(self.tokens, lambda: True), self.clock)
 
     def ask(self, now: float, key: str = KEAP_API_KEY) -> Admission:
         headers = [(b"authorization", f"Bearer {key}".encode())]

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.sandbox_process import ROOT, Sandbox
+from tests.support.sandbox_process import ROOT, Sandbox
 
 
 def fails(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -91,3 +92,38 @@ def test_accounts_from_files_are_served(tmp_path: Path) -> None:
     assert served[0] == served[1]
     assert len(served[0][0]["orders"]) == 60
     assert served[0][1]["orders"][0]["title"] == "Changed"
+
+
+def test_today_is_the_machines_clock_and_the_guide_says_what_to_do_next(tmp_path: Path) -> None:
+    ready = tmp_path / "ready.json"
+    command = [sys.executable, "-m", "sandbox", "--now", "today", "--guide", "--ready-file", str(ready)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            lines = [process.stdout.readline().strip() for _ in range(16)]
+            where = json.loads(ready.read_text(encoding="utf-8"))
+            for name, key in (("TAP_KEAP_API_KEY", "keap_api_key"), ("TAP_KEAP_API_URL", "keap_api_url"),
+                              ("TARGET_CHARTMOGUL_API_KEY", "chartmogul_api_key")):  # fmt: skip
+                assert f"export {name}={where[key]}" in lines
+            assert "meltano --environment=sandbox run tap-keap target-chartmogul" in lines
+            clock = requests.get(f"{where['control_url']}/clock", timeout=20).json()["now"]
+            assert abs(datetime.now(UTC) - datetime.fromisoformat(clock)) < timedelta(seconds=30)
+            newest = max(order["creation_time"] for order in account(where)["orders"])
+            assert datetime.now(UTC) - timedelta(days=40) < datetime.fromisoformat(newest) <= datetime.now(UTC)
+        finally:
+            process.terminate()
+    assert process.returncode == 0
+
+
+def account(where: dict[str, str]) -> dict[str, list[dict[str, str]]]:
+    found: dict[str, list[dict[str, str]]] = requests.get(f"{where['control_url']}/keap/account", timeout=20).json()
+    return found
+
+
+def test_make_sandbox_serves_what_meltano_asks() -> None:
+    """The address of Meltano's environment is the one of the Makefile, and the time is the machine's for both."""
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8")
+    environment = (ROOT / "meltano.yml").read_text(encoding="utf-8").partition("- name: prod")[0]
+    assert "-m sandbox --port 8765 --now today --guide" in recipe
+    assert environment.count("http://127.0.0.1:8765/") == 3
+    assert "now:" not in environment

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.clock import format_instant
+from sandbox.clock import format_instant, parse_instant
 from sandbox.sample import NOW, sample_account
 from sandbox.sample.evolve import evolve
 from sandbox.sample.generate import generate_account, generate_lives
@@ -273,3 +273,26 @@ def test_a_long_history_shows_every_kind_of_change() -> None:
         "contact_id", "active", "end_date", "came back", "contacts deleted", "subscriptions deleted",
         "orders deleted", "void", "refund",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("clock", "ends"),
+    [("2026-12-19T23:59:59Z", "2026-11-20"), ("2026-12-20T08:00:00Z", "2026-12-20"),
+     ("2027-03-01T00:00:00Z", "2027-02-20"), ("2027-11-27T10:00:00Z", "2027-11-20"),
+     ("2028-03-01T00:00:00Z", "2028-02-20")],
+)  # fmt: skip
+def test_it_follows_the_clock(account: dict[str, Any], clock: str, ends: str) -> None:
+    """The same stories, told later: nothing has happened after the clock, and the latest is a month old at most."""
+    later = sample_account(parse_instant(clock))
+    happened = [
+        *(row["creation_time"] for row in later["orders"]), *(row["modification_time"] for row in later["orders"]),
+        *(row["payment_time"] for row in later["payments"]), *(row["create_time"] for row in later["contacts"]),
+        *(row["transaction_time"] for row in later["transactions"]),
+        *(row["modification_time"] or "" for row in later["subscriptions"]),
+    ]  # fmt: skip
+    assert max(happened) <= clock
+    assert max(row["payment_time"] for row in later["payments"]) > f"{ends[:8]}14"
+    today = clock[:10]
+    assert any((row["end_date"] or "") > today for row in later["subscriptions"]), "an end that is still to come"
+    told = [[row["given_name"] for row in rows["contacts"] if int(row["id"]) < 1000] for rows in (account, later)]
+    assert told[0] == told[1]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import runpy
 
-from tap_keap import exit_codes
-from tests.sandbox_process import ROOT
+from tap_keap.exit_codes import ExitCode
+from tests.support.sandbox_process import ROOT
 
 README = (ROOT / "tap-keap" / "README.md").read_text()
 
@@ -16,9 +15,8 @@ def test_the_table_of_streams_is_the_codes() -> None:
     assert script["with_table"](README) == README
 
 
-def test_every_exit_code_is_in_the_table() -> None:
-    section = README.split("## Exit codes")[1].split("\n## ")[0]
-    listed = {
-        int(code) for cells in re.findall(r"^\| ([\d, ]+) \|", section, re.MULTILINE) for code in cells.split(",")
-    }
-    assert listed == {value for name, value in vars(exit_codes).items() if name.isupper()}
+def test_the_table_of_exit_codes_is_the_codes() -> None:
+    table = README.split("<!-- exit codes:")[1].split("<!-- end of exit codes")[0]
+    assert [line for line in table.splitlines()[3:] if line] == [
+        f"| {code.value} | {code.meaning} |" for code in ExitCode
+    ]

@@ -1,126 +1,143 @@
-"""Everything together: what ChartMogul should hold of a group of accounts (rule 1.1). Pure.
+"""Everything together: what ChartMogul should hold of an account (rule 1.1). Pure.
 
-The facts of orders that did not arrive are read from their invoices as ChartMogul holds them, and from nowhere else;
-so one full run and many small ones come to the same (rule 1.2).
+All facts of the account are there (rule 1.8), so that one full run and many small ones come to the same (rule 1.2).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from functools import partial
-from typing import TypeVar
 
 import msgspec
 
+from target_chartmogul.billing.calendar import day_of
 from target_chartmogul.billing.decisions import Decision, Note, Reject
-from target_chartmogul.billing.objects import (
-    ONE_TIME,
-    PAYMENT,
-    REFUND,
-    SUCCESSFUL,
-    Invoice,
-    LineItem,
-)
-from target_chartmogul.sources.keap import carry_over, filters, remarks
-from target_chartmogul.sources.keap.account import Arrived, Catalog, Group, Remembered
-from target_chartmogul.sources.keap.cancellations.cancellations import decide_events
+from target_chartmogul.billing.objects import PAYMENT, REFUND, SUCCESSFUL, Invoice
+from target_chartmogul.sources.keap import filters
+from target_chartmogul.sources.keap.account import Account, Catalogue, Memories
+from target_chartmogul.sources.keap.cancellations.cancellations import Ended, EventDecider
 from target_chartmogul.sources.keap.cancellations.events_decision import EventsDecision
-from target_chartmogul.sources.keap.customers.customers import decide_customers, known_contacts
-from target_chartmogul.sources.keap.late_rows import with_late_rows
-from target_chartmogul.sources.keap.orders.drafts import Drafts, OrderDraft, OrderDrafter
-from target_chartmogul.sources.keap.orders.invoices import Settled, contact_of, invoice_of
+from target_chartmogul.sources.keap.customers.customers import CustomerDecider
+from target_chartmogul.sources.keap.customers.trials import contacts_with_subscription, trials_of_subscriptions
+from target_chartmogul.sources.keap.ids import parse_invoice_id
+from target_chartmogul.sources.keap.orders.drafts import OrderDraft, OrderDrafter
+from target_chartmogul.sources.keap.orders.invoices import Settled, invoice_of
 from target_chartmogul.sources.keap.orders.owners import Owners
 from target_chartmogul.sources.keap.orders.plans import UsedPlans
-from target_chartmogul.sources.keap.payments.settlement import InvoiceShell, OrderToSettle, Settlement, Settlements
+from target_chartmogul.sources.keap.orders.remarks import order_remarks
+from target_chartmogul.sources.keap.payments.settlement import InvoiceShell, OrderToSettle, Settlement
 from target_chartmogul.sources.keap.payments.transactions import settle
-from target_chartmogul.sources.keap.records import InvalidRecordError
-from target_chartmogul.sources.keap.relink import Relinker
 from target_chartmogul.sources.keap.settings import MappingSettings
-from target_chartmogul.sources.keap.unsent_trials import by_contact, trials_of
+from target_chartmogul.sources.keap.unrecorded_orders import (
+    UnrecordedOrder,
+    moved,
+    subscription_lines,
+    unrecorded_orders,
+)
+from target_chartmogul.sources.protocol import InvalidRecordError
 
-_Value = TypeVar("_Value")
+REWRITES_PLANS = "interval_source"
+"""The setting whose change lifts rule 3.6 for all lines (rule 1.10)."""
 
 
-def decide(group: Group, catalog: Catalog, arrived: Arrived, settings: MappingSettings, now: datetime) -> Decision:
-    """What ChartMogul should hold of a group after this run.
+def decide(
+    account: Account,
+    catalogue: Catalogue,
+    settings: MappingSettings,
+    now: datetime,
+    *,
+    settings_changed: frozenset[str] = frozenset(),
+    explain: bool = False,
+) -> Decision:
+    """What ChartMogul should hold of an account after this run.
 
     Args:
-        group: the records that arrived, and what is known of the group.
-        catalog: products, plans and free trials.
-        arrived: what holds for the whole run.
+        account: all its records, what ChartMogul holds of it, and what is remembered of it.
+        catalogue: products, plans and free trials.
         settings: those of the mapping.
         now: the clock of the run, aware.
+        settings_changed: names of mapping settings that differ from those of the last run (rule 1.10).
+        explain: notes also say what needs no report, see `orders.remarks`.
     """
-    if not filters.is_looked_at(group, settings):
-        return _unchanged(group)
-    return _Run(group, catalog, arrived, settings, now).decide()
-
-
-def _unchanged(group: Group) -> Decision:
-    return Decision(
-        customers=dict(group.existing.customers),
-        invoices=dict(group.existing.invoices),
-        events=dict(group.existing.events),
-        remembered=group.remembered,
-    )
+    run = _Run(account, catalogue, settings, now, settings_changed)
+    decision = run.decide()
+    if explain:
+        for draft in run.drafts.orders.values():
+            decision.notes.extend(order_remarks(draft, run.subscriptions))
+    return decision
 
 
 class _Run:
-    """One group in one run; each method is one part of the contract."""
+    """One account in one run; each method is one part of the contract."""
 
     def __init__(
-        self, group: Group, catalog: Catalog, arrived: Arrived, settings: MappingSettings, now: datetime
+        self,
+        account: Account,
+        catalogue: Catalogue,
+        settings: MappingSettings,
+        now: datetime,
+        settings_changed: frozenset[str],
     ) -> None:
-        self.catalog = catalog
-        self.arrived = arrived
         self.settings = settings
+        self.catalogue = catalogue
         self.now = now
-        held = msgspec.structs.replace(group.existing, invoices=carry_over.without_half_moves(group.existing.invoices))
-        group = msgspec.structs.replace(group, existing=held)
-        self.filtered = filters.filtered_contacts(group, settings)
-        if self.filtered and settings.hard_delete:
-            group = msgspec.structs.replace(group, existing=filters.removed(group.existing, self.filtered))
-        self.group = group
-        self.held = carry_over.by_order(group.existing.invoices)
+        self.filtered = filters.filtered_contacts(account, settings)
+        # Of a contact that has not arrived no tags are known: what was sent of it is not removed.
+        self.removed = self.filtered & account.contacts.keys() if settings.hard_delete else frozenset()
+        if self.removed:
+            account = msgspec.structs.replace(account, holdings=filters.removed(account.holdings, self.removed))
+        self.account = account
+        self.subscriptions = account.live_subscriptions()
+        gone = account.gone_from("orders") if settings.hard_delete else frozenset()
+        self.orders = {key: each for key, each in account.orders.items() if key not in gone}
+        self.removed_orders = gone & account.orders.keys()
+        self.unrecorded = unrecorded_orders(account.holdings.invoices, account.orders)
+        self.customers = CustomerDecider(account, self.orders, self.filtered, settings, now)
         self.owners = Owners(
-            group.subscriptions,
-            group.existing.invoices.values(),
-            known_contacts(group) | {each for each in self.filtered if filters.was_kept_out(each, group)},
+            self.subscriptions,
+            self.unrecorded.values(),
+            self.customers.known | self.filtered,
             settings.subscription_owner,
-            frozen=frozenset() if settings.hard_delete else self.filtered,
+            frozen=self.filtered - self.removed,
         )
-        self.remembered = Remembered()
+        self.drafter = OrderDrafter(
+            self.subscriptions,
+            catalogue,
+            settings,
+            self.owners,
+            held=account.holdings.invoices,
+            unrecorded=self.unrecorded,
+            invoices_since=filters.first_instant(settings.invoices_since, settings.zone),
+            without_owners=self.filtered,
+            anew=REWRITES_PLANS in settings_changed,
+            now=now,
+        )
         self.plans = UsedPlans()
         self.out = Decision()
 
     def decide(self) -> Decision:
-        shown = filters.without_contacts(self.group, self.filtered, self.owners)
-        self.out.notes.extend(filters.note_of(each, self.group) for each in sorted(self.filtered, key=int))
-        # What was theirs before was not kept.
-        let_in = [each for each in self.group.contacts.keys() - self.filtered if filters.was_kept_out(each, self.group)]
-        self.out.notes.extend(Note(kind="let_in_contacts", id=each, rule="8") for each in sorted(let_in, key=int))
-        since = filters.first_instant(self.settings.invoices_since, self.settings.zone)
-        drafter = OrderDrafter(self.group, self.catalog, self.settings, self.owners, invoices_since=since, now=self.now)
-        self.drafts = drafter.draft({each: self.group.orders[each] for each in shown.orders}, self.filtered)
-        self._take(self.drafts)
-        invoices = self._settled_invoices()
-        invoices.update(self._carried_over())
+        self.out.notes.extend(filters.note_of(each, self.account) for each in sorted(self.filtered, key=int))
+        held = {parsed[0] for each in self.account.holdings.invoices if (parsed := parse_invoice_id(each))}
+        for order_id in sorted(self.removed_orders & held, key=int):
+            self._note("vanished_orders", order_id, "4.10")
+        self.drafts = self.drafter.draft(self.orders)
+        kept_out = {key for key, each in self.drafts.orders.items() if each.is_kept_out}
+        self.out.notes.extend(
+            note
+            for note in self.drafts.notes
+            if note.id.partition("-")[0] not in kept_out or note.kind.startswith("interval_")
+        )
+        self.out.rejects.extend(self.drafts.rejects)
+        self.out.waiting.extend(self.drafts.waiting)
+        invoices = {**self._settled_invoices(), **self._as_held()}
         events = self._events(invoices)
-        self._customers(shown, invoices)
+        self._customers(invoices)
         self.out.invoices = invoices
         self.out.events = events.events
         self.out.plans, self.out.plans_since = self.plans.plans, self.plans.since
-        self._remember(invoices, events)
         for due in [*(each.due for each in self.out.waiting), events.next_due]:
             self._due_at(due)
         return self.out
-
-    def _take(self, part: Drafts | Settlements | EventsDecision) -> None:
-        self.out.notes.extend(part.notes)
-        self.out.rejects.extend(part.rejects)
-        if not isinstance(part, EventsDecision):
-            self.out.waiting.extend(part.waiting)
 
     def _due_at(self, due: datetime | None) -> None:
         if due is not None and (self.out.next_due is None or due < self.out.next_due):
@@ -129,54 +146,36 @@ class _Run:
     def _note(self, kind: str, about: str, rule: str, **detail: object) -> None:
         self.out.notes.append(Note(kind=kind, id=about, rule=rule, detail=detail))
 
-    # -- orders that arrived
+    # -- orders
 
     def _settled_invoices(self) -> dict[str, Invoice]:
         settlements = settle(
-            [
-                OrderToSettle(
-                    order=each.order,
-                    date=each.date,
-                    currency=each.lines.currency,
-                    total_before_exclusion_in_cents=each.lines.total_in_cents,
-                    total=each.lines.total,
-                    invoices=tuple(
-                        InvoiceShell(external_id=invoice.external_id, total_in_cents=invoice.total_in_cents)
-                        for invoice in (each.divided if each.invoices else ())
-                    ),
-                )
-                for each in self.drafts.orders.values()
-            ],
-            self.group.payments,
-            self.group.transactions,
-            self.group.order_payments,
-            self.group.existing.invoices,
-            self.group.remembered,
+            [_to_settle(each) for each in self.drafts.orders.values()],
+            self.account,
+            self._without_draft(),
             self.settings,
             self.now,
-            unreadable_payments=self.group.unreadable.get("payments", frozenset()),
-            unsent_orders=self.group.orders.keys() - self.drafts.orders.keys(),
         )
-        self._take(settlements)
+        self.out.notes.extend(settlements.notes)
+        self.out.rejects.extend(settlements.rejects)
+        self.out.waiting.extend(settlements.waiting)
         self._due_at(settlements.next_due)
-        self.settlements = settlements
+        self.ended: dict[str, tuple[datetime, int, bool]] = {}
         made: dict[str, Invoice] = {}
         for order_id, draft in self.drafts.orders.items():
-            settlement = settlements.orders[order_id]
             try:
-                invoices = [*self._invoices_of(order_id, draft, settlement), *self._frozen(order_id, draft)]
+                invoices = self._invoices_of(order_id, draft, settlements.orders[order_id])
             except InvalidRecordError as error:
+                self.drafts.rejected.add(order_id)
                 self.out.rejects.append(Reject(stream="orders", id=order_id, field=error.field, reason=error.reason))
-                self.drafts.decided.discard(order_id)
-                continue
-            made.update((invoice.external_id, invoice) for invoice in invoices)
-            if (own := contact_of(draft.order)) and any(each.customer_external_id != own for each in invoices):
-                self.remembered.order_contacts[order_id] = own
+            else:
+                made.update((invoice.external_id, invoice) for invoice in invoices)
         return made
 
     def _invoices_of(self, order_id: str, draft: OrderDraft, settlement: Settlement) -> list[Invoice]:
-        if self._is_skipped_as_unpaid(draft, settlement):
-            self._note("skipped_unpaid_orders", order_id, "4.1")
+        if self.settings.unpaid_orders == "skip" and draft.lines.total_in_cents > 0 and settlement.is_unpaid:
+            if draft.invoices:
+                self._note("skipped_unpaid_orders", order_id, "4.1")
             return []
         remove_mrr = self.settings.full_refund == "remove_mrr" and _is_refunded_in_full(settlement)
         settled = Settled(
@@ -192,206 +191,146 @@ class _Run:
             for line in each.lines:
                 if line.subscription_id is None:
                     continue
-                if remove_mrr:
-                    self.remembered.withdrawn_links[f"{order_id}-{line.item_id}"] = line.subscription_id
-                else:
+                sight = (draft.date, int(order_id), remove_mrr)
+                self.ended[line.subscription_id] = max(sight, self.ended.get(line.subscription_id, sight))
+                if not remove_mrr:
                     self.plans.add(draft.plans[line.item_id], (draft.date, int(order_id)))
         if remove_mrr and invoices:
             self._note("mrr_removed_orders", order_id, "8")
         return invoices
 
-    def _frozen(self, order_id: str, draft: OrderDraft) -> list[Invoice]:
-        """What ChartMogul holds of the order under contacts that a filter keeps out: it stays as it is (§8)."""
-        if not self.filtered:
-            return []
-        parts = self._moved(order_id, self.held.get(order_id, []), contact_of(draft.order))
-        return [part for part in parts if part.customer_external_id in self.filtered]
+    # -- invoices that stay as ChartMogul holds them
 
-    def _is_skipped_as_unpaid(self, draft: OrderDraft, settlement: Settlement) -> bool:
-        return (
-            self.settings.unpaid_orders == "skip"
-            and bool(draft.invoices)
-            and draft.lines.total_in_cents > 0
-            and settlement.cash_in_cents == 0
-            and not settlement.credit_lines
-        )
+    def _without_draft(self) -> dict[str, UnrecordedOrder]:
+        """Orders that only ChartMogul knows, and those of which no version can be worked out (rule 1.5)."""
+        if not self.drafts.rejected:
+            return self.unrecorded
+        recorded = self.account.orders.keys() - self.drafts.rejected
+        return unrecorded_orders(self.account.holdings.invoices, recorded)
 
-    # -- orders that did not
+    def _as_held(self) -> dict[str, Invoice]:
+        kept: dict[str, Invoice] = {}
+        for order in self._without_draft().values():
+            parts = list(order.invoices)
+            if self.settings.subscription_owner == "subscription":
+                parts = moved(order, lambda subscription, holder: self.owners.of_line(subscription, None, holder))
+            kept.update((part.external_id, part) for part in parts if part.customer_external_id not in self.removed)
+            for part in parts:
+                for line in subscription_lines(part):
+                    subscription, sight = line.subscription_external_id or "", (part.date, int(order.order_id), False)
+                    self.ended[subscription] = max(sight, self.ended.get(subscription, sight))
+        if self.filtered:
+            kept.update(self._frozen())
+        return kept
 
-    def _carried_over(self) -> dict[str, Invoice]:
-        carried: dict[str, Invoice] = {}
-        unreadable = self.group.unreadable.get("orders", frozenset())
-        vanish = self.settings.hard_delete and self.arrived.orders_whole
-        before = self.group.remembered
-        relinker = Relinker(self.group, self.catalog, self.settings, self.drafts.relinked, self.plans)
-        for order_id, parts in self.held.items():
-            if order_id in self.drafts.decided:
+    def _frozen(self) -> Iterator[tuple[str, Invoice]]:
+        """What ChartMogul holds of orders under contacts that a filter keeps out and whose it still is (§8)."""
+        for external_id, invoice in self.account.holdings.invoices.items():
+            parsed, owner = parse_invoice_id(external_id), invoice.customer_external_id
+            if parsed is None or parsed[0] not in self.orders or owner not in self.filtered:
                 continue
-            if vanish and order_id not in self.group.orders and order_id not in unreadable:
-                self._note("vanished_orders", order_id, "4.10")
-                continue
-            contact = carry_over.own_contact(parts) or before.order_contacts.get(order_id)
-            now = relinker.linked(order_id, parts)
-            self.remembered.withdrawn_links.update(relinker.withdrawn)
-            now = self._moved(order_id, now, contact)
-            late = self.settlements.late_attempts.get(order_id, ())
-            now = with_late_rows(now, late, self.settlements.voided_payments)
-            carried.update((invoice.external_id, invoice) for invoice in now)
-            if contact is not None and any(invoice.customer_external_id != contact for invoice in now):
-                self.remembered.order_contacts[order_id] = contact
-        self.out.notes.extend(relinker.notes)
-        return carried
-
-    def _moved(self, order_id: str, parts: list[Invoice], contact: str | None) -> list[Invoice]:
-        """An order's invoices as ChartMogul holds them, under the owners of today (rule 4.9)."""
-        if self.settings.subscription_owner == "subscription":
-            parts = carry_over.moved(order_id, parts, contact, partial(self._owner_now, order_id))
-        if self.settings.hard_delete:
-            return [part for part in parts if part.customer_external_id not in self.filtered]
-        return parts
-
-    def _owner_now(self, order_id: str, line: LineItem, holder: str) -> str | None:
-        subscription = line.subscription_external_id
-        withdrawn = self.group.remembered.withdrawn_links | self.remembered.withdrawn_links
-        if subscription is None and withdrawn:
-            item = line.external_id.rpartition("-")[2]
-            subscription = withdrawn.get(f"{order_id}-{item}")
-        return None if subscription is None else self.owners.of_line(subscription, None, holder)
+            draft = self.drafts.orders.get(parsed[0])
+            owners = {each.owner for each in draft.divided} if draft is not None else set()
+            if not owners or owner in owners:
+                yield external_id, invoice
 
     # -- what hangs on the invoices
 
     def _events(self, invoices: dict[str, Invoice]) -> EventsDecision:
-        lines = {
-            line.subscription_external_id
-            for invoice in invoices.values()
-            for line in invoice.line_items
-            if line.subscription_external_id
+        named = {
+            line.subscription_external_id or "" for invoice in invoices.values() for line in subscription_lines(invoice)
         }
-        unreadable = self.group.unreadable.get("subscriptions", frozenset())
-        self.ended_by_refund = self._ended_by_refund(invoices)
-        owners = self.owners.known(lines | self.group.subscriptions.keys())
-        remembered = msgspec.structs.replace(self.group.remembered, ended_by_refund=self.ended_by_refund)
-        events = decide_events(
-            self.group.subscriptions,
+        owners = self.owners.known(named | self.subscriptions.keys())
+        events = EventDecider(
+            self.account,
             # A contact that is kept out is no customer: a cancellation goes where the invoices are (§8).
             {each: owner for each, owner in owners.items() if owner not in self.filtered},
             invoices,
-            self.group.existing.events,
-            remembered=remembered,
-            arrived=msgspec.structs.replace(
-                self.arrived, invalid_subscriptions=self.arrived.invalid_subscriptions | unreadable
-            ),
+            first_orders=self._first_orders(),
+            ended_by_refund={
+                subscription: Ended(str(order), day_of(date, self.settings.zone))
+                for subscription, (date, order, refunded) in self.ended.items()
+                if refunded
+            },
             settings=self.settings,
             now=self.now,
-        )
-        self._take(events)
+            plans={**self.catalogue.plans_held, **self.plans.plans},
+        ).decide()
+        self.out.notes.extend(events.notes)
+        self.out.rejects.extend(events.rejects)
+        self.out.memories = Memories(cancellation_sources=events.sources, first_seen=events.first_seen)
         return events
 
-    def _ended_by_refund(self, invoices: dict[str, Invoice]) -> dict[str, str]:
-        """Subscription id -> its latest order, where that one is refunded in full (§8, `remove_mrr`)."""
-        if self.settings.full_refund != "remove_mrr":
-            return {}
-        carried = self.group.remembered.withdrawn_links
-        latest: dict[str, tuple[datetime, int, bool]] = {}
-        for order_id, parts in carry_over.by_order(invoices).items():
-            for invoice in parts:
-                for line in invoice.line_items:
-                    key = f"{order_id}-{carry_over.item_of(line, invoice.external_id)}"
-                    withdrawn = self.remembered.withdrawn_links.get(key)
-                    if withdrawn is None and order_id not in self.drafts.decided and (withdrawn := carried.get(key)):
-                        self.remembered.withdrawn_links[key] = withdrawn
-                    subscription = line.subscription_external_id or withdrawn
-                    if subscription is not None:
-                        sight = (invoice.date, int(order_id), withdrawn is not None)
-                        latest[subscription] = max(sight, latest.get(subscription, sight))
-        return {each: str(order) for each, (_, order, withdrawn) in latest.items() if withdrawn}
+    def _first_orders(self) -> dict[str, datetime]:
+        """Subscription id -> when its first order was made, of those that Keap does not show (rule 6.7)."""
+        found: dict[str, datetime] = {}
+        for draft in self.drafts.orders.values():
+            made = draft.order.creation_time or draft.date
+            for line in draft.lines.lines:
+                if line.subscription_id is not None and line.subscription_id not in self.subscriptions:
+                    found[line.subscription_id] = min(made, found.get(line.subscription_id, made))
+        for order in self.unrecorded.values():
+            for subscription in order.subscriptions():
+                found[subscription] = min(order.date, found.get(subscription, order.date))
+        return found
 
-    def _customers(self, shown: Group, invoices: dict[str, Invoice]) -> None:
-        if self.settings.trial_source == "subscription":
-            sent = carry_over.by_order(invoices)
-            self.remembered.unsent_trials = {
-                **self._undecided(self.group.remembered.unsent_trials),
-                **trials_of(self.drafts.orders.values(), sent, self.group.subscriptions, self.settings.keap_zone),
-            }
-        unsent = by_contact(self.remembered.unsent_trials.values(), self.owners)
-        decided = decide_customers(shown, invoices, self.settings, self.now, unsent)
+    def _customers(self, invoices: dict[str, Invoice]) -> None:
+        decided = self.customers.decide(invoices)
+        self.customers.with_trials(self._trials(invoices))
         self.out.customers = decided.customers
         self.out.notes.extend(decided.notes)
-        self.remembered.refused_emails = decided.refused_emails
-        self.remembered.unsent_subscription_orders = decided.unsent_subscription_orders
+        self.out.memories.refused_emails = decided.refused_emails
 
-    def _undecided(self, remembered: Mapping[str, _Value]) -> dict[str, _Value]:
-        """By `<order id>-<item id>`: what is remembered of orders that this run does not decide."""
-        return {key: each for key, each in remembered.items() if key.partition("-")[0] not in self.drafts.decided}
-
-    def _remember(self, invoices: dict[str, Invoice], events: EventsDecision) -> None:
-        """What the next run may want to know, of what is still there."""
-        before, now = self.group.remembered, self.remembered
-        now.cancellation_sources = events.sources
-        now.cancellation_rules = events.rules
-        now.ended_by_refund = self.ended_by_refund
-        now.inferred_links = {**self._undecided(before.inferred_links), **self.drafts.inferred}
-        unlinked = {**self._undecided(before.unlinked_items), **self.drafts.unlinked}
-        if unlinked:
-            # Until ChartMogul has the link: a run may end after its ledger is written and before anything is sent.
-            open_ones = _one_time_keys(invoices) | _one_time_keys(self.group.existing.invoices)
-            open_ones -= now.withdrawn_links.keys()
-            now.unlinked_items = {key: item for key, item in unlinked.items() if key in open_ones}
-        voided = {*before.voided_payments, *self.settlements.voided_payments}
-        now.voided_payments = tuple(sorted(voided, key=int))
-        sent = carry_over.by_order(invoices)
-        now.attempts = {key: each for key, each in self.settlements.attempts.items() if key not in sent}
-        totals = {key: each for key, each in before.totals_before_exclusion.items() if key not in self.drafts.decided}
-        for order_id, draft in self.drafts.orders.items():
-            if draft.lines.excluded_items:
-                totals[order_id] = draft.lines.total_in_cents
-        now.totals_before_exclusion = {key: each for key, each in totals.items() if key in sent}
-        now.excess = {key: each for key, each in before.excess.items() if key not in self.drafts.decided}
-        for order_id, settlement in self.settlements.orders.items():
-            if settlement.excess_in_cents:
-                now.excess[order_id] = settlement.excess_in_cents
-        about_orders = [
-            note
-            for draft in self.drafts.orders.values()
-            for note in remarks.order_remarks(draft, self.group.subscriptions)
-        ]
-        billed = {
-            line.subscription_id
-            for each in self.drafts.orders.values()
-            for line in each.lines.lines
-            if line.subscription_id is not None
-        }
-        now.remarks = remarks.remember(
-            before.remarks,
-            [*self.out.notes, *about_orders],
-            {
-                "orders": self.drafts.decided,
-                "subscriptions": self.group.subscriptions,
-                "billed_subscriptions": billed,
-                "contacts": self.group.contacts,
-            },
+    def _trials(self, invoices: dict[str, Invoice]) -> dict[str, datetime]:
+        """Contact id -> when its trial started (§0 b, rule 3.5)."""
+        if self.settings.trial_source == "subscription":
+            return trials_of_subscriptions(
+                self.drafts.orders.values(),
+                self.unrecorded.values(),
+                self.subscriptions,
+                self.account.holdings.customers,
+                self.owners,
+                self.settings.keap_zone,
+            )
+        if self.settings.trial_source != "contact_created":
+            return {}
+        evident = contacts_with_subscription(
+            self.subscriptions, self.orders.values(), self.unrecorded.values(), invoices
         )
-        self.out.remembered = now
+        contacts = self.account.live_contacts()
+        return {
+            contact_id: created
+            for contact_id in evident
+            if (contact := contacts.get(contact_id)) and (created := contact.create_time)
+        }
 
 
-def _one_time_keys(invoices: Mapping[str, Invoice]) -> set[str]:
-    """`<order id>-<item id>` of all lines without a subscription."""
-    return {
-        f"{order_id}-{carry_over.item_of(line, invoice.external_id)}"
-        for order_id, parts in carry_over.by_order(invoices).items()
-        for invoice in parts
-        for line in invoice.line_items
-        if line.type == ONE_TIME
-    }
+def _to_settle(draft: OrderDraft) -> OrderToSettle:
+    return OrderToSettle(
+        order=draft.order,
+        date=draft.date,
+        currency=draft.lines.currency,
+        total_before_exclusion_in_cents=draft.lines.total_in_cents,
+        total=draft.lines.total,
+        invoices=tuple(
+            InvoiceShell(external_id=invoice.external_id, total_in_cents=invoice.total_in_cents)
+            for invoice in (draft.divided if draft.invoices else ())
+        ),
+        is_kept_out=draft.is_kept_out,
+    )
 
 
 def _is_refunded_in_full(settlement: Settlement) -> bool:
     """All cash that the order's invoices got was given back (§8, rule 9.10)."""
-    cash = refunds = 0
-    for transactions in settlement.transactions.values():
-        for each in transactions:
-            if each.result == SUCCESSFUL and each.type == PAYMENT:
-                cash += each.amount_in_cents
-            elif each.result == SUCCESSFUL and each.type == REFUND:
-                refunds += each.amount_in_cents
-    return cash > 0 and refunds >= cash
+    cash = _sum_of(PAYMENT, settlement)
+    return cash > 0 and _sum_of(REFUND, settlement) >= cash
+
+
+def _sum_of(kind: str, settlement: Settlement) -> int:
+    rows: Iterable[int] = (
+        each.amount_in_cents
+        for transactions in settlement.transactions.values()
+        for each in transactions
+        if each.type == kind and each.result == SUCCESSFUL
+    )
+    return sum(rows)

@@ -9,11 +9,24 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Final
 
-_ORDER = re.compile(r"(?P<order>\d+)(?:-c(?P<contact>\d+))?\Z")
-_EVENT = re.compile(r"(?P<subscription>\d+)-(?P<kind>cancelled|scheduled)-(?P<day>\d{4}-\d{2}-\d{2})\Z")
-_PLAN = re.compile(r"(?P<product>\d+)-(?P<plan>\d+)-(?P<count>\d+)(?P<unit>day|month|year)\Z")
+KEAP_ID: Final = "[1-9][0-9]{0,16}"
+"""Pattern of an id of Keap's: ten digits as a rule; more than 17 would not fit a node (`billing.nodes`)."""
+_ID = re.compile(rf"{KEAP_ID}\Z")
+_ORDER = re.compile(rf"(?P<order>{KEAP_ID})(?:-c(?P<contact>{KEAP_ID}))?\Z")
+_EVENT = re.compile(
+    rf"(?P<subscription>{KEAP_ID})-(?P<kind>cancelled|scheduled)-(?P<day>[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})\Z"
+)
+_PLAN = re.compile(rf"(?P<product>0|{KEAP_ID})-(?P<plan>0|{KEAP_ID})-(?P<count>{KEAP_ID})(?P<unit>day|month|year)\Z")
+_LINE = re.compile(rf"(?P<order>{KEAP_ID})(?:-c{KEAP_ID})?-(?:{KEAP_ID}|adjustment|credit-{KEAP_ID})\Z")
+_ATTEMPT = re.compile(rf"(?P<order>{KEAP_ID})(?:-c{KEAP_ID})?-(?:failed|refund)-[0-9a-f]{{12}}\Z")
+_PAYMENT = re.compile(rf"{KEAP_ID}-(?P<order>{KEAP_ID})(?:-c{KEAP_ID})?\Z")
 _A_GROUPS_IDS: Final = 8192
 """A group's ids are read several times over while it is decided."""
+
+
+def is_keap_id(text: str) -> bool:
+    """Whether a text is an id as Keap gives them to contacts, orders and all else."""
+    return _ID.match(text) is not None
 
 
 def invoice_id(order_id: str, owner: str, order_contact: str) -> str:
@@ -60,6 +73,18 @@ def payment_transaction_id(payment_id: str, invoice: str) -> str:
     return f"{payment_id}-{invoice}"
 
 
+def order_of_line(external_id: str) -> str:
+    """The order of a line item; empty if this target did not form its id."""
+    found = _LINE.match(external_id)
+    return found["order"] if found else ""
+
+
+def order_of_transaction(external_id: str) -> str:
+    """The order of a payment, an attempt or a refund; empty if this target did not form its id."""
+    found = _ATTEMPT.match(external_id) or _PAYMENT.match(external_id)
+    return found["order"] if found else ""
+
+
 def _attempt_digits(time: datetime, reference: str | None, hundredths: int) -> str:
     text = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ')}|{reference or ''}|{hundredths}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -81,11 +106,6 @@ def failed_attempt_of(invoice: str, digits: str) -> str:
 def refund_row_of(invoice: str, digits: str) -> str:
     """Rule 5.4: a refund seen only in `transactions`, whose digits are known."""
     return f"{invoice}-refund-{digits}"
-
-
-def refund_transaction_id(invoice: str, time: datetime, reference: str | None, hundredths: int) -> str:
-    """Rule 5.4: `<order>-refund-<12 hex digits>`, formed as a failed attempt's."""
-    return f"{invoice}-refund-{_attempt_digits(time, reference, hundredths)}"
 
 
 def cancellation_id(subscription_id: str, day: date) -> str:

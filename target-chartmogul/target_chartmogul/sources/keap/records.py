@@ -9,11 +9,15 @@ major units (Keap's API reference).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 import msgspec
+
+from target_chartmogul.sources.keap.filled_settings import KeapAccount
+from target_chartmogul.sources.protocol import InvalidRecordError
 
 if TYPE_CHECKING:
     Id = str | None
@@ -23,41 +27,28 @@ else:  # what Keap may send; after decoding they are what the type checker is to
     Ids = list[str | int] | None
 
 
-class InvalidRecordError(ValueError):
-    """A record whose content can never be accepted (rule 1.5): it costs itself alone.
-
-    Attributes:
-        stream: the Singer stream.
-        record_id: the record's id, or None if it has none.
-        field: dotted path of the offending field, empty if it is the record itself.
-        reason: what is wrong, without the value.
-    """
-
-    def __init__(self, stream: str, record_id: str | None, field: str, reason: str) -> None:
-        super().__init__(f"{stream} {record_id or '(no id)'}: {field or 'record'}: {reason}")
-        self.stream = stream
-        self.record_id = record_id
-        self.field = field
-        self.reason = reason
-
-
 _NOT_AN_ID = "is not one of Keap's numeric ids"
+
+
+LONGEST_ID = 17
+"""Digits of an id: Keap's have ten; more would not fit a node (`billing.nodes`)."""
 
 
 def _is_plain(value: str | int | None) -> TypeGuard[str]:
     """As Keap writes nearly all ids."""
-    return type(value) is str and value.isdecimal() and value.isascii() and value != "0"
+    return type(value) is str and len(value) <= LONGEST_ID and value.isdecimal() and value.isascii() and value[0] != "0"
 
 
 def _id(value: str | int | None) -> str | None:
     if _is_plain(value):
         return value
     text = "" if value is None else str(value).strip()
-    if text in {"", "0"}:
-        return None
-    if not (text.isdigit() and text.isascii()):
+    if text and not (text.isdigit() and text.isascii()):
         raise ValueError(_NOT_AN_ID)
-    return text
+    text = text.lstrip("0")
+    if len(text) > LONGEST_ID:
+        raise ValueError(_NOT_AN_ID)
+    return text or None
 
 
 def _ids(values: Ids) -> list[str]:
@@ -71,11 +62,12 @@ def _utc(value: datetime) -> datetime:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class _Record(msgspec.Struct, kw_only=True):
-    """Ids become texts or None, instants become aware UTC, whatever way Keap spells them."""
+class _Record(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Ids become texts or None, instants aware UTC, words like statuses capitals, whatever way Keap spells them."""
 
     _ids: ClassVar[tuple[str, ...]] = ()
     _instants: ClassVar[tuple[str, ...]] = ()
+    _words: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         for name in self._ids:
@@ -89,23 +81,27 @@ class _Record(msgspec.Struct, kw_only=True):
             moment = getattr(self, name)
             if moment is not None and moment.tzinfo is not UTC:
                 setattr(self, name, _utc(moment))
+        for name in self._words:
+            word = getattr(self, name)
+            if word is not None and not word.isupper():
+                setattr(self, name, word.strip().upper() or None)
 
 
-class CurrencyValue(msgspec.Struct, kw_only=True):
+class CurrencyValue(msgspec.Struct, kw_only=True, omit_defaults=True):
     """`amount` in the currency's smallest unit (10000 = 100.00 USD = ¥10,000); without one it is as good as missing."""
 
     amount: int | None = None
     currency_code: str | None = None
 
 
-class EmailAddress(msgspec.Struct, kw_only=True):
+class EmailAddress(msgspec.Struct, kw_only=True, omit_defaults=True):
     """`field` is EMAIL1, EMAIL2 or EMAIL3."""
 
     email: str | None = None
     field: str | None = None
 
 
-class Address(msgspec.Struct, kw_only=True):
+class Address(msgspec.Struct, kw_only=True, omit_defaults=True):
     """`field` is BILLING, SHIPPING or OTHER; `country_code` is alpha-3, `region_code` like `US-AZ`."""
 
     field: str | None = None
@@ -118,14 +114,13 @@ class Address(msgspec.Struct, kw_only=True):
     zip_code: str | None = None
 
 
-class CompanyName(msgspec.Struct, kw_only=True):
+class CompanyName(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The company that a contact names."""
 
-    id: str | int | None = None
     company_name: str | None = None
 
 
-class CustomField(msgspec.Struct, kw_only=True):
+class CustomField(msgspec.Struct, kw_only=True, omit_defaults=True):
     """`content` is whatever the field's type says."""
 
     id: str | int | None = None
@@ -136,13 +131,12 @@ class Contact(_Record):
     """A row of `contacts`."""
 
     _ids: ClassVar[tuple[str, ...]] = ("id",)
-    _instants: ClassVar[tuple[str, ...]] = ("create_time", "update_time")
+    _instants: ClassVar[tuple[str, ...]] = ("create_time",)
 
     id: Id = None
     given_name: str | None = None
     family_name: str | None = None
     create_time: datetime | None = None
-    update_time: datetime | None = None
     email_addresses: list[EmailAddress] | None = None
     addresses: list[Address] | None = None
     company: CompanyName | None = None
@@ -158,7 +152,6 @@ class ProductPlan(_Record):
     id: Id = None
     billing_cycle: str | None = None
     billing_frequency: int | None = None
-    plan_price: CurrencyValue | None = None
 
 
 class Product(_Record):
@@ -181,10 +174,8 @@ class SubscriptionPlan(_Record):
     _ids: ClassVar[tuple[str, ...]] = ("id",)
 
     id: Id = None
-    subscription_plan_name: str | None = None
     cycle_type: str | None = None
     frequency: int | None = None
-    plan_price: CurrencyValue | None = None
 
 
 class FreeTrialDiscount(_Record):
@@ -242,7 +233,7 @@ class ItemProduct(_Record):
     taxable: bool | None = None
 
 
-class Special(msgspec.Struct, kw_only=True):
+class Special(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A discount's definition: `amount` in major units, or percent."""
 
     amount: Decimal | None = None
@@ -256,6 +247,7 @@ class OrderItem(_Record):
     """
 
     _ids: ClassVar[tuple[str, ...]] = ("id", "subscription_id")
+    _words: ClassVar[tuple[str, ...]] = ("item_type",)
 
     id: Id = None
     name: str | None = None
@@ -273,7 +265,8 @@ class Order(_Record):
     """A row of `orders` with its items; `status` is DRAFT, SENT, VIEWED or PAID."""
 
     _ids: ClassVar[tuple[str, ...]] = ("id", "invoice_id")
-    _instants: ClassVar[tuple[str, ...]] = ("creation_time", "modification_time", "order_time", "due_time")
+    _instants: ClassVar[tuple[str, ...]] = ("creation_time", "order_time", "due_time")
+    _words: ClassVar[tuple[str, ...]] = ("status",)
 
     id: Id = None
     status: str | None = None
@@ -282,7 +275,6 @@ class Order(_Record):
     refund_total: CurrencyValue | None = None
     contact: OrderContact | None = None
     creation_time: datetime | None = None
-    modification_time: datetime | None = None
     order_time: datetime | None = None
     due_time: datetime | None = None
     invoice_id: Id = None
@@ -293,14 +285,14 @@ class Payment(_Record):
     """A row of `payments`; `amount` in major units."""
 
     _ids: ClassVar[tuple[str, ...]] = ("id", "refund_payment_id", "contact_id")
-    _instants: ClassVar[tuple[str, ...]] = ("payment_time", "update_time")
+    _instants: ClassVar[tuple[str, ...]] = ("payment_time",)
+    _words: ClassVar[tuple[str, ...]] = ("status",)
 
     id: Id = None
     type: str | None = None
     amount: Decimal | None = None
     status: str | None = None
     payment_time: datetime | None = None
-    update_time: datetime | None = None
     refund_payment_id: Id = None
     contact_id: Id = None
     order_ids: Ids = None
@@ -315,6 +307,7 @@ class PaymentTransaction(_Record):
 
     _ids: ClassVar[tuple[str, ...]] = ("payment_id", "contact_id")
     _instants: ClassVar[tuple[str, ...]] = ("transaction_time",)
+    _words: ClassVar[tuple[str, ...]] = ("status", "transaction_method")
 
     amount: Decimal | None = None
     status: str | None = None
@@ -339,9 +332,8 @@ class OrderPayment(_Record):
         "invoice_id",
         "payment_id",
         "order_id",
-        "refund_invoice_payment_id",
     )
-    _instants: ClassVar[tuple[str, ...]] = ("pay_time",)
+    _words: ClassVar[tuple[str, ...]] = ("pay_status",)
 
     id: Id = None
     order_id: Id = None
@@ -349,23 +341,22 @@ class OrderPayment(_Record):
     invoice_id: Id = None
     payment_id: Id = None
     amount: Decimal | None = None
-    pay_time: datetime | None = None
     pay_status: str | None = None
-    refund_invoice_payment_id: Id = None
 
 
-STREAMS: dict[str, type[_Record]] = {
-    "contacts": Contact,
+STREAMS: dict[str, type[msgspec.Struct]] = {
     "products": Product,
     "subscription_plans": SubscriptionPlan,
     "free_trial_discounts": FreeTrialDiscount,
+    "contacts": Contact,
     "subscriptions": Subscription,
     "orders": Order,
     "payments": Payment,
     "transactions": PaymentTransaction,
     "order_payments": OrderPayment,
+    "account": KeapAccount,
 }
-"""The Singer streams that the mapping knows, by the tap's names."""
+"""The Singer streams that the mapping knows, by the tap's names; their order is their numbers (`billing.nodes`)."""
 
 _DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
     stream: msgspec.json.Decoder(kind) for stream, kind in STREAMS.items()
@@ -419,8 +410,7 @@ def _decode_leniently(stream: str, raw: bytes) -> Any:
             path, reason = ".".join(filter(None, (path, reason.removesuffix(_NOT_AN_ID).strip()))), _NOT_AN_ID
         else:
             reason = reason.lower()
-        record_id = str(plain.get("id"))
-        raise InvalidRecordError(stream, record_id if record_id.isdigit() else None, path, reason) from error
+        raise InvalidRecordError(stream, _text_of(id_of(plain)), path, reason) from error
 
 
 def _tidied(value: Any) -> Any:
@@ -444,4 +434,17 @@ def _refuse_text_amounts(stream: str, raw: bytes) -> None:
     }
     for field, amount in amounts.items():
         if isinstance(amount, str):
-            raise InvalidRecordError(stream, str(plain.get("id"))[:64], field, "is a text, not a number")
+            raise InvalidRecordError(stream, _text_of(id_of(plain)), field, "is a text, not a number")
+
+
+def id_of(record: Mapping[str, Any]) -> int | None:
+    """The id of a row that could not be decoded, None if it has none of Keap's."""
+    try:
+        text = _id(record.get("id"))
+    except (ValueError, TypeError):
+        return None
+    return int(text) if text else None
+
+
+def _text_of(number: int | None) -> str | None:
+    return None if number is None else str(number)

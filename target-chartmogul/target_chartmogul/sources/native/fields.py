@@ -118,7 +118,7 @@ class Fields:
         if value is None:
             self.refuse(name, "is missing")
         if not isinstance(value, str) or value not in values:
-            self.refuse(name, f"is none of {', '.join(values)}")
+            self.refuse(name, f"is not one of {', '.join(values)}")
         return value
 
     def instant(self, name: str) -> datetime | None:
@@ -145,7 +145,7 @@ class Fields:
         try:
             minor_units(found)
         except UnknownCurrencyError:
-            self.refuse(name, "is no currency of ISO 4217 with amounts")
+            self.refuse(name, "is not a currency of ISO 4217 with amounts")
         return found
 
     def objects(self, name: str) -> list[Fields] | None:

@@ -1,22 +1,23 @@
-"""Cancellations and scheduled cancellations of a group (§6): which events ChartMogul should hold, and why."""
+"""Cancellations and scheduled cancellations of an account (§6): which events ChartMogul should hold, and why."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from types import MappingProxyType
 
 import msgspec
 
-from target_chartmogul.billing.calendar import day_of
 from target_chartmogul.billing.decisions import Note, Reject
 from target_chartmogul.billing.mrr import line_mrr
 from target_chartmogul.billing.objects import (
     CANCELLATION_SCHEDULED,
     CANCELLED,
     Invoice,
+    Plan,
     SubscriptionEvent,
 )
-from target_chartmogul.sources.keap.account import Arrived, Remembered
+from target_chartmogul.sources.keap.account import Account
 from target_chartmogul.sources.keap.cancellations.churn_date import (
     FIRST_SEEN,
     ChurnDate,
@@ -32,14 +33,14 @@ from target_chartmogul.sources.keap.cancellations.plan_change import Follower, f
 from target_chartmogul.sources.keap.cancellations.subscription_facts import (
     SubscriptionFacts,
     facts_by_subscription,
-    order_money,
 )
-from target_chartmogul.sources.keap.ids import cancellation_id, parse_event_id, parse_invoice_id, scheduled_id
+from target_chartmogul.sources.keap.ids import cancellation_id, parse_event_id, scheduled_id
 from target_chartmogul.sources.keap.records import Subscription
 from target_chartmogul.sources.keap.settings import MappingSettings
 
 FIRST_YEAR, LAST_YEAR = 1900, 9998
 """Calendar dates outside these years are typing errors, and have no midnight in every zone."""
+_NO_PLANS: Mapping[str, Plan] = MappingProxyType({})
 _DATES = ("end_date", "next_bill_date", "last_bill_date")
 
 
@@ -49,79 +50,68 @@ class _Earlier(msgspec.Struct, frozen=True):
     source: str | None
 
 
-def decide_events(
-    subscriptions: Mapping[str, Subscription],
-    owners: Mapping[str, str],
-    invoices: Mapping[str, Invoice],
-    existing_events: Mapping[str, SubscriptionEvent],
-    *,
-    remembered: Remembered,
-    arrived: Arrived,
-    settings: MappingSettings,
-    now: datetime,
-) -> EventsDecision:
-    """§6 for one group.
+class Ended(msgspec.Struct, frozen=True):
+    """The order whose full refund ends a subscription, with `full_refund: remove_mrr` (§8)."""
+
+    order_id: str
+    day: date
+    """In `date_timezone`."""
+
+
+class EventDecider:
+    """§6 for one account.
 
     Args:
-        subscriptions: the records that arrived, by id.
+        account: its subscriptions, events and memories count here.
         owners: subscription id -> contact id that its cancellations belong to (§0 g).
-        invoices: all invoices of the group as they are to be after this run, by external id.
-        existing_events: what ChartMogul holds of ours, by external id.
-        remembered: sources of the events written earlier, and subscriptions that a refund ended.
-        arrived: whether `subscriptions` is whole, so that a missing one is gone (rule 6.7).
+        invoices: all invoices of the account as they are to be after this run, by external id.
+        first_orders: subscription id -> when its first order was made, for rule 6.7.
+        ended_by_refund: subscription id -> its latest order, where that one was refunded in full (§8).
         settings: `churn_fallback`, `late_payment`, `plan_change`, `cancellation_overrides`, `date_timezone`.
         now: the clock, aware.
+        plans: by external id, for the MRR of overlaps (6.6).
     """
-    return _Decider(
-        subscriptions=subscriptions,
-        owners=owners,
-        invoices=invoices,
-        existing_events=existing_events,
-        remembered=remembered,
-        arrived=arrived,
-        settings=settings,
-        now=now,
-    ).decide()
 
-
-class _Decider:
     def __init__(
         self,
-        *,
-        subscriptions: Mapping[str, Subscription],
+        account: Account,
         owners: Mapping[str, str],
         invoices: Mapping[str, Invoice],
-        existing_events: Mapping[str, SubscriptionEvent],
-        remembered: Remembered,
-        arrived: Arrived,
+        *,
+        first_orders: Mapping[str, datetime],
+        ended_by_refund: Mapping[str, Ended],
         settings: MappingSettings,
         now: datetime,
+        plans: Mapping[str, Plan] = _NO_PLANS,
     ) -> None:
-        self.subscriptions = subscriptions
+        self.plans = plans
+        self.account = account
+        self.subscriptions = account.live_subscriptions()
         self.owners = owners
-        self.invoices = invoices
-        self.existing = existing_events
-        self.remembered = remembered
-        self.arrived = arrived
+        self.existing = account.holdings.events
+        self.memories = account.memories
+        self.first_orders = first_orders
+        self.ended_by_refund = ended_by_refund
         self.settings = settings
         self.now = now.astimezone(UTC)
         self.zone = settings.zone
         self.groups = product_groups(settings)
-        self.facts = facts_by_subscription(invoices, subscriptions, self.zone)
+        self.facts = facts_by_subscription(invoices, self.subscriptions, self.zone)
         self.earlier: dict[str, list[_Earlier]] = {}
-        for external_id, event in sorted(existing_events.items()):
+        for external_id, event in sorted(self.existing.items()):
             parsed = parse_event_id(external_id)
             if parsed is not None:
-                source = remembered.cancellation_sources.get(external_id)
+                source = self.memories.cancellation_sources.get(external_id)
                 self.earlier.setdefault(parsed[0], []).append(_Earlier(event, parsed[2], source))
-        self.out = EventCollector(existing_events)
+        self.out = EventCollector(self.existing)
         contacts: dict[str, list[tuple[Subscription, SubscriptionFacts]]] = {}
-        for each, record in subscriptions.items():
+        for each, record in self.subscriptions.items():
             if each in self.facts and record.contact_id is not None:
                 contacts.setdefault(str(record.contact_id), []).append((record, self.facts[each]))
         self.by_contact = contacts
 
     def decide(self) -> EventsDecision:
+        """All cancellations that the account is to have."""
         for subscription in sorted(self.facts.keys() | self.earlier.keys()):
             facts = self.facts.get(subscription)
             if facts is None:
@@ -163,14 +153,17 @@ class _Decider:
     def _vanished(self, subscription: str, facts: SubscriptionFacts, owner: str) -> None:
         churn = decide_gone(facts, self.zone)
         self._write(subscription, facts, None, owner, churn)
-        if not any(each.day == churn.day for each in self.earlier.get(subscription, ())):
-            detail = {"churn_date": churn.day.isoformat()}
-            self.out.decision.notes.append(
-                Note(kind="vanished_subscriptions", id=subscription, rule="6.7", detail=detail)
-            )
+        detail = {"churn_date": churn.day.isoformat()}
+        self.out.decision.notes.append(Note(kind="vanished_subscriptions", id=subscription, rule="6.7", detail=detail))
 
     def _is_gone(self, subscription: str) -> bool:
-        return self.arrived.subscriptions_whole and subscription not in self.arrived.invalid_subscriptions
+        """Rule 6.7: Keap had it once, or a complete read that is younger than its first order lacks it."""
+        if subscription in self.account.gone_from("subscriptions"):
+            return True
+        if subscription in self.account.unreadable.get("subscriptions", ()):
+            return False
+        read_at, first = self.account.subscriptions_read_at, self.first_orders.get(subscription)
+        return self.account.subscriptions_complete and (read_at is None or first is None or first < read_at)
 
     def _churn_date(self, record: Subscription, facts: SubscriptionFacts) -> ChurnDate | None:
         subscription = facts.subscription_id
@@ -178,7 +171,7 @@ class _Decider:
             record,
             facts,
             first_written=self._first_written(facts),
-            refunded=self._refunded(subscription, facts),
+            refunded=self._refunded(facts),
             settings=self.settings,
             now=self.now,
         )
@@ -212,7 +205,7 @@ class _Decider:
                 detail={
                     "subscription": facts.subscription_id,
                     "followed_by": follower.subscription_id,
-                    "mrr": line_mrr(latest.line),
+                    "mrr": line_mrr(latest.line, self.plans),
                     "currency": latest.currency,
                     "from": follower.start.isoformat(),
                     "until": churn.day.isoformat(),
@@ -223,42 +216,23 @@ class _Decider:
     def _first_written(self, facts: SubscriptionFacts) -> FirstWritten | None:
         """Rule 6.1: `modified` and the day of the run stay as first written until it has been active again.
 
-        A new order says that it was; so does a cancellation that the last run kept as history only (6.5).
+        A new order says that it was; so does a memory of the source alone, which is then one of history (6.5).
         """
         found: FirstWritten | None = None
+        seen = self.memories.first_seen.get(facts.subscription_id)
         for each in self.earlier.get(facts.subscription_id, ()):
-            if each.day < facts.latest.start_day:
+            if each.day < facts.latest.start_day or each.source not in {None, LATE_PAYMENT} | FIRST_SEEN:
                 continue
-            if self.remembered.cancellation_rules.get(each.event.external_id) == UNTIL_NEW_ORDER.rule:
-                continue
-            if each.source not in {None, LATE_PAYMENT} | FIRST_SEEN:
+            if each.source in FIRST_SEEN and each.day.isoformat() != seen:
                 continue
             if found is None or each.day > found.day:
                 found = FirstWritten(each.day, each.source)
         return found
 
-    def _refunded(self, subscription: str, facts: SubscriptionFacts) -> tuple[str, date] | None:
-        """§8: the order whose full refund ended it: remembered, or told by an earlier cancellation on its day."""
-        if self.settings.full_refund != "remove_mrr":
-            return None
-        order = self.remembered.ended_by_refund.get(subscription)
-        days = {each.day for each in self.earlier.get(subscription, ())}
-        for external_id, invoice in sorted(self.invoices.items()):
-            parsed = parse_invoice_id(external_id)
-            day = day_of(invoice.date, self.zone)
-            if parsed is None or day < facts.latest.start_day:
-                continue
-            if order is not None:
-                if parsed[0] == order:
-                    return order, day
-            elif (
-                day in days
-                and invoice.customer_external_id == facts.latest.customer
-                and not any(line.subscription_external_id for line in invoice.line_items)
-                and order_money([invoice], self.zone).refunded_in_full
-            ):
-                return parsed[0], day
-        return None
+    def _refunded(self, facts: SubscriptionFacts) -> tuple[str, date] | None:
+        """§8: the order whose full refund ended it."""
+        ended = self.ended_by_refund.get(facts.subscription_id)
+        return (ended.order_id, ended.day) if ended and ended.day >= facts.latest.start_day else None
 
     def _write(
         self,
@@ -323,6 +297,8 @@ class _Decider:
             effective_date=churn.at,
         )
         self.out.add(event, churn.rule, churn.source)
+        if churn.source is None or churn.source in FIRST_SEEN:
+            self.out.decision.first_seen[subscription] = churn.day.isoformat()
         return external_id
 
     @staticmethod
@@ -341,8 +317,9 @@ class _Decider:
                     self.out.removed(event, Verdict(stays=False, rule="6.3", reason="due"), None)
                     continue
                 self.out.due_at(event.effective_date)
-            known = self.remembered.cancellation_rules.get(event.external_id, "1.8")
-            self.out.add(_owned(event, owner), known, earlier.source)
+            self.out.add(_owned(event, owner), "1.8", earlier.source)
+        if (seen := self.memories.first_seen.get(subscription)) is not None:
+            self.out.decision.first_seen[subscription] = seen
         self.out.decision.notes.append(Note(kind="undecided_subscriptions", id=subscription, rule="1.8"))
 
     def _stays(self, earlier: _Earlier, owner: str, verdict: Verdict) -> None:

@@ -1,4 +1,4 @@
-"""The cancellations that a group is to have, and what the report says of each (rules 6.9, 7.1)."""
+"""The cancellations that an account is to have, and what the report says of each (rules 6.9, 7.1)."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from target_chartmogul.sources.keap.cancellations.history import Verdict
 
 
 class EventsDecision(msgspec.Struct, kw_only=True):
-    """All cancellations of a group as they are to be after the run.
+    """All cancellations of an account as they are to be after the run.
 
-    `sources` are those of the events whose source is known, for `Remembered.cancellation_sources`; `rules` are the
-    rules that decided each event in this run, for `Remembered.cancellation_rules`.
+    `sources` are those of the events whose source is known, and `first_seen` the dates that stay, for `Memories`.
     """
 
     events: dict[str, SubscriptionEvent] = {}
     notes: list[Note] = []
     rejects: list[Reject] = []
     sources: dict[str, str] = {}
-    rules: dict[str, str] = {}
+    first_seen: dict[str, str] = {}
     next_due: datetime | None = None
 
 
@@ -55,7 +54,6 @@ class EventCollector:
         """
         decision = self.decision
         decision.events[event.external_id] = event
-        decision.rules[event.external_id] = rule
         if source is not None:
             decision.sources[event.external_id] = source
         detail = {

@@ -35,7 +35,8 @@ def find_follower(
 ) -> Follower | None:
     """The first subscription of the same contact and product that began after `record`'s last bill and before its end.
 
-    Days are compared (rule 9.9). Only an inactive subscription without `end_date` has one. A missing
+    Days are compared (rule 9.9). Only an inactive subscription without `end_date` has one: an active one has a churn
+    date by its `end_date` alone. A missing
     `last_bill_date` is the day of the latest line.
 
     Args:
@@ -45,7 +46,7 @@ def find_follower(
         candidates: the contact's subscriptions that have lines, `record` itself allowed.
         groups: from `product_groups`.
     """
-    if record.active is not False or record.end_date is not None:
+    if record.end_date is not None:
         return None
     product = record.product_id or facts.product_id
     if product is None:

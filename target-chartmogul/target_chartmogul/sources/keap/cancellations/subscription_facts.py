@@ -1,52 +1,40 @@
-"""What §6 needs to know of a subscription, read from invoices as ChartMogul holds them and from nothing else.
+"""What §6 needs to know of a subscription, read from the account's invoices as they are to be after this run.
 
-So an order that did not arrive in this run counts as much as one that did (rule 1.8): its invoice, kept in the ledger
-or listed from ChartMogul, tells its periods, its payments and its failed attempts.
+So an order of which only ChartMogul knows counts as much as any other (rule 4.10).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from target_chartmogul.billing.calendar import Interval, day_of, interval_of, plus
-from target_chartmogul.billing.objects import (
-    FAILED,
-    PAYMENT,
-    REFUND,
-    SUBSCRIPTION,
-    SUCCESSFUL,
-    Invoice,
-    LineItem,
-    Transaction,
-)
+from target_chartmogul.billing.invoice_money import InvoiceMoney, invoice_money
+from target_chartmogul.billing.objects import FAILED, PAYMENT, SUBSCRIPTION, SUCCESSFUL, Invoice, LineItem
 from target_chartmogul.sources.keap.ids import parse_invoice_id, parse_plan_id
 from target_chartmogul.sources.keap.records import Subscription
 
 
 class OrderMoney(NamedTuple):
-    """The money of one order, over all its invoices (rule 4.8), in the units that are sent."""
+    """The money of one order, over all its invoices (rule 4.8)."""
 
-    due: int
-    """Total less credits: what cash has to reach (rule 9.9)."""
-    cash: int
-    refunds: int
+    total: InvoiceMoney
     settled_on: date | None
-    """The day of the successful payment with which cash reached `due`; None if it did not, or nothing was due."""
+    """The day of the successful payment with which cash reached what is due; None if it did not, or nothing was."""
     failed_on: tuple[date, ...]
     """Days of failed attempts, earliest first."""
 
     @property
-    def refunded_in_full(self) -> bool:
-        """All cash was given back (rules 9.10, §8)."""
-        return self.refunds > 0 and self.refunds >= self.cash
+    def refunds(self) -> int:
+        """All that was given back."""
+        return self.total.refunds
 
     @property
     def paid(self) -> bool:
-        """Rule 9.10: cash and credits reach the total, and it is not refunded in full."""
-        return self.cash >= self.due and not self.refunded_in_full
+        """Rule 9.10."""
+        return self.total.paid
 
 
 class Period(NamedTuple):
@@ -103,8 +91,8 @@ def facts_by_subscription(
     """Facts of every subscription that a line names.
 
     Args:
-        invoices: a group's invoices by external id, as they are to stand after the run.
-        subscriptions: the records that arrived, by id; they give the billing interval (rule 6.1). Without one, the
+        invoices: an account's invoices by external id, as they are to stand after the run.
+        subscriptions: those that Keap has, by id; they give the billing interval (rule 6.1). Without one, the
             plan of the line does.
         zone: `date_timezone`.
     """
@@ -153,29 +141,20 @@ def is_credit(line: LineItem) -> bool:
     return bool(line.balance_transfer) or "-credit-" in line.external_id
 
 
-def order_money(parts: list[Invoice], zone: ZoneInfo) -> OrderMoney:
+def order_money(parts: Sequence[Invoice], zone: ZoneInfo) -> OrderMoney:
     """The money of an order whose invoices are `parts`."""
-    due = sum([line.amount_in_cents for invoice in parts for line in invoice.line_items])
-    moves = [each for invoice in parts for each in invoice.transactions]
+    total = invoice_money(parts)
+    moves = [each for invoice in parts for each in invoice.transactions if each.type == PAYMENT]
     if len(moves) > 1:
         moves.sort(key=lambda each: (each.date, each.external_id))
-    cash = refunds = 0
+    cash = 0
     settled_on: date | None = None
-    failed: list[date] = []
     for move in moves:
-        if _is(move, PAYMENT, SUCCESSFUL):
+        if move.result == SUCCESSFUL:
             cash += move.amount_in_cents
-            if settled_on is None and cash >= due > 0:
+            if settled_on is None and cash >= total.due > 0:
                 settled_on = day_of(move.date, zone)
-        elif _is(move, REFUND, SUCCESSFUL):
-            refunds += move.amount_in_cents
-        elif _is(move, PAYMENT, FAILED):
-            failed.append(day_of(move.date, zone))
-    return OrderMoney(due, cash, refunds, settled_on, tuple(failed))
-
-
-def _is(move: Transaction, kind: str, result: str) -> bool:
-    return move.type == kind and move.result == result
+    return OrderMoney(total, settled_on, tuple(day_of(move.date, zone) for move in moves if move.result == FAILED))
 
 
 def _by_start(period: Period) -> tuple[datetime, int, str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 import msgspec
-from email_validator import EmailNotValidError, validate_email
 
+from target_chartmogul.billing.emails import email_fingerprint, is_valid_email
 from target_chartmogul.billing.objects import Customer
 from target_chartmogul.sources.keap.records import Address, Contact, CustomField, OrderContact
 from target_chartmogul.sources.keap.settings import MappingSettings
@@ -82,21 +81,6 @@ def email_of_contact(contact: Contact, refused: str | None, settings: MappingSet
 def email_of_order(block: OrderContact, refused: str | None, settings: MappingSettings) -> Email:
     """Rule 9.3: the e-mail of a contact that is gone counts as EMAIL1."""
     return _email([(block.email or "").strip() if "EMAIL1" in settings.email_fields else ""], refused)
-
-
-def email_fingerprint(address: str) -> str:
-    """What is remembered of an address that ChartMogul refused: the address itself is nowhere kept (rule 9.9)."""
-    return hashlib.sha256(address.strip().casefold().encode()).hexdigest()[:24]
-
-
-@lru_cache(maxsize=65_536)
-def is_valid_email(address: str) -> bool:
-    """Rule 3.3: syntax and reserved names by email-validator; no DNS."""
-    try:
-        validate_email(address, check_deliverability=False)
-    except EmailNotValidError:
-        return False
-    return True
 
 
 def _email(candidates: list[str], refused: str | None) -> Email:

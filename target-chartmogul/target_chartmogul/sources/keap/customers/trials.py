@@ -2,139 +2,124 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from target_chartmogul.billing.objects import SUBSCRIPTION, Invoice
-from target_chartmogul.sources.keap.account import Group
-from target_chartmogul.sources.keap.ids import parse_invoice_id
+from target_chartmogul.billing.objects import Customer, Invoice
+from target_chartmogul.sources.keap.orders.draft_line import bills_subscription, item_type
+from target_chartmogul.sources.keap.orders.drafts import OrderDraft
+from target_chartmogul.sources.keap.orders.invoices import DRAFT, contact_of
+from target_chartmogul.sources.keap.orders.owners import Owners
 from target_chartmogul.sources.keap.records import Order, Subscription
-from target_chartmogul.sources.keap.settings import MappingSettings
-
-_Turn = tuple[datetime, int, str]
+from target_chartmogul.sources.keap.unrecorded_orders import UnrecordedOrder, subscription_lines
 
 
-def contacts_with_subscription(group: Group, invoices: Mapping[str, Invoice], own_orders: Collection[str]) -> set[str]:
-    """Contacts whose trial is the day they were created (§0 b), as far as what arrived says so.
+def contacts_with_subscription(
+    subscriptions: Mapping[str, Subscription],
+    orders: Iterable[Order],
+    unrecorded: Iterable[UnrecordedOrder],
+    invoices: Mapping[str, Invoice],
+) -> set[str]:
+    """Contacts whose trial is the day they were created (§0 b).
 
     They have a subscription in Keap, or one that is gone and whose latest order is theirs (rule 6.7), or an order of
-    their own, no draft (9.9), with a SUBSCRIPTION item.
+    their own, no draft (9.9), with an item that bills a subscription (4.2). Whether that order is sent does not count.
 
     Args:
-        group: the records that arrived.
-        invoices: all invoices of the group after this run.
-        own_orders: the contacts of `own_subscription_orders`.
+        subscriptions: those that Keap has, by id.
+        orders: those that have a record.
+        unrecorded: those that only ChartMogul knows.
+        invoices: all invoices of the account after this run.
     """
-    found = {each.contact_id for each in group.subscriptions.values() if each.contact_id}
-    found.update(own_orders)
-    latest: dict[str, tuple[_Turn, str]] = {}
+    found = {each.contact_id for each in subscriptions.values() if each.contact_id}
+    for order in orders:
+        contact_id = contact_of(order)
+        if contact_id and order.status != DRAFT and any(map(bills_subscription, order.order_items or ())):
+            found.add(contact_id)
+    found.update(each.contact_id for each in unrecorded if each.contact_id and each.subscriptions())
+    latest: dict[str, tuple[tuple[datetime, int, str], str]] = {}
     for invoice in invoices.values():
-        for subscription in _subscriptions(invoice):
-            if subscription not in group.subscriptions:
-                turn = (_turn(invoice), invoice.customer_external_id)
+        for line in subscription_lines(invoice):
+            subscription = line.subscription_external_id or ""
+            if subscription not in subscriptions:
+                turn = (invoice.date, len(invoice.external_id), invoice.external_id), invoice.customer_external_id
                 latest[subscription] = max(latest.get(subscription, turn), turn)
     return found | {owner for _, owner in latest.values()}
 
 
-def own_subscription_orders(group: Group) -> dict[str, list[str]]:
-    """Contact id -> its own orders with a SUBSCRIPTION item, drafts left out (9.9): those that arrived.
-
-    Of those that did not, one that is remembered; it has no invoice that could be asked.
-    """
-    found: dict[str, list[str]] = {}
-    for order_id, order in group.orders.items():
-        if order.contact and order.contact.id and order.status != "DRAFT":
-            items = order.order_items or ()
-            if any(item.item_type == "SUBSCRIPTION" for item in items):
-                found.setdefault(order.contact.id, []).append(order_id)
-    for contact_id, order_id in group.remembered.unsent_subscription_orders.items():
-        if order_id not in group.orders:
-            found.setdefault(contact_id, []).append(order_id)
-    return found
-
-
 def trials_of_subscriptions(
-    group: Group,
-    invoices: Mapping[str, Invoice],
-    settings: MappingSettings,
-    now: datetime,
-    unsent: Mapping[str, datetime],
+    drafts: Collection[OrderDraft],
+    unrecorded: Collection[UnrecordedOrder],
+    subscriptions: Mapping[str, Subscription],
+    customers_held: Mapping[str, Customer],
+    owners: Owners,
+    zone: ZoneInfo,
 ) -> dict[str, datetime]:
-    """Rule 3.5 with `trial_source: subscription`: the earliest trial of each contact that has one (9.3).
+    """Rule 3.5 with `trial_source: subscription`: contact id -> its earliest trial (9.3).
 
-    A trial is a DISCOUNT_FREE_TRIAL item, or a first order whose day is earlier than the subscription's
-    `start_date`; it started with that order. Of orders that did not arrive, one is known for a trial by its date being
-    the trial date that ChartMogul holds of its customer.
+    A trial is a DISCOUNT_FREE_TRIAL item, or a first order whose day is earlier than the subscription's `start_date`;
+    it started with that order, whether the order is sent or not (§8).
 
     Args:
-        group: the records that arrived, and what ChartMogul holds.
-        invoices: all invoices of the group after this run.
-        settings: `keap_timezone` counts here.
-        now: a trial later than this is none.
-        unsent: contact id -> its earliest trial among orders that are not sent.
+        drafts: all orders that could be worked out.
+        unrecorded: orders that only ChartMogul knows; one is known for a trial by its date being the trial date that
+            ChartMogul holds of its customer.
+        subscriptions: those that Keap has, by id.
+        customers_held: what ChartMogul holds, by contact id.
+        owners: whose the subscriptions are today (rule 4.8).
+        zone: `keap_timezone`.
     """
-    found = dict(unsent)
-
-    def started(invoice: Invoice) -> None:
-        owner = invoice.customer_external_id
-        if invoice.date <= now and (owner not in found or invoice.date < found[owner]):
-            found[owner] = invoice.date
-
-    for order_invoices in _invoices_of_trial_orders(group, invoices):
-        for invoice in [each for each in order_invoices if _subscriptions(each)] or order_invoices:
-            started(invoice)
-    for subscription, invoice in _first_invoices(invoices).items():
-        if starts_before(invoice.date, group.subscriptions.get(subscription), settings.keap_zone):
-            started(invoice)
+    found: dict[str, datetime] = {}
+    first = _first_orders(drafts, unrecorded)
+    for draft in drafts:
+        for subscription in _trials_of(draft, subscriptions, first, zone):
+            owner = contact_of(draft.order)
+            if subscription is not None:
+                owner = owners.of_line(subscription, owner)
+            if owner is not None:
+                found[owner] = min(draft.date, found.get(owner, draft.date))
+    for order in unrecorded:
+        for invoice in order.invoices:
+            customer = customers_held.get(invoice.customer_external_id)
+            # Customers' dates are cut to the second (`contacts.past`), those of invoices are not.
+            if customer and customer.free_trial_started_at == order.date.replace(microsecond=0):
+                owner = invoice.customer_external_id
+                found[owner] = min(order.date, found.get(owner, order.date))
     return found
 
 
-def has_trial_item(order: Order) -> bool:
-    """Whether an order is a trial by its items (rule 3.5)."""
-    return any(item.item_type == "DISCOUNT_FREE_TRIAL" for item in order.order_items or ())
+def _trials_of(
+    draft: OrderDraft, subscriptions: Mapping[str, Subscription], first: Mapping[str, str], zone: ZoneInfo
+) -> Iterator[str | None]:
+    """The subscription of each line with which a trial began; None where no line of the order has one."""
+    if draft.lines.is_empty:
+        return
+    named: list[str | None] = [each.subscription_id for each in draft.lines.lines if each.subscription_id is not None]
+    has_trial_item = any(item_type(item) == "DISCOUNT_FREE_TRIAL" for item in draft.order.order_items or ())
+    wanted: list[str | None] = [*named] or [None]
+    for subscription in wanted:
+        record = subscriptions.get(subscription or "")
+        starts_before = (
+            record is not None
+            and record.start_date is not None
+            and first.get(subscription or "") == draft.order.id
+            and draft.date.astimezone(zone).date() < record.start_date
+        )
+        if has_trial_item or starts_before:
+            yield subscription
 
 
-def starts_before(date: datetime, record: Subscription | None, zone: ZoneInfo) -> bool:
-    """Whether an order's day is earlier than the start of its subscription (rule 3.5)."""
-    return record is not None and record.start_date is not None and date.astimezone(zone).date() < record.start_date
-
-
-def _invoices_of_trial_orders(group: Group, invoices: Mapping[str, Invoice]) -> list[list[Invoice]]:
-    trial_orders = {order_id for order_id, order in group.orders.items() if has_trial_item(order)}
-    customers = group.existing.customers
-    for held in group.existing.invoices.values():
-        customer, parsed = customers.get(held.customer_external_id), parse_invoice_id(held.external_id)
-        # Customers' dates are cut to the second (`contacts.past`), those of invoices are not.
-        second = held.date.replace(microsecond=0)
-        if customer and parsed and parsed[0] not in group.orders and customer.free_trial_started_at == second:
-            trial_orders.add(parsed[0])
-    by_order: dict[str, list[Invoice]] = {}
-    if trial_orders:
-        for invoice in invoices.values():
-            parsed = parse_invoice_id(invoice.external_id)
-            if parsed and parsed[0] in trial_orders:
-                by_order.setdefault(parsed[0], []).append(invoice)
-    return list(by_order.values())
-
-
-def _first_invoices(invoices: Mapping[str, Invoice]) -> dict[str, Invoice]:
-    first: dict[str, Invoice] = {}
-    for invoice in invoices.values():
-        for subscription in _subscriptions(invoice):
-            known = first.get(subscription)
-            if known is None or _turn(invoice) < _turn(known):
-                first[subscription] = invoice
-    return first
-
-
-def _subscriptions(invoice: Invoice) -> list[str]:
-    return [
-        line.subscription_external_id
-        for line in invoice.line_items
-        if line.type == SUBSCRIPTION and line.subscription_external_id
+def _first_orders(drafts: Iterable[OrderDraft], unrecorded: Iterable[UnrecordedOrder]) -> dict[str, str]:
+    """Subscription id -> id of its first order."""
+    first: dict[str, tuple[datetime, int]] = {}
+    seen = [
+        (line.subscription_id, (draft.date, int(draft.order.id or 0)))
+        for draft in drafts
+        for line in draft.lines.lines
+        if line.subscription_id is not None
     ]
-
-
-def _turn(invoice: Invoice) -> _Turn:
-    return invoice.date, len(invoice.external_id), invoice.external_id
+    seen += [(each, (order.date, int(order.order_id))) for order in unrecorded for each in order.subscriptions()]
+    for subscription, turn in seen:
+        first[subscription] = min(turn, first.get(subscription, turn))
+    return {subscription: str(order_id) for subscription, (_, order_id) in first.items()}

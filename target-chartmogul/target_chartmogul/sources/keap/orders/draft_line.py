@@ -12,8 +12,19 @@ OTHER = "other"
 
 
 def item_type(item: OrderItem) -> str:
-    """Keap's type of an item, in capitals; empty if it has none."""
-    return (item.item_type or "").strip().upper()
+    """Keap's type of an item; empty if it has none."""
+    return item.item_type or ""
+
+
+def bills_subscription(item: OrderItem) -> bool:
+    """Rule 4.2: a SUBSCRIPTION item, or one of another type that names a subscription.
+
+    Not so tax, discounts and shipping, whatever they name.
+    """
+    named = item_type(item)
+    if named == "SUBSCRIPTION":
+        return True
+    return item.subscription_id is not None and named not in {"TAX", "SHIPPING"} and not named.startswith("DISCOUNT")
 
 
 def amount_of(item: OrderItem) -> int:

@@ -1,29 +1,31 @@
-"""The orders of a group that arrived, each worked out as far as it goes without payments (§4)."""
+"""The orders of an account, each worked out as far as it goes without payments (§4)."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
 
 from target_chartmogul.billing import money
 from target_chartmogul.billing.decisions import Note, Reject, Waiting
-from target_chartmogul.billing.objects import ONE_TIME, SUBSCRIPTION, Invoice, LineItem, Plan
-from target_chartmogul.sources.keap import carry_over
-from target_chartmogul.sources.keap.account import Catalog, Group, UnlinkedItem
-from target_chartmogul.sources.keap.orders.draft_line import item_type
+from target_chartmogul.billing.objects import SUBSCRIPTION, Invoice, LineItem, Plan
+from target_chartmogul.sources.keap import ids
+from target_chartmogul.sources.keap.account import Catalogue
+from target_chartmogul.sources.keap.orders.draft_line import bills_subscription
 from target_chartmogul.sources.keap.orders.invoices import DraftInvoice, contact_of, date_of, divide, is_invoice
 from target_chartmogul.sources.keap.orders.lines import LineMaker, OrderLines
 from target_chartmogul.sources.keap.orders.links import Linked, Linker, Unlinked, held_customers
 from target_chartmogul.sources.keap.orders.owners import Owners
 from target_chartmogul.sources.keap.orders.plans import PlanChooser
-from target_chartmogul.sources.keap.records import InvalidRecordError, Order, OrderItem
+from target_chartmogul.sources.keap.records import Order, OrderItem, Subscription
 from target_chartmogul.sources.keap.settings import MappingSettings
+from target_chartmogul.sources.keap.unrecorded_orders import UnrecordedOrder, item_of
+from target_chartmogul.sources.protocol import InvalidRecordError
 
 
 class OrderDraft(msgspec.Struct, kw_only=True):
-    """An order that is decided in this run."""
+    """An order that has a date in the past, and items."""
 
     order: Order
     date: datetime
@@ -35,67 +37,84 @@ class OrderDraft(msgspec.Struct, kw_only=True):
     plans: dict[str, Plan]
     """Item id -> plan, of the subscription lines."""
 
+    @property
+    def is_kept_out(self) -> bool:
+        """All its customers are kept out by a filter: the report says nothing of it (§8)."""
+        return bool(self.divided) and not self.invoices
+
 
 class Drafts(msgspec.Struct, kw_only=True):
-    """What came of a group's orders."""
+    """What came of an account's orders."""
 
     orders: dict[str, OrderDraft] = msgspec.field(default_factory=dict)
-    decided: set[str] = msgspec.field(default_factory=set)
-    """Orders whose invoices are what this run says, be it none. Those of all others stay as they are."""
-    relinked: dict[str, str] = msgspec.field(default_factory=dict)
-    """`<order id>-<item id>` -> subscription id, of orders that did not arrive (rule 4.3)."""
-    inferred: dict[str, str] = msgspec.field(default_factory=dict)
-    """`<order id>-<item id>` -> subscription id, paired in this run or an earlier one."""
-    unlinked: dict[str, UnlinkedItem] = msgspec.field(default_factory=dict)
-    """`<order id>-<item id>` -> item that names no subscription, of orders that arrived: paired now or not."""
+    rejected: set[str] = msgspec.field(default_factory=set)
+    """Orders that could not be worked out."""
     notes: list[Note] = msgspec.field(default_factory=list)
     rejects: list[Reject] = msgspec.field(default_factory=list)
     waiting: list[Waiting] = msgspec.field(default_factory=list)
 
 
 class OrderDrafter:
-    """Drafts the orders of one group."""
+    """Drafts the orders of one account.
+
+    Args:
+        subscriptions: those that Keap has, by id.
+        catalogue: products, plans and free trials.
+        settings: those of the mapping.
+        owners: whose the subscriptions are; they are told of the orders.
+        held: all invoices that ChartMogul holds of the account.
+        unrecorded: orders that only ChartMogul knows.
+        invoices_since: orders before it are not sent (§8).
+        without_owners: contacts under whom nothing is written (§8).
+        anew: plans of lines that ChartMogul holds are chosen anew (rule 1.10).
+        now: the run's clock.
+    """
 
     def __init__(
         self,
-        group: Group,
-        catalog: Catalog,
+        subscriptions: Mapping[str, Subscription],
+        catalogue: Catalogue,
         settings: MappingSettings,
         owners: Owners,
         *,
+        held: Mapping[str, Invoice],
+        unrecorded: Mapping[str, UnrecordedOrder],
         invoices_since: datetime | None,
+        without_owners: frozenset[str],
+        anew: bool,
         now: datetime,
     ) -> None:
-        self._group = group
+        self._subscriptions = subscriptions
         self._settings = settings
-        self._catalog = catalog
+        self._catalogue = catalogue
         self._owners = owners
         self._since = invoices_since
+        self._without_owners = without_owners
         self._now = now
-        self._maker = LineMaker(catalog, settings)
-        self._chooser = PlanChooser(catalog, settings)
-        self._held = carry_over.by_order(group.existing.invoices)
+        self._maker = LineMaker(catalogue, settings)
+        self._chooser = PlanChooser(catalogue, settings, anew=anew or settings.resend)
+        self._held_customers = held_customers(held.values())
+        self._held: dict[str, list[Invoice]] = {}
+        for external_id, invoice in held.items():
+            if (parsed := ids.parse_invoice_id(external_id)) is not None:
+                self._held.setdefault(parsed[0], []).append(invoice)
+        self._lines_held: dict[str, dict[str, LineItem]] = {}
+        self._unrecorded = unrecorded
         self._without_subscription = frozenset(settings.one_time_products) | frozenset(settings.exclude_products)
         self._warned: set[str] = set()
         self.out = Drafts()
 
-    def draft(self, orders: Mapping[str, Order], without_owners: frozenset[str]) -> Drafts:
-        """Work out orders, in the order of their ids.
-
-        Args:
-            orders: those that no filter keeps out whole, of the group.
-            without_owners: contacts under whom nothing is written (§8).
-        """
+    def draft(self, orders: Mapping[str, Order]) -> Drafts:
+        """Work out orders, in the order of their ids."""
         ready: list[tuple[Order, datetime]] = []
         for order_id in sorted(orders, key=int):
             order = orders[order_id]
             if not is_invoice(order):
-                self.out.decided.add(order_id)
                 continue
             try:
                 date = date_of(order)
             except InvalidRecordError as error:
-                self._reject(order_id, error)
+                self._reject(order, error)
                 continue
             if date > self._now:
                 self.out.waiting.append(Waiting(stream="orders", id=order_id, reason="future", rule="1.5", due=date))
@@ -104,17 +123,17 @@ class OrderDrafter:
         links = self._links(ready)
         for order, date in ready:
             try:
-                drafted = self._draft_one(order, date, links.get(order.id or "", {}), without_owners)
+                self.out.orders[order.id or ""] = self._draft_one(order, date, links.get(order.id or "", {}))
             except InvalidRecordError as error:
-                self._reject(order.id or "", error)
-                continue
-            self.out.orders[order.id or ""] = drafted
-            self.out.decided.add(order.id or "")
+                self._reject(order, error)
         self.out.notes.extend(self._chooser.notes.values())
         return self.out
 
-    def _reject(self, order_id: str, error: InvalidRecordError) -> None:
-        self.out.rejects.append(Reject(stream="orders", id=order_id, field=error.field, reason=error.reason))
+    def _reject(self, order: Order, error: InvalidRecordError) -> None:
+        order_id = order.id or ""
+        self.out.rejected.add(order_id)
+        if contact_of(order) not in self._without_owners:
+            self.out.rejects.append(Reject(stream="orders", id=order_id, field=error.field, reason=error.reason))
 
     def _note(self, kind: str, about: str, rule: str, **detail: object) -> None:
         self.out.notes.append(Note(kind=kind, id=about, rule=rule, detail=detail))
@@ -125,123 +144,101 @@ class OrderDrafter:
         """Order id -> item id -> subscription id: links that ChartMogul holds, and those inferred now."""
         links: dict[str, dict[str, str]] = {}
         unlinked: list[Unlinked] = []
+        linked: list[Linked] = []
+        paired: set[str] = set()
         for order, date in ready:
-            held = {} if self._settings.resend else self._held_lines(order.id or "")
+            order_id = order.id or ""
+            held = {} if self._settings.resend else self._held_lines(order_id)
             for position, item in enumerate(order.order_items or ()):
-                if item_type(item) != "SUBSCRIPTION" or item.subscription_id or item.id is None:
+                if item.id is None or not self._may_be_linked(item):
                     continue
-                if item.product is not None and item.product.id in self._without_subscription:
-                    continue
-                line = held.get(item.id)
-                key = f"{order.id}-{item.id}"
-                known = self._group.remembered.withdrawn_links.get(key)
-                if line is not None and line.type == SUBSCRIPTION:
-                    known = line.subscription_external_id
-                if known is None:
-                    unlinked.append(_unlinked(order, date, position, item))
+                subscription, line = item.subscription_id, held.get(item.id)
+                if subscription is None and line is not None and line.type == SUBSCRIPTION:
+                    subscription = line.subscription_external_id
+                    if subscription is not None:
+                        links.setdefault(order_id, {})[item.id] = subscription
+                        paired.add(subscription)
+                        self._note("inferred_links", order_id, "4.3", item=item.id, subscription=subscription)
+                if subscription is None:
+                    unlinked.append(
+                        Unlinked(
+                            order_id=order_id,
+                            item_id=item.id,
+                            position=position,
+                            contact_id=contact_of(order),
+                            date=date,
+                            item=item,
+                        )
+                    )
                 else:
-                    links.setdefault(order.id or "", {})[item.id] = known
-                    self.out.inferred[key] = known
-        arrived = {order.id: order for order, _ in ready}
-        linked = [
-            Linked(order_id=order.id or "", date=date, subscription_id=subscription)
-            for order, date in ready
-            for item in order.order_items or ()
-            if (subscription := self._subscription_of(item, links.get(order.id or "", {})))
-        ]
-        for each in linked:
-            self._owners.see_order(each.order_id, each.date, contact_of(arrived[each.order_id]), each.subscription_id)
-        unlinked.extend(self._remembered_unlinked(arrived))
-        if not unlinked:
-            return links
-        customers = held_customers(self._group.existing.invoices.values())
-        for each in linked:
-            if owner := self._owners.of_line(each.subscription_id, contact_of(arrived[each.order_id])):
-                customers[each.subscription_id].add(owner)
-        for order_id, parts in self._held.items():
-            if order_id not in arrived:
-                linked.extend(
-                    Linked(order_id=order_id, date=part.date, subscription_id=line.subscription_external_id or "")
-                    for part in parts
-                    for line in carry_over.subscription_lines(part)
-                )
-        linker = Linker(self._catalog, self._settings.zone, self._group.subscriptions, customers)
-        paired = {
-            subscription
-            for key, subscription in self._group.remembered.inferred_links.items()
-            if key.partition("-")[0] not in arrived
-        }
-        inferred = linker.infer(unlinked, linked, paired.union(self.out.inferred.values()))
-        for about in unlinked:
-            order_id, item_id = about.order_id, about.item_id
-            found = inferred.get((order_id, item_id))
-            if order_id in arrived:
-                self.out.unlinked[f"{order_id}-{item_id}"] = about.item
-            if found is None:
-                if order_id in arrived:
-                    self._note("unlinked_orders", order_id, "4.3", item=item_id)
-                continue
-            self._note("inferred_links", order_id, "4.3", item=item_id, subscription=found)
-            self.out.inferred[f"{order_id}-{item_id}"] = found
-            if order_id in arrived:
-                links.setdefault(order_id, {})[item_id] = found
-                self._owners.see_order(order_id, about.date, about.contact_id, found)
-            else:
-                self.out.relinked[f"{order_id}-{item_id}"] = found
+                    linked.append(Linked(order_id=order_id, date=date, subscription_id=subscription))
+                    self._owners.see_order(order_id, date, contact_of(order), subscription)
+        if unlinked:
+            self._infer(unlinked, linked, paired, links, {order.id or "": contact_of(order) for order, _ in ready})
         return links
 
-    def _subscription_of(self, item: OrderItem, links: Mapping[str, str]) -> str | None:
-        """The subscription that an item's line will be for."""
-        if item.product is not None and item.product.id in self._without_subscription:
-            return None
-        if item_type(item) not in {"SUBSCRIPTION", "PROGRAM"}:
-            return None
-        return item.subscription_id or links.get(item.id or "")
+    def _infer(
+        self,
+        unlinked: list[Unlinked],
+        linked: list[Linked],
+        paired: set[str],
+        links: dict[str, dict[str, str]],
+        contacts: Mapping[str, str | None],
+    ) -> None:
+        customers = self._held_customers
+        for each in linked:
+            if owner := self._owners.of_line(each.subscription_id, contacts[each.order_id]):
+                customers[each.subscription_id].add(owner)
+        linked = linked + [
+            Linked(order_id=order_id, date=order.date, subscription_id=subscription)
+            for order_id, order in self._unrecorded.items()
+            for subscription in order.subscriptions()
+        ]
+        linker = Linker(self._catalogue, self._settings.zone, self._subscriptions, customers)
+        inferred = linker.infer(unlinked, linked, paired)
+        for about in unlinked:
+            found = inferred.get((about.order_id, about.item_id))
+            if found is None:
+                self._note("unlinked_orders", about.order_id, "4.3", item=about.item_id)
+                continue
+            self._note("inferred_links", about.order_id, "4.3", item=about.item_id, subscription=found)
+            links.setdefault(about.order_id, {})[about.item_id] = found
+            self._owners.see_order(about.order_id, about.date, about.contact_id, found)
 
-    def _remembered_unlinked(self, arrived: Container[str | None]) -> list[Unlinked]:
-        """Items to pair, of orders that did not arrive; those that an earlier run paired are linked as it did."""
-        found = []
-        remembered = self._group.remembered
-        for key, item in remembered.unlinked_items.items():
-            order_id, _, item_id = key.partition("-")
-            line = self._held_lines(order_id).get(item_id)
-            if order_id in arrived or line is None or line.type != ONE_TIME:
-                continue
-            if (pair := remembered.inferred_links.get(key)) in self._group.subscriptions:
-                # No interval was known then, or the run ended before ChartMogul had it.
-                self.out.relinked[key] = pair
-                continue
-            parts = self._held[order_id]
-            contact = carry_over.own_contact(parts) or remembered.order_contacts.get(order_id)
-            found.append(
-                Unlinked(
-                    order_id=order_id, item_id=item_id, position=0, contact_id=contact, date=parts[0].date, item=item
-                )
-            )
-        return found
+    def _may_be_linked(self, item: OrderItem) -> bool:
+        """Whether an item's line is one of a subscription, if it has one."""
+        return bills_subscription(item) and (item.product is None or item.product.id not in self._without_subscription)
 
     def _held_lines(self, order_id: str) -> dict[str, LineItem]:
-        """Item id -> the line that ChartMogul holds for it, whosever invoice it is on."""
-        parts: list[Invoice] = self._held.get(order_id, [])
-        return {carry_over.item_of(line, part.external_id): line for part in parts for line in part.line_items}
+        """Item id -> line, as ChartMogul holds it."""
+        found = self._lines_held.get(order_id)
+        if found is None:
+            found = self._lines_held[order_id] = {
+                item_of(line, part.external_id): line
+                for part in self._held.get(order_id, ())
+                for line in part.line_items
+            }
+        return found
 
     def _holders(self, order_id: str) -> dict[str, str]:
-        """Item id -> the customer under whom ChartMogul holds its line."""
+        """Item id -> the customer under whom ChartMogul holds its line, where a filter may keep it there (§8)."""
+        if not self._without_owners:
+            return {}
         return {
-            carry_over.item_of(line, part.external_id): part.customer_external_id
+            item_of(line, part.external_id): part.customer_external_id
             for part in self._held.get(order_id, ())
             for line in part.line_items
         }
 
     # -- lines, plans and owners
 
-    def _draft_one(
-        self, order: Order, date: datetime, links: Mapping[str, str], without_owners: frozenset[str]
-    ) -> OrderDraft:
+    def _draft_one(self, order: Order, date: datetime, links: Mapping[str, str]) -> OrderDraft:
         order_id = order.id or ""
-        lines = self._maker.lines_of(order, links, self._group.subscriptions)
+        lines = self._maker.lines_of(order, links, self._subscriptions)
         self._warn_of_currency(lines, order_id)
         lines, plans = self._planned(order_id, lines)
+        for item in lines.negative_items:
+            self._note("negative_lines", f"{order_id}-{item}", "4.2", order=order_id)
         if lines.adjustment_in_cents:
             amount = lines.adjustment_in_cents
             self._note("adjusted_orders", order_id, "4.6", amount_in_cents=amount, currency=lines.currency)
@@ -253,7 +250,7 @@ class OrderDrafter:
             self._note("excluded_orders", order_id, "8", setting="invoices_since")
         elif not lines.is_empty:
             divided = divide(order, lines, self._owners, self._holders(order_id))
-        invoices = [invoice for invoice in divided if invoice.owner not in without_owners]
+        invoices = [invoice for invoice in divided if invoice.owner not in self._without_owners]
         return OrderDraft(order=order, date=date, lines=lines, invoices=invoices, divided=divided, plans=plans)
 
     def _planned(self, order_id: str, lines: OrderLines) -> tuple[OrderLines, dict[str, Plan]]:
@@ -264,7 +261,7 @@ class OrderDrafter:
         for line in lines.lines:
             if line.subscription_id is None:
                 continue
-            subscription = self._group.subscriptions.get(line.subscription_id)
+            subscription = self._subscriptions.get(line.subscription_id)
             before = held.get(line.item_id)
             plan = self._chooser.choose(line.item, line.subscription_id, subscription, line.amount_in_cents, before)
             if plan is None:
@@ -292,20 +289,3 @@ class OrderDrafter:
             sent=lines.total_in_cents,
             setting=self._settings.zero_decimal_amounts,
         )
-
-
-def _unlinked(order: Order, date: datetime, position: int, item: OrderItem) -> Unlinked:
-    plan = item.subscription_plan
-    return Unlinked(
-        order_id=order.id or "",
-        item_id=item.id or "",
-        position=position,
-        contact_id=contact_of(order),
-        date=date,
-        item=UnlinkedItem(
-            product_id=item.product.id if item.product else None,
-            plan_id=plan.id if plan else None,
-            cycle=plan.cycle_type if plan else None,
-            frequency=plan.frequency if plan else None,
-        ),
-    )

@@ -21,7 +21,8 @@ from target_chartmogul.sources.keap import ids
 from target_chartmogul.sources.keap.orders.lines import OrderLine, OrderLines
 from target_chartmogul.sources.keap.orders.owners import Owners
 from target_chartmogul.sources.keap.orders.plans import cut
-from target_chartmogul.sources.keap.records import InvalidRecordError, Order, OrderItem
+from target_chartmogul.sources.keap.records import Order, OrderItem
+from target_chartmogul.sources.protocol import InvalidRecordError
 
 ADJUSTMENT = "Keap order adjustment"
 DRAFT = "DRAFT"
@@ -45,7 +46,7 @@ class DraftInvoice(msgspec.Struct, kw_only=True):
 
 def is_invoice(order: Order) -> bool:
     """Rule 4.1: every order but drafts and those without any item."""
-    return bool(order.order_items) and (order.status or "").strip().upper() != DRAFT
+    return bool(order.order_items) and order.status != DRAFT
 
 
 def date_of(order: Order) -> datetime:
@@ -196,4 +197,5 @@ def _subscription(order: Order, draft: DraftInvoice, line: OrderLine, plan: Plan
         plan_external_id=plan.external_id,
         service_period_start=start,
         service_period_end=end,
+        event_order=int(order.id or 0),
     )

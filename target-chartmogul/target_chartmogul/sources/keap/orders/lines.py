@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from target_chartmogul.billing import money
-from target_chartmogul.sources.keap.account import Catalog
+from target_chartmogul.sources.keap.account import Catalogue
 from target_chartmogul.sources.keap.orders.discounts import is_discount, spread_discounts
 from target_chartmogul.sources.keap.orders.draft_line import (
     OTHER,
@@ -15,12 +15,14 @@ from target_chartmogul.sources.keap.orders.draft_line import (
     SUBSCRIPTION,
     DraftLine,
     amount_of,
+    bills_subscription,
     item_type,
 )
 from target_chartmogul.sources.keap.orders.plans import product_of
 from target_chartmogul.sources.keap.orders.taxes import spread_tax
-from target_chartmogul.sources.keap.records import InvalidRecordError, Order, OrderItem, Subscription
+from target_chartmogul.sources.keap.records import Order, OrderItem, Subscription
 from target_chartmogul.sources.keap.settings import MappingSettings
+from target_chartmogul.sources.protocol import InvalidRecordError
 
 TAX = "TAX"
 
@@ -51,6 +53,8 @@ class OrderLines(msgspec.Struct, frozen=True, kw_only=True):
     """The same in the currency's smallest unit, before anything is rounded."""
     excluded_items: int
     """Lines left out by `exclude_products` (§8)."""
+    negative_items: tuple[str, ...] = ()
+    """Items whose line is `one_time` because it came out below 0 (rule 4.2)."""
 
     @property
     def is_empty(self) -> bool:
@@ -59,11 +63,12 @@ class OrderLines(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LineMaker:
-    """Makes the lines of orders under one catalog and one set of settings."""
+    """Makes the lines of orders under one catalogue and one set of settings."""
 
-    def __init__(self, catalog: Catalog, settings: MappingSettings) -> None:
-        self._products = catalog.products
+    def __init__(self, catalogue: Catalogue, settings: MappingSettings) -> None:
+        self._products = catalogue.products
         self._currency = settings.currency
+        self._account_currency = settings.account_currency
         self._zero_decimal = settings.zero_decimal_amounts
         self._excluded = frozenset(settings.exclude_products)
         self._one_time = frozenset(settings.one_time_products)
@@ -74,7 +79,7 @@ class LineMaker:
         Args:
             order: an order with items.
             links: item id -> subscription id, for items of this order that rule 4.3 linked.
-            subscriptions: those that arrived, by id.
+            subscriptions: those that Keap has, by id.
 
         Raises:
             InvalidRecordError: no currency, one that does not exist, an item without id, or two with the same.
@@ -93,11 +98,16 @@ class LineMaker:
         total = order.total.amount if order.total else None
         spread_discounts(discounts, drafts, currency, None if total is None else total - tax)
         spread_tax(tax, drafts)
-        return self._sent(currency, _merged(drafts), total)
+        merged = _merged(drafts)
+        negative = [line for line in merged if line.subscription_id is not None and line.net < 0 and not line.excluded]
+        for line in negative:
+            line.subscription_id = None
+        sent = self._sent(currency, merged, total)
+        return msgspec.structs.replace(sent, negative_items=tuple([each.item.id or "" for each in negative]))
 
     def _currency_of(self, order: Order) -> str:
         named = order.total.currency_code if order.total else None
-        code = (named or self._currency or _currency_of_items(order) or "").strip().upper()
+        code = (named or self._currency or _currency_of_items(order) or self._account_currency or "").strip().upper()
         if not code:
             raise InvalidRecordError("orders", order.id, "total.currency_code", "is missing, and no currency is set")
         try:
@@ -123,7 +133,7 @@ class LineMaker:
         named = item_type(item)
         kind = SHIPPING if named == "SHIPPING" else OTHER
         subscription_id: str | None = None
-        if named == "SUBSCRIPTION" or (named == "PROGRAM" and item.subscription_id):
+        if bills_subscription(item):
             kind = SUBSCRIPTION
             subscription_id = item.subscription_id or links.get(item.id or "")
         product_id = product_of(item, subscriptions.get(subscription_id or ""))

@@ -11,9 +11,9 @@ import msgspec
 
 from target_chartmogul.billing.calendar import Interval, day_of, interval_of, plus
 from target_chartmogul.billing.objects import SUBSCRIPTION, Invoice
-from target_chartmogul.sources.keap.account import Catalog, UnlinkedItem
-from target_chartmogul.sources.keap.orders.plans import catalog_interval, own_interval
-from target_chartmogul.sources.keap.records import Subscription
+from target_chartmogul.sources.keap.account import Catalogue
+from target_chartmogul.sources.keap.orders.plans import catalogue_interval, own_interval, plan_of, product_of
+from target_chartmogul.sources.keap.records import OrderItem, Subscription
 
 _DAYS_BEFORE = 1
 _DAYS_AFTER = 3
@@ -28,11 +28,11 @@ class Unlinked(msgspec.Struct, frozen=True, kw_only=True):
     contact_id: str | None
     """The order's own contact."""
     date: datetime
-    item: UnlinkedItem
+    item: OrderItem
 
 
 class Linked(msgspec.Struct, frozen=True, kw_only=True):
-    """An order whose item names a subscription, in Keap or in ChartMogul."""
+    """An order with a line for a subscription."""
 
     order_id: str
     date: datetime
@@ -54,12 +54,12 @@ class Linker:
 
     def __init__(
         self,
-        catalog: Catalog,
+        catalogue: Catalogue,
         zone: ZoneInfo,
         subscriptions: Mapping[str, Subscription],
         customers_held: Mapping[str, set[str]],
     ) -> None:
-        self._catalog = catalog
+        self._catalogue = catalogue
         self._zone = zone
         self._candidates: dict[str, list[Subscription]] = defaultdict(list)
         for subscription_id, subscription in subscriptions.items():
@@ -67,7 +67,7 @@ class Linker:
             for contact_id in contacts if subscription.start_date is not None else ():
                 self._candidates[contact_id].append(subscription)
         self._trial_days: dict[str, int] = {}
-        for trial in catalog.free_trials.values():
+        for trial in catalogue.free_trials.values():
             if trial.subscription_plan_id:
                 days = self._trial_days.get(trial.subscription_plan_id, 0)
                 self._trial_days[trial.subscription_plan_id] = max(days, trial.free_trial_days or 0)
@@ -126,17 +126,19 @@ class Linker:
         return abs((start - day).days)
 
     @staticmethod
-    def _same_plan(item: UnlinkedItem, subscription: Subscription) -> bool:
-        if item.plan_id is not None:
-            return subscription.subscription_plan_id == item.plan_id
-        return item.product_id is not None and subscription.product_id == item.product_id
+    def _same_plan(item: OrderItem, subscription: Subscription) -> bool:
+        if (plan_id := plan_of(item, None)) is not None:
+            return subscription.subscription_plan_id == plan_id
+        product_id = product_of(item, None)
+        return product_id is not None and subscription.product_id == product_id
 
-    def _latest_start(self, item: UnlinkedItem, subscription: Subscription, day: date) -> date:
-        plan_id = item.plan_id or subscription.subscription_plan_id
+    def _latest_start(self, item: OrderItem, subscription: Subscription, day: date) -> date:
+        plan_id = plan_of(item, subscription)
         trial_end = day + timedelta(days=self._trial_days.get(plan_id or "", 0))
+        own = item.subscription_plan
         interval: Interval | None = (
-            interval_of(item.cycle, item.frequency)
-            or catalog_interval(self._catalog, item.product_id or subscription.product_id, plan_id)
+            (interval_of(own.cycle_type, own.frequency) if own else None)
+            or catalogue_interval(self._catalogue, product_of(item, subscription), plan_id)
             or own_interval(subscription)
         )
         period_end = plus(day, interval) if interval else day

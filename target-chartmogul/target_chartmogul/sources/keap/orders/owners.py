@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
-from target_chartmogul.billing.objects import SUBSCRIPTION, Invoice
-from target_chartmogul.sources.keap.ids import parse_invoice_id
 from target_chartmogul.sources.keap.records import Subscription
+from target_chartmogul.sources.keap.unrecorded_orders import UnrecordedOrder, subscription_lines
 
 
 class Owners:
     """Answers by subscription id.
 
-    A subscription that did not arrive, or that names no contact, or one of which nothing is known (1.8), belongs to the
-    contact of its latest order: as ChartMogul holds that order's invoice, else the order's own (rule 6.7).
+    A subscription that Keap no longer has, that has not arrived, or that names no contact of which a customer can be
+    made, belongs to the contact of its latest order (rule 6.7).
 
     Args:
-        subscriptions: those that arrived, by id.
-        held: invoices that ChartMogul holds.
+        subscriptions: those that Keap has, by id.
+        unrecorded: orders that only ChartMogul knows: theirs are the customers that it holds them under.
         contacts: ids of those that are customers, or can be made one.
         subscription_owner: the setting.
         frozen: contacts that a filter keeps out, whose lines stay where ChartMogul has them (§8).
@@ -27,7 +26,7 @@ class Owners:
     def __init__(
         self,
         subscriptions: Mapping[str, Subscription],
-        held: Iterable[Invoice],
+        unrecorded: Iterable[UnrecordedOrder],
         contacts: Collection[str],
         subscription_owner: str,
         frozen: Collection[str] = frozenset(),
@@ -35,34 +34,26 @@ class Owners:
         self._frozen = frozen
         self._by_subscription = subscription_owner == "subscription"
         self._contacts = {key: each.contact_id for key, each in subscriptions.items() if each.contact_id in contacts}
-        self._latest: dict[str, tuple[datetime, int, bool, str]] = {}
-        for invoice in held:
-            parsed = parse_invoice_id(invoice.external_id)
-            if parsed is None:
-                continue
-            for line in invoice.line_items:
-                if line.type == SUBSCRIPTION and line.subscription_external_id not in self._contacts:
-                    self._see(
-                        line.subscription_external_id or "",
-                        (invoice.date, int(parsed[0]), True, invoice.customer_external_id),
+        self._latest: dict[str, tuple[datetime, int, str]] = {}
+        for order in unrecorded:
+            for invoice in order.invoices:
+                for line in subscription_lines(invoice):
+                    self.see_order(
+                        order.order_id, invoice.date, invoice.customer_external_id, line.subscription_external_id or ""
                     )
 
     def see_order(self, order_id: str, date: datetime, contact_id: str | None, subscription_id: str) -> None:
-        """Take in an order that arrived and names a subscription."""
+        """Take in an order, with the contact whose it is, that names a subscription."""
         if contact_id is not None and subscription_id not in self._contacts:
-            self._see(subscription_id, (date, int(order_id), False, contact_id))
-
-    def _see(self, subscription_id: str, sight: tuple[datetime, int, bool, str]) -> None:
-        known = self._latest.get(subscription_id)
-        if known is None or sight > known:
-            self._latest[subscription_id] = sight
+            sight = (date, int(order_id), contact_id)
+            self._latest[subscription_id] = max(sight, self._latest.get(subscription_id, sight))
 
     def current(self, subscription_id: str) -> str | None:
         """The contact whose customer has the subscription's cancellations."""
         if (contact := self._contacts.get(subscription_id)) is not None:
             return contact
         latest = self._latest.get(subscription_id)
-        return latest[3] if latest else None
+        return latest[2] if latest else None
 
     def of_line(self, subscription_id: str, order_contact: str | None, holder: str | None = None) -> str | None:
         """The contact whose customer has a line (rule 4.8); None if nobody is known.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from target_chartmogul.billing.calendar import Interval, interval_of
 from target_chartmogul.billing.decisions import Note
 from target_chartmogul.billing.objects import LineItem, Plan
 from target_chartmogul.sources.keap import ids
-from target_chartmogul.sources.keap.account import Catalog
+from target_chartmogul.sources.keap.account import Catalogue
 from target_chartmogul.sources.keap.records import OrderItem, Subscription
 from target_chartmogul.sources.keap.settings import MappingSettings
 
@@ -39,40 +38,46 @@ def own_interval(subscription: Subscription | None) -> Interval | None:
     return interval_of(subscription.billing_cycle, subscription.billing_frequency) if subscription else None
 
 
-def catalog_interval(catalog: Catalog, product_id: str | None, plan_id: str | None) -> Interval | None:
-    """The interval of a subscription plan as Keap's catalog knows it, or None."""
+def catalogue_interval(catalogue: Catalogue, product_id: str | None, plan_id: str | None) -> Interval | None:
+    """The interval of a subscription plan as Keap's catalogue knows it, or None."""
     if plan_id is None:
         return None
-    plan = catalog.plans.get(plan_id)
+    plan = catalogue.plans.get(plan_id)
     found = interval_of(plan.cycle_type, plan.frequency) if plan else None
-    if found is None and (product := catalog.products.get(product_id or "")):
+    if found is None and (product := catalogue.products.get(product_id or "")):
         for each in product.subscription_plans or ():
             if each.id == plan_id:
                 return interval_of(each.billing_cycle, each.billing_frequency)
     return found
 
 
-def product_interval(catalog: Catalog, item: OrderItem, subscription: Subscription | None) -> Interval | None:
+def product_interval(catalogue: Catalogue, item: OrderItem, subscription: Subscription | None) -> Interval | None:
     """Rule 3.6 for `product`: of the item's own plan, else of the subscription's plan."""
     own = item.subscription_plan
     if own is not None:
-        found = interval_of(own.cycle_type, own.frequency) or catalog_interval(
-            catalog, product_of(item, subscription), own.id
+        found = interval_of(own.cycle_type, own.frequency) or catalogue_interval(
+            catalogue, product_of(item, subscription), own.id
         )
         if found is not None:
             return found
     if subscription is None:
         return None
-    return catalog_interval(catalog, subscription.product_id, subscription.subscription_plan_id)
+    return catalogue_interval(catalogue, subscription.product_id, subscription.subscription_plan_id)
 
 
 class PlanChooser:
-    """Chooses the plan of each line of a group, and notes what the report has to say of it."""
+    """Chooses the plan of each line of an account, and notes what the report has to say of it.
 
-    def __init__(self, catalog: Catalog, settings: MappingSettings) -> None:
-        self._catalog = catalog
+    Args:
+        catalogue: products and plans.
+        settings: `interval_source` counts here.
+        anew: lines that ChartMogul holds get their plan as if they were new (rules 1.10, 3.6, §8).
+    """
+
+    def __init__(self, catalogue: Catalogue, settings: MappingSettings, *, anew: bool) -> None:
+        self._catalogue = catalogue
         self._by_product = settings.interval_source == "product"
-        self._resend = settings.resend
+        self._anew = anew
         self._plans: dict[str, Plan] = {}
         self.notes: dict[tuple[str, str], Note] = {}
         """One per kind and subscription, however many lines say the same."""
@@ -90,12 +95,13 @@ class PlanChooser:
         Args:
             item: the line's first item.
             subscription_id: the subscription that the line is for.
-            subscription: its record, if it arrived.
+            subscription: its record, if Keap has it.
             amount: the line's amount as sent.
             held: the line as ChartMogul has it.
         """
         product_id, plan_id = product_of(item, subscription), plan_of(item, subscription)
-        if held is not None and not self._resend and held.plan_external_id and held.amount_in_cents == amount:
+        interval = self._interval(item, subscription)  # first, as its notes are about lines that were sent, too
+        if held is not None and not self._anew and held.plan_external_id and held.amount_in_cents == amount:
             known = ids.parse_plan_id(held.plan_external_id)
             now = (product_id or "0", plan_id or "0")
             if known is not None and held.subscription_external_id == subscription_id:
@@ -103,14 +109,13 @@ class PlanChooser:
                 now = (product_of(item, None) or known[0], plan_of(item, None) or known[1])
             if known is not None and known[:2] == now:
                 return self._named(held.plan_external_id, known[0], item, Interval(known[2], known[3]))
-        interval = self._interval(item, subscription)
         if interval is None:
             return None
         external_id = ids.plan_id(product_id or "0", plan_id, interval.count, interval.unit)
         return self._named(external_id, product_id, item, interval)
 
     def _interval(self, item: OrderItem, subscription: Subscription | None) -> Interval | None:
-        by_product, own = product_interval(self._catalog, item, subscription), own_interval(subscription)
+        by_product, own = product_interval(self._catalogue, item, subscription), own_interval(subscription)
         if subscription is None or own is None:
             return by_product
         if by_product is None:
@@ -130,9 +135,9 @@ class PlanChooser:
     def _named(self, external_id: str, product_id: str | None, item: OrderItem, interval: Interval) -> Plan:
         if (known := self._plans.get(external_id)) is not None:
             return known
-        product = self._catalog.products.get(product_id or "")
+        product = self._catalogue.products.get(product_id or "")
         name = cut(product.name if product else None)
-        plan = self._catalog.plans_held.get(external_id) if name is None else None
+        plan = self._catalogue.plans_held.get(external_id) if name is None else None
         if plan is None:
             plan = _plan(external_id, name or _name_by_item(item) or f"Keap product {product_id or 0}", interval)
             if name is None:
@@ -161,21 +166,16 @@ class UsedPlans:
             self.plans[plan.external_id] = plan
             self.since[plan.external_id] = since
 
-    def add_all(self, plans: Mapping[str, Plan], since: Mapping[str, tuple[datetime, int]]) -> None:
-        """Take in what another one found."""
-        for external_id, plan in plans.items():
-            self.add(plan, since[external_id])
 
-
-def renamed(catalog: Catalog) -> dict[str, Plan]:
+def renamed(catalogue: Catalogue) -> dict[str, Plan]:
     """Plans that ChartMogul holds and whose product has another name in Keap now (rule 3.7), by external id.
 
     Products arrive whole in every run (rule 1.8), so that a new name reaches plans of which no order arrived.
     """
     found: dict[str, Plan] = {}
-    for external_id, held in catalog.plans_held.items():
+    for external_id, held in catalogue.plans_held.items():
         known = ids.parse_plan_id(external_id)
-        product = catalog.products.get(known[0]) if known else None
+        product = catalogue.products.get(known[0]) if known else None
         name = cut(product.name if product else None)
         if known is not None and name is not None:
             plan = _plan(external_id, name, Interval(known[2], known[3]))

@@ -25,8 +25,8 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     refunds: list[Movement]
 
 
-class Account(msgspec.Struct, kw_only=True):
-    """One order that arrived, before §8's exclusions: invoices get their share of all this later."""
+class OrderAccount(msgspec.Struct, kw_only=True):
+    """One order, before §8's exclusions: invoices get their share of all this later."""
 
     order: OrderToSettle
     zero_decimal_amounts: str
@@ -40,9 +40,15 @@ class Account(msgspec.Struct, kw_only=True):
     """What of `payments` was paid back."""
     found_refunds: list[tuple[datetime, int]] = msgspec.field(default_factory=list)
     """Refunds of `payments` rows on this order, whether they were sent or set against the excess."""
-    credits_unsettled: bool = False
-    """There are credits, but they do not settle the order: none is sent (rule 5.7)."""
+    credits_not_sent: bool = False
+    """There are credits that found no room, or that do not settle the order (rules 5.3, 5.7)."""
+    settled_by_credits: bool = False
+    """Credits, alone or with cash, settle the order in Keap, whether they are sent or not (rules 5.7, 9.6)."""
     written_off: bool = False
+    written_off_amount: int = 0
+    """The sum of its write-offs."""
+    found: int = 0
+    """All that was found to settle it: cash, credits and write-offs (rule 5.3)."""
 
     @property
     def paid(self) -> int:
@@ -76,10 +82,6 @@ class Account(msgspec.Struct, kw_only=True):
         total, sent = self.order.total_before_exclusion_in_cents, self.sent_total_in_cents
         return amount_in_cents if total == sent or total <= 0 else half_up(amount_in_cents * sent, total)
 
-    def was(self, sent_in_cents: int) -> int:
-        """What an amount that was sent was in Keap, in the smallest unit, as exactly as it still is."""
-        return self._smallest(self.before_exclusion(sent_in_cents))
-
     def in_cents(self, amount: int) -> int:
         """One amount of the account alone, in hundredths."""
         return to_hundredths(amount, self.order.currency, self.zero_decimal_amounts) if amount else 0
@@ -90,12 +92,12 @@ class Account(msgspec.Struct, kw_only=True):
         cash = len(self.payments)
         return Sent(credits=settling[cash:], payments=settling[:cash], refunds=self._together(self.refunds))
 
-    def pay_back(self, part: Part, *, excess_first: bool = True) -> int:
+    def pay_back(self, part: Part) -> int:
         """Rule 5.4: against the excess first, then at most what was paid.
 
         Returns: what of the part was taken.
         """
-        against = min(self.excess, part.amount) if excess_first else 0
+        against = min(self.excess, part.amount)
         self.excess -= against
         sent = min(part.amount - against, self.paid - self.refunded)
         if sent > 0:
@@ -124,8 +126,10 @@ def open_account(
     credits_given: Sequence[Part],
     write_offs: Sequence[Part],
     settings: MappingSettings,
-) -> Account:
-    """Rules 5.3, 5.7 and 9.9: credits where they settle the order, cash up to what is left, the rest is excess.
+) -> OrderAccount:
+    """Rules 5.3, 5.7 and 9.9: cash and credits find room in order of time; the rest of the cash is excess.
+
+    Credits that do not settle the order take no room: it is given again without them.
 
     Args:
         order: the order, with its total before exclusions.
@@ -135,21 +139,39 @@ def open_account(
         settings: `credits` and `zero_decimal_amounts` count here.
     """
     total = max(order.total, 0)
-    account = Account(order=order, zero_decimal_amounts=settings.zero_decimal_amounts, cash=_sum(cash))
-    left = total
-    if credits_given and settings.credits == "balance_transfer":
-        account.credits_unsettled = account.cash + _sum(credits_given) < total
-        if not account.credits_unsettled:
-            account.credits = _up_to(account.room_for_credits, credits_given)
-            left -= _sum(account.credits)
-    account.payments = _up_to(left, cash)
+    account = OrderAccount(order=order, zero_decimal_amounts=settings.zero_decimal_amounts, cash=_sum(cash))
+    account.found = account.cash + _sum(credits_given) + _sum(write_offs)
+    account.written_off_amount = _sum(write_offs)
+    payments, taken = _find_room(total, cash, credits_given)
+    account.settled_by_credits = bool(taken) and _sum(payments) + _sum(taken) >= total
+    if account.settled_by_credits and settings.credits == "balance_transfer":
+        account.credits = _up_to(account.room_for_credits, taken)
+        if _sum(account.credits) < _sum(taken):
+            payments = _up_to(total - _sum(account.credits), cash)
+    else:
+        payments = _up_to(total, cash)
+    account.payments = payments
     account.excess = account.cash - account.paid
-    account.written_off = _sum(write_offs) >= total - account.cash > 0 and not account.credits
+    account.credits_not_sent = settings.credits == "balance_transfer" and len(account.credits) < len(credits_given)
+    account.written_off = account.written_off_amount >= total - account.cash > 0 and not account.credits
     return account
 
 
 def _sum(parts: Sequence[Part]) -> int:
     return sum([part.amount for part in parts])
+
+
+def _find_room(total: int, cash: Sequence[Part], credits_given: Sequence[Part]) -> tuple[list[Part], list[Part]]:
+    """What of cash and credits finds room in a total, in order of time, at the same time cash first (rule 5.3)."""
+    if not credits_given:
+        return _up_to(total, cash), []
+    # sorting is stable: of equal times cash stays first
+    both = sorted([*cash, *credits_given], key=lambda part: part.time)
+    taken = _up_to(total, both)
+    given = {part.payment_id for part in credits_given}
+    return [each for each in taken if each.payment_id not in given], [
+        each for each in taken if each.payment_id in given
+    ]
 
 
 def _up_to(limit: int, parts: Sequence[Part]) -> list[Part]:

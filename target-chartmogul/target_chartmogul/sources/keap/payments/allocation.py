@@ -12,11 +12,11 @@ import msgspec
 from target_chartmogul.billing.decisions import Note
 from target_chartmogul.billing.money import from_hundredths, to_smallest
 from target_chartmogul.billing.objects import PAYMENT
-from target_chartmogul.sources.keap.held_orders import HeldOrder
 from target_chartmogul.sources.keap.payments.payments import Entry, Ledgered, by_time, order_id
 from target_chartmogul.sources.keap.payments.settlement import OrderToSettle
 from target_chartmogul.sources.keap.records import OrderPayment
 from target_chartmogul.sources.keap.settings import MappingSettings
+from target_chartmogul.sources.keap.unrecorded_orders import UnrecordedOrder
 
 _NEVER_PAID = {"FAILED", "ERROR"}
 
@@ -28,8 +28,8 @@ class Room(msgspec.Struct, kw_only=True):
     date: datetime
     currency: str
     total: int
-    held: HeldOrder | None = None
-    """Set where the order did not arrive: it takes what ChartMogul holds, and gets nothing new (rule 1.8)."""
+    unrecorded: UnrecordedOrder | None = None
+    """Set where only ChartMogul knows the order: it takes what is held, and gets nothing new (rule 4.10)."""
     sent: bool = True
     """False where no invoice of it is sent, all its items being excluded (§8)."""
 
@@ -45,15 +45,15 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rooms(msgspec.Struct, kw_only=True):
-    """All that sharing needs to know of a group, by order id and payment id."""
+    """All that sharing needs to know of an account, by order id and payment id."""
 
     by_order: dict[str, Room]
     order_payments: dict[str, list[OrderPayment]]
     order_of_invoice: dict[str, str]
     voided_parts: frozenset[tuple[str, str | None]]
     settings: MappingSettings
-    unsent: Collection[str] = frozenset()
-    """Orders that arrived and are not sent: drafts, filtered ones, those of the future."""
+    known: Collection[str] = frozenset()
+    """Ids of all orders that have a record, those too that are not sent: drafts, those of the future."""
 
     def of(self, order_ids: Iterable[str]) -> list[Room]:
         """The known ones among orders, in order of date."""
@@ -65,48 +65,36 @@ class Rooms(msgspec.Struct, kw_only=True):
 
 def rooms_of(
     orders: Iterable[OrderToSettle],
-    held: Mapping[str, HeldOrder],
+    unrecorded: Mapping[str, UnrecordedOrder],
     ledgered: Ledgered,
     order_payments: Mapping[str, list[OrderPayment]],
+    order_of_invoice: Mapping[str, str],
     settings: MappingSettings,
 ) -> Rooms:
-    """Rooms of the orders that arrived, and of others that ChartMogul holds."""
-    by_order: dict[str, Room] = {}
-    order_of_invoice: dict[str, str] = {}
-    for each in orders:
-        this = str(each.order.id)
-        by_order[this] = Room(
-            order_id=this, date=each.date, currency=each.currency, total=each.total, sent=bool(each.invoices)
+    """Rooms of the orders that are settled, and of those that only ChartMogul knows."""
+    by_order = {
+        str(each.order.id): Room(
+            order_id=str(each.order.id),
+            date=each.date,
+            currency=each.currency,
+            total=each.total,
+            sent=bool(each.invoices),
         )
-        if each.order.invoice_id:
-            order_of_invoice[each.order.invoice_id] = this
-    for this, order in held.items():
-        if this not in by_order:
-            total_held = from_hundredths(order.total_in_cents, order.currency, settings.zero_decimal_amounts)
-            by_order[this] = Room(order_id=this, date=order.date, currency=order.currency, total=total_held, held=order)
+        for each in orders
+    }
+    for this, order in unrecorded.items():
+        by_order[this] = Room(order_id=this, date=order.date, currency=order.currency, total=0, unrecorded=order)
     return Rooms(
         by_order=by_order,
         order_payments=dict(order_payments),
-        order_of_invoice=order_of_invoice,
+        order_of_invoice=dict(order_of_invoice),
         voided_parts=ledgered.voided_parts,
         settings=settings,
     )
 
 
-def used_by_held(rooms: Rooms) -> Counter[str]:
-    """What orders that did not arrive have of cash, in their smallest unit: where `share_out` begins to count."""
-    zero_decimal_amounts = rooms.settings.zero_decimal_amounts
-    return Counter(
-        {
-            this: from_hundredths(room.held.total(PAYMENT), room.currency, zero_decimal_amounts)
-            for this, room in rooms.by_order.items()
-            if room.held is not None
-        }
-    )
-
-
 def share_out(entries: Iterable[Entry], rooms: Rooms, used: Counter[str], notes: list[Note]) -> dict[str, list[Part]]:
-    """Rule 5.2: what each order that arrived gets, in order of time.
+    """Rule 5.2: what each order gets, in order of time.
 
     One order: the whole amount. Several: as `order_payments` say, if they sum to the payment, else the older order
     first, up to its total less what else is used of it; what no order has room for goes to the last.
@@ -120,7 +108,7 @@ def share_out(entries: Iterable[Entry], rooms: Rooms, used: Counter[str], notes:
     parts: dict[str, list[Part]] = defaultdict(list)
 
     def give(room: Room, entry: Entry, amount: int) -> None:
-        if room.held is None and amount > 0:
+        if room.unrecorded is None and amount > 0:
             used[room.order_id] += amount
             parts[room.order_id].append(Part(payment_id=entry.payment_id, time=entry.time, amount=amount))
 
@@ -144,14 +132,11 @@ def share_out(entries: Iterable[Entry], rooms: Rooms, used: Counter[str], notes:
 
 
 def note_missing_orders(entry: Entry, rooms: Rooms, notes: list[Note]) -> None:
-    """Rule 9.8: a payment that names no order, or one of which nothing arrived, unless ChartMogul already has it."""
+    """Rule 9.8: a payment that names no order, or one that nobody knows."""
     if not entry.order_ids:
         notes.append(Note(kind="payments_without_order", id=entry.payment_id, rule="9.8"))
     for this in entry.order_ids:
-        room = rooms.by_order.get(this)
-        if this in rooms.unsent:
-            continue
-        if room is None or (room.held is not None and not room.held.has(entry.payment_id)):
+        if this not in rooms.known and this not in rooms.by_order:
             detail = {"order": this}
             notes.append(Note(kind="payments_without_order", id=entry.payment_id, rule="9.8", detail=detail))
 
@@ -186,10 +171,10 @@ def _by_age(entry: Entry, rooms: Rooms, used: Counter[str]) -> list[tuple[Room, 
     left = to_smallest(entry.amount, open_rooms[0].currency)
     shares: list[tuple[Room, int]] = []
     for room in open_rooms:
-        has = room.held.amount(PAYMENT, entry.payment_id) if room.held else 0
-        free = from_hundredths(has, room.currency, rooms.settings.zero_decimal_amounts) or max(
-            room.total - used[room.order_id], 0
-        )
+        free = max(room.total - used[room.order_id], 0)
+        if room.unrecorded is not None:
+            held = room.unrecorded.amount(PAYMENT, entry.payment_id)
+            free = from_hundredths(held, room.currency, rooms.settings.zero_decimal_amounts)
         shares.append((room, min(left, free)))
         left -= shares[-1][1]
     if left and all(this in rooms.by_order for this in entry.order_ids):

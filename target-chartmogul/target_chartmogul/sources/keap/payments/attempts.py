@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
@@ -10,7 +10,6 @@ import msgspec
 
 from target_chartmogul.billing.decisions import Reject, Waiting
 from target_chartmogul.sources.keap import ids
-from target_chartmogul.sources.keap.account import Attempt
 from target_chartmogul.sources.keap.records import PaymentTransaction
 
 _ATTEMPTS = {"CAPTURE", "MANUAL"}
@@ -34,23 +33,16 @@ class Rows(msgspec.Struct, kw_only=True):
     waiting: list[Waiting] = msgspec.field(default_factory=list)
 
 
-def read_rows(
-    transactions: Iterable[PaymentTransaction], remembered: Mapping[str, Iterable[Attempt]], now: datetime
-) -> Rows:
+def read_rows(transactions: Iterable[PaymentTransaction], now: datetime) -> Rows:
     """The rows that count; those dated after `now` are held (5.6), those without amount or time rejected (1.5).
 
     Failed are CAPTURE and MANUAL rows with `is_successful` false that are not PENDING (5.5).
 
     Args:
-        transactions: what arrived.
-        remembered: failed attempts of earlier runs, by order id.
+        transactions: the account's rows.
         now: the run's clock.
     """
-    failed: dict[tuple[str, ...], Row] = {
-        (each.digits, order_id): Row(digits=each.digits, time=each.time, amount=each.amount, order_ids=(order_id,))
-        for order_id, attempts in remembered.items()
-        for each in attempts
-    }
+    failed: dict[tuple[str, ...], Row] = {}
     refunds: dict[tuple[str, ...], Row] = {}
     rows = Rows()
     for each in transactions:

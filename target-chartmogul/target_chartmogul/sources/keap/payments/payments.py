@@ -29,7 +29,7 @@ class Entry(msgspec.Struct, kw_only=True):
 
 
 class Ledgered(msgspec.Struct, kw_only=True):
-    """A group's payment rows by what they are, each list in order of time, then of id."""
+    """An account's payment rows by what they are, each list in order of time, then of id."""
 
     cash: list[Entry] = msgspec.field(default_factory=list)
     refunds: list[Entry] = msgspec.field(default_factory=list)
@@ -52,23 +52,21 @@ def classify(
     transactions: Iterable[PaymentTransaction],
     order_payments: Mapping[str, list[OrderPayment]],
     order_of_invoice: Mapping[str, str],
-    voided_before: Iterable[str],
     settings: MappingSettings,
     now: datetime,
 ) -> Ledgered:
     """Rule 5.1, in its order; rows dated after `now` are held (5.6), rows without amount or time rejected (1.5).
 
     Args:
-        payments: the group's rows by id.
-        transactions: the group's gateway rows, of which the successful VOIDs count here.
+        payments: the account's rows by id.
+        transactions: the account's gateway rows, of which the successful VOIDs count here.
         order_payments: rows by payment id.
-        order_of_invoice: Keap's invoice id -> order id, of the orders that arrived.
-        voided_before: payments that an earlier run knew as void.
+        order_of_invoice: Keap's invoice id -> order id, of the account's orders.
         settings: `non_cash_payment_types` counts here.
         now: the run's clock.
     """
     found = Ledgered(
-        voided=frozenset(voided_before) | _voided(transactions),
+        voided=_voided(transactions),
         voided_parts=frozenset(
             (payment_id, order_id(row, order_of_invoice))
             for payment_id, rows in order_payments.items()

@@ -17,7 +17,7 @@ from target_chartmogul.billing.objects import (
     Transaction,
 )
 from target_chartmogul.sources.keap import ids
-from target_chartmogul.sources.keap.payments.accounts import Account
+from target_chartmogul.sources.keap.payments.accounts import OrderAccount
 from target_chartmogul.sources.keap.payments.settlement import InvoiceShell, Movement, Settlement
 
 CREDIT = "Keap credit"
@@ -34,7 +34,7 @@ class _Till(msgspec.Struct, kw_only=True):
     credit_lines: list[LineItem] = msgspec.field(default_factory=list)
 
 
-def post(account: Account, failed: Iterable[Movement]) -> Settlement:
+def post(account: OrderAccount, failed: Iterable[Movement]) -> Settlement:
     """Everything of an account on the order's invoices.
 
     Payments fill the first invoice, then the next; refunds come back in the same order. Credits and failed attempts
@@ -62,15 +62,21 @@ def post(account: Account, failed: Iterable[Movement]) -> Settlement:
         credit_lines={till.shell.external_id: tuple(till.credit_lines) for till in tills if till.credit_lines},
         written_off=account.written_off and bool(tills),
         excess_in_cents=account.in_cents(account.excess),
-        cash_in_cents=account.in_cents(account.cash),
+        is_unpaid=_is_unpaid(account),
     )
+
+
+def _is_unpaid(account: OrderAccount) -> bool:
+    stated = account.order.order.total_paid
+    paid = (stated.amount or 0) if stated else 0
+    return not account.cash and not account.settled_by_credits and paid <= account.written_off_amount
 
 
 def _by_time(transaction: Transaction) -> tuple[datetime, str]:
     return transaction.date, transaction.external_id
 
 
-def _post_credits(account: Account, credits_sent: Iterable[Movement], till: _Till) -> None:
+def _post_credits(account: OrderAccount, credits_sent: Iterable[Movement], till: _Till) -> None:
     for credit in credits_sent:
         amount = min(account.after_exclusion(credit.amount_in_cents), till.room)
         if amount > 0:
@@ -86,23 +92,20 @@ def _post_credits(account: Account, credits_sent: Iterable[Movement], till: _Til
             )
 
 
-def _post_attempts(account: Account, failed: Iterable[Movement], transactions: list[Transaction]) -> None:
+def _post_attempts(account: OrderAccount, failed: Iterable[Movement], transactions: list[Transaction]) -> None:
     invoice = account.order.invoices[0].external_id
     for attempt in failed:
         amount = account.after_exclusion(attempt.amount_in_cents)
         if amount > 0:
-            transactions.append(failed_attempt(invoice, attempt, amount))
-
-
-def failed_attempt(invoice: str, attempt: Movement, amount: int) -> Transaction:
-    """Rule 5.5; `amount` in hundredths."""
-    return Transaction(
-        external_id=ids.failed_attempt_of(invoice, attempt.key),
-        type=PAYMENT,
-        result=FAILED,
-        date=attempt.time.replace(microsecond=0),
-        amount_in_cents=amount,
-    )
+            transactions.append(
+                Transaction(
+                    external_id=ids.failed_attempt_of(invoice, attempt.key),
+                    type=PAYMENT,
+                    result=FAILED,
+                    date=attempt.time.replace(microsecond=0),
+                    amount_in_cents=amount,
+                )
+            )
 
 
 def _pay_in(till: _Till, amount: int) -> int:
@@ -119,7 +122,7 @@ def _pay_back(till: _Till, amount: int) -> int:
 
 
 def _post(
-    account: Account,
+    account: OrderAccount,
     movements: Sequence[Movement],
     tills: Sequence[_Till],
     take: Callable[[_Till, int], int],

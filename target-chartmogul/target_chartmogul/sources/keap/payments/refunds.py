@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from target_chartmogul.billing.decisions import Note, Waiting
 from target_chartmogul.billing.money import from_hundredths, to_smallest
 from target_chartmogul.billing.objects import PAYMENT, REFUND
-from target_chartmogul.sources.keap.held_orders import HeldOrder
-from target_chartmogul.sources.keap.payments.accounts import Account
+from target_chartmogul.sources.keap.payments.accounts import OrderAccount
 from target_chartmogul.sources.keap.payments.allocation import Part, Room, Rooms
 from target_chartmogul.sources.keap.payments.attempts import Row
 from target_chartmogul.sources.keap.payments.payments import Entry, Ledgered
@@ -29,16 +28,16 @@ class Refunder:
     """Books refunds on accounts; what it cannot book is held or noted.
 
     Args:
-        accounts: orders that arrived, by id.
-        rooms: those and others that ChartMogul holds.
-        payments: the group's rows by id.
+        accounts: the orders' accounts, by id.
+        rooms: of those, and of orders that only ChartMogul knows.
+        payments: the account's rows by id.
         ledgered: the same by what they are.
         answer: gets what is held and noted.
     """
 
     def __init__(
         self,
-        accounts: Mapping[str, Account],
+        accounts: Mapping[str, OrderAccount],
         rooms: Rooms,
         payments: Mapping[str, Payment],
         ledgered: Ledgered,
@@ -62,28 +61,8 @@ class Refunder:
             elif rooms:
                 self._book(entry, rooms)
 
-    def book_kept(self, account: Account, held: HeldOrder, unreadable: Collection[str]) -> None:
-        """Refunds of `payments` that ChartMogul holds and whose rows are still in Keap, but did not come along.
-
-        A payment names them, or their row could not be read (rule 1.5).
-        """
-        for each in held.transactions:
-            named = each.key in unreadable or (
-                each.key in self._ledgered.refunded_by and each.key not in self._payments
-            )
-            if each.kind == REFUND and not each.from_row and named:
-                part = Part(payment_id=each.key, time=each.date, amount=account.was(each.amount_in_cents))
-                account.found_refunds.append((each.date, account.pay_back(part, excess_first=False)))
-
-    def book_rows(self, rows: Iterable[Row], held: Mapping[str, HeldOrder]) -> None:
-        """Successful REFUND rows, for what `refund_total` has beyond the refunds of `payments`.
-
-        Rows that ChartMogul holds and that were not read again count like those that were.
-
-        Args:
-            rows: what arrived, in order of time.
-            held: orders as ChartMogul holds them, of those that arrived too.
-        """
+    def book_rows(self, rows: Iterable[Row]) -> None:
+        """Successful REFUND rows, in order of time, for what `refund_total` has beyond the refunds of `payments`."""
         by_order: dict[str, dict[str, Part]] = defaultdict(dict)
         purses: dict[tuple[str, str], _Purse] = {}
         for row in rows:
@@ -94,10 +73,9 @@ class Refunder:
                 part = Part(payment_id=row.digits, time=row.time, amount=amount, from_row=True)
                 by_order[room.order_id][row.digits] = part
         for order_id, account in sorted(self._accounts.items(), key=lambda each: (each[1].order.date, each[0])):
-            arrived = list(by_order[order_id].values())
-            kept = _kept_rows(account, held.get(order_id), set(by_order[order_id]))
-            if arrived or kept or account.order.order.refund_total:
-                self._book_rest(account, arrived, kept, purses)
+            found = list(by_order[order_id].values())
+            if found or account.order.order.refund_total:
+                self._book_rest(account, found, purses)
 
     def _orders_of(self, entry: Entry) -> tuple[str, ...]:
         """Its own, else those of the payments that it refunds, each once."""
@@ -112,17 +90,17 @@ class Refunder:
         if entry.order_ids and not rooms:
             return True  # none of them is sent, which is noted where it is news
         return any(
-            self._accounts[room.order_id].cash > 0 if room.held is None else room.held.total(PAYMENT) > 0
+            (self._accounts[room.order_id].cash > 0 if room.unrecorded is None else room.unrecorded.amount(PAYMENT) > 0)
             for room in rooms
         )
 
     def _book(self, entry: Entry, rooms: list[Room]) -> None:
         left = to_smallest(entry.amount, rooms[0].currency)
         for room in rooms:
-            if room.held is not None:
-                held = _refundable(room.held, entry.payment_id)
+            if room.unrecorded is not None:
+                held = room.unrecorded.amount(REFUND, entry.payment_id)
                 left -= min(left, from_hundredths(held, room.currency, self._zero_decimal_amounts))
-        mine = [self._accounts[room.order_id] for room in rooms if room.held is None]
+        mine = [self._accounts[room.order_id] for room in rooms if room.unrecorded is None]
         for account in mine:
             against = min(left, account.excess)
             if against and len(mine) > 1:
@@ -139,24 +117,18 @@ class Refunder:
             if above := mine[-1].in_cents(left):
                 self._note("refunds_above_payments", entry, {"amount_in_cents": above})
 
-    def _book_rest(
-        self,
-        account: Account,
-        arrived: list[Part],
-        kept: list[Part],
-        purses: Mapping[tuple[str, str], _Purse],
-    ) -> None:
+    def _book_rest(self, account: OrderAccount, rows: list[Part], purses: Mapping[tuple[str, str], _Purse]) -> None:
         order = account.order
         stated = order.order.refund_total.amount if order.order.refund_total else None
         rest = abs(stated or 0) - sum([amount for _, amount in account.found_refunds])
-        for row in sorted(_unmatched(arrived, account) + kept, key=lambda each: (each.time, each.payment_id)):
-            purse = purses.get((str(order.order.id), row.payment_id)) or _Purse(left=row.amount)
+        for row in sorted(_unmatched(rows, account), key=lambda each: (each.time, each.payment_id)):
+            purse = purses[str(order.order.id), row.payment_id]
             amount = min(rest, row.amount, purse.left)
             if amount > 0:
                 rest -= amount
                 purse.left -= amount
-                account.pay_back(msgspec.structs.replace(row, amount=amount), excess_first=row not in kept)
-        if (not_found := account.in_cents(rest)) > 0:
+                account.pay_back(msgspec.structs.replace(row, amount=amount))
+        if (not_found := account.in_cents(rest)) > 0 and not order.is_kept_out:
             detail = {"amount_in_cents": not_found}
             self._answer.notes.append(Note(kind="refunds_not_found", id=str(order.order.id), rule="5.4", detail=detail))
 
@@ -164,23 +136,7 @@ class Refunder:
         self._answer.notes.append(Note(kind=kind, id=entry.payment_id, rule="5.4", detail=detail))
 
 
-def _refundable(held: HeldOrder, payment_id: str) -> int:
-    """What an order that did not arrive takes of a refund: what it has of it, else what is left of its payments."""
-    return held.amount(REFUND, payment_id) or max(held.total(PAYMENT) - held.total(REFUND), 0)
-
-
-def _kept_rows(account: Account, held: HeldOrder | None, arrived: set[str]) -> list[Part]:
-    """Refund rows that ChartMogul holds of an order and that were not read again: Keap's are append-only."""
-    sums: dict[str, Part] = {}
-    for each in held.transactions if held else ():
-        if each.kind == REFUND and each.from_row and each.key not in arrived:
-            known = sums[each.key].amount if each.key in sums else 0
-            amount = known + account.was(each.amount_in_cents)
-            sums[each.key] = Part(payment_id=each.key, time=each.date, amount=amount, from_row=True)
-    return list(sums.values())
-
-
-def _unmatched(rows: list[Part], account: Account) -> list[Part]:
+def _unmatched(rows: list[Part], account: OrderAccount) -> list[Part]:
     """Rows less those that are the gateway's side of a refund that was found: same amount, nearest in time."""
     left = list(rows)
     for time, amount in account.found_refunds:

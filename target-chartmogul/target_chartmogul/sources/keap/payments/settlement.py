@@ -8,7 +8,6 @@ import msgspec
 
 from target_chartmogul.billing.decisions import Note, Reject, Waiting
 from target_chartmogul.billing.objects import LineItem, Transaction
-from target_chartmogul.sources.keap.account import Attempt
 from target_chartmogul.sources.keap.records import Order
 
 
@@ -20,7 +19,7 @@ class InvoiceShell(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderToSettle(msgspec.Struct, frozen=True, kw_only=True):
-    """An order that arrived and is sent, or one that is sent in no part (§8): its payments still use money up."""
+    """An order that is sent, or one that is sent in no part (§8): its payments still use money up."""
 
     order: Order
     date: datetime
@@ -32,6 +31,8 @@ class OrderToSettle(msgspec.Struct, frozen=True, kw_only=True):
     """The same in the currency's smallest unit: what settles an order is decided before anything is rounded (§4)."""
     invoices: tuple[InvoiceShell, ...]
     """In the order of rule 4.8; empty where every item is excluded."""
+    is_kept_out: bool = False
+    """The report says nothing of it (§8)."""
 
 
 class Movement(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,22 +55,16 @@ class Settlement(msgspec.Struct, kw_only=True):
     """Write-offs alone settle what is left (rules 5.7, 9.9)."""
     excess_in_cents: int = 0
     """Paid above the total and not refunded yet (rules 5.3, 5.4)."""
-    cash_in_cents: int = 0
-    """Successful cash of the order before any cap, refunds not taken off (rule 9.6: is anything paid?)."""
+    is_unpaid: bool = False
+    """Rule 9.6: neither cash nor credits that settle it, nor a `total_paid` beyond write-offs."""
 
 
 class Settlements(msgspec.Struct, kw_only=True):
-    """What all orders of a group get, by order id, and what there is to say."""
+    """What all orders of an account get, by order id, and what there is to say."""
 
     orders: dict[str, Settlement]
     notes: list[Note]
     rejects: list[Reject]
     waiting: list[Waiting]
-    voided_payments: frozenset[str] = frozenset()
-    """Payments known as void, to be remembered: the row that says so is not read again (rule 5.1)."""
-    late_attempts: dict[str, list[Movement]] = {}
-    """Failed attempts for orders that did not arrive, but that ChartMogul holds, by order id; see `late_rows`."""
-    attempts: dict[str, list[Attempt]] = {}
-    """All failed attempts that are known, by order id: to be remembered where the order has no invoice in the end."""
     next_due: datetime | None = None
     """The earliest date of what is held as future (rule 5.6)."""

@@ -1,0 +1,1 @@
+"""Who asks Keap: a key, or OAuth tokens that rotate."""
