@@ -175,6 +175,7 @@ def test_rule_1_10_a_preview_shows_the_setting_the_months_and_the_accounts(synce
     assert 'one_time_products: not set → ["31"]' in done.stdout
     assert "Accounts that change:" in done.stdout
     assert re.search(r"contacts:\d+ +-[\d.,]+ USD", done.stdout)
+    assert re.search(r"contacts:\d+ .* (1 line item|\d+ line items|1 invoice|\d+ invoices)\b", done.stdout)
     assert "A run would stop before its first write, unless `force` is set: changed settings" in done.stdout
     assert done.stderr == ""
 

@@ -44,7 +44,7 @@ KINDS: dict[Kind, str] = {
 }
 _ABOUT_NO_RECORD = {"zero_decimal_currencies"}
 MRR_IS = (
-    "Computed by this target from the invoices and cancellations of its own data source, unconverted, in hundredths;"
+    "Computed by this target from the invoices and cancellations of its own data source, unconverted;"
     " not ChartMogul's own figure."
 )
 

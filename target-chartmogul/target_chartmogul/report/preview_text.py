@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from target_chartmogul.report.builder import Counts
+from target_chartmogul.billing.changes import Kind
+from target_chartmogul.report.builder import KINDS, Counts
 from target_chartmogul.report.months import Months
 from target_chartmogul.report.text import money, table
 
@@ -86,13 +87,19 @@ def _accounts(accounts: list[Any]) -> Iterator[str]:
         (
             each.account,
             ", ".join(money(delta, currency, sign=True) for currency, delta in each.mrr.items()) or "–",
-            ", ".join(f"{number} {kind.replace('_', ' ')}" for kind, number in sorted(each.changes.items())),
+            ", ".join(_counted(kind, number) for kind, number in sorted(each.changes.items())),
         )
         for each in accounts[:ACCOUNTS_SHOWN]
     ]
     yield from table(("account", "MRR", "changes"), rows, left=(0, 2))
     if len(accounts) > ACCOUNTS_SHOWN:
         yield f"… and {len(accounts) - ACCOUNTS_SHOWN} more; `--format json` names all."
+
+
+def _counted(kind: Kind, number: int) -> str:
+    """`1 cancellation`, `6 invoices`."""
+    name = KINDS[kind].replace("_", " ")
+    return f"{number} {name.removesuffix('s') if number == 1 else name}"
 
 
 def _shown(value: Any) -> str:

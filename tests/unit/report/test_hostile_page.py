@@ -107,3 +107,11 @@ def test_amounts_have_the_decimals_of_their_currency() -> None:
     text = Page(render(report, "x")).text
     for code, amount in (("JPY", "4,900"), ("USD", "4,900.00"), ("KWD", "4,900.000"), ("HRK", "4,900.00")):
         assert f"{amount}MRR, {code}" in text.replace("\n", "")
+
+
+def test_amounts_on_unpaid_orders_are_written_like_all_others() -> None:
+    report = report_of("x")
+    report["mrr"]["on_unpaid_orders_by_age_in_days"] = {"USD": {"30-59": 32733}, "JPY": {"0-29": 500000}}
+    text = Page(render(report, "report.json")).text
+    assert "On unpaid orders, USD327.33 (30-59 days)" in text.replace("\n", "")
+    assert "On unpaid orders, JPY5,000 (0-29 days)" in text.replace("\n", "")
