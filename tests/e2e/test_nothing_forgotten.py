@@ -124,7 +124,7 @@ def pipelines(sandbox: Sandbox, tmp_path: Path) -> Iterator[tuple[Pipeline, Pipe
     sandbox.faults("chartmogul")
 
 
-@pytest.mark.parametrize("how", ["killed", "refused"])
+@pytest.mark.parametrize("how", ["killed", pytest.param("refused", marks=pytest.mark.long)])
 @pytest.mark.parametrize("case", CASES, ids=[each.__name__ for each in CASES])
 def test_what_a_broken_off_run_left_is_done_by_the_next(
     pipelines: tuple[Pipeline, Pipeline], case: Any, how: str

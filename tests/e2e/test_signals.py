@@ -15,6 +15,7 @@ from tests.support.singer_rows import club_account
 
 NOW = "2026-03-20T08:00:00Z"
 CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
+EITHER = [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)]
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def _creates_customer(entry: dict[str, Any]) -> bool:
     return entry["method"] == "POST" and str(entry["path"]).endswith("/customers")
 
 
-@pytest.mark.parametrize("signum", CODES)
+@pytest.mark.parametrize("signum", EITHER)
 def test_the_tap_stops_between_two_pages(pipeline: Pipeline, signum: signal.Signals) -> None:
     """The target keeps what came and decides nothing of a first read that has not ended; the next run continues."""
     pipeline.sandbox.faults("keap", latency_ms=250)
@@ -68,7 +69,7 @@ def test_the_tap_stops_between_two_pages(pipeline: Pipeline, signum: signal.Sign
     assert all(len(each["transactions"]) == 1 for each in pipeline.content()["invoices"].values())
 
 
-@pytest.mark.parametrize("signum", CODES)
+@pytest.mark.parametrize("signum", EITHER)
 def test_the_target_stops_between_two_writes(pipeline: Pipeline, signum: signal.Signals) -> None:
     """What was not sent is marked: the next run, to which Keap brings nothing new, sends it."""
     pipeline.sandbox.faults("chartmogul", latency_ms=60)
@@ -85,7 +86,7 @@ def test_the_target_stops_between_two_writes(pipeline: Pipeline, signum: signal.
     assert len(pipeline.content()["invoices"]) == 80
 
 
-@pytest.mark.parametrize("after", [1, 7, 23])
+@pytest.mark.parametrize("after", [7, *(pytest.param(after, marks=pytest.mark.long) for after in (1, 23))])
 def test_killed_and_run_again(pipeline: Pipeline, after: int) -> None:
     """1.2: the same content, nothing doubled."""
     pipeline.fresh = False

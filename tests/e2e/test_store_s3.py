@@ -94,7 +94,7 @@ def test_the_lock_of_a_killed_run_runs_out(bridge: Bridge, store: Any) -> None:
     assert keys(store) == [KEY]
 
 
-@pytest.mark.parametrize("after", [1, 9])
+@pytest.mark.parametrize("after", [pytest.param(1, marks=pytest.mark.long), 9])
 def test_a_run_that_was_killed_while_it_wrote_is_finished_by_the_next(bridge: Bridge, store: Any, after: int) -> None:
     """Its records and STATE went up before it wrote, with the flag `unfinished`: the next run asks ChartMogul."""
     bridge.good(account_messages(club_account(2)))

@@ -21,7 +21,7 @@ def bridge(sandbox: Sandbox, tmp_path: Path) -> Bridge:
     return Bridge(sandbox, tmp_path)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_a_tenth_of_all_requests_fails(bridge: Bridge, seed: int) -> None:
     rows = club_account(12)
     secret = ["Zenobia3", "Quillfeather3", "zenobia3@quillfeather.example", bridge.sandbox.chartmogul_api_key]

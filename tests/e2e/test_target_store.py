@@ -178,7 +178,7 @@ def test_one_run_at_a_time(bridge: Bridge) -> None:
     bridge.good(messages), "the lock ends with its run"
 
 
-@pytest.mark.parametrize("kilobytes", [8, 60, 300])
+@pytest.mark.parametrize("kilobytes", [60, *(pytest.param(size, marks=pytest.mark.long) for size in (8, 300))])
 def test_a_full_disk(bridge: Bridge, kilobytes: int) -> None:
     """No file may grow beyond so much: SQLite is told the same as by a full disk. No STATE says what is not kept."""
     messages = account_messages(club_account(60))

@@ -105,7 +105,7 @@ def check_history(
 
 
 @pytest.mark.parametrize(
-    "seed", [pytest.param(seed, marks=pytest.mark.long if seed >= 4 else []) for seed in range(12)]
+    "seed", [pytest.param(seed, marks=pytest.mark.long if seed >= 3 else []) for seed in range(12)]
 )
 def test_any_store_with_any_state(
     sandbox_process: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
