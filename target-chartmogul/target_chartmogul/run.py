@@ -21,7 +21,7 @@ from target_chartmogul.apply.catching_up import (
     send_failed_again,
 )
 from target_chartmogul.apply.journal import RunJournal
-from target_chartmogul.apply.opening import DATA_SOURCE, claim, data_source_of, failure_of
+from target_chartmogul.apply.opening import DATA_SOURCE, claim, data_source_of, failure_of, nodes_of
 from target_chartmogul.billing.changes import Kind
 from target_chartmogul.billing.decisions import Reject
 from target_chartmogul.billing.nodes import is_of_accounts
@@ -62,7 +62,6 @@ from target_chartmogul.singer.state import StateKeeper
 from target_chartmogul.sources.protocol import Context, Source
 from target_chartmogul.stopping import StopSwitch
 from target_chartmogul.store.errors import StoreDamagedError, StoreError, store_errors
-from target_chartmogul.store.nodes import SourceNodes
 from target_chartmogul.store.place import StorePlace
 from target_chartmogul.store.store import Store
 
@@ -107,7 +106,7 @@ class Run:
         self._report_place = ReportPlace(settings.report_path) if settings.report_path is not None else None
         self._place = StorePlace(
             settings.store_path,
-            SourceNodes(source.links_of, source.owner_node, source.subject_node, source.contact_stream),
+            nodes_of(source),
             dry_run=settings.dry_run,
         )
         self._scratch = tempfile.TemporaryDirectory(prefix="target-chartmogul-")

@@ -133,24 +133,28 @@ def test_too_few_open_files(bridge: Bridge, files: int) -> None:
     bridge.good(account_messages(ROWS))
 
 
-def test_no_more_threads(bridge: Bridge) -> None:
-    """The limit of processes does not hold for root: the thread library itself refuses here."""
+def _run_on(bridge: Bridge, machine: str) -> subprocess.CompletedProcess[str]:
+    """The target on a machine that this code makes worse."""
     command = target_command(bridge.folder, bridge.config())
-    code = (
-        "import sys, threading\n"
-        'def start(self): raise RuntimeError("can\'t start new thread")\n'
-        "threading.Thread.start = start\n"
-        f"sys.argv = {['target-chartmogul', *command[5:]]!r}\n"
-        "from target_chartmogul.__main__ import main; main()"
-    )
-    done = subprocess.run(
-        [*command[:3], "-c", code],
+    start = f"import sys; sys.argv = {['target-chartmogul', *command[5:]]!r}\n"
+    return subprocess.run(
+        [*command[:3], "-c", f"{machine}{start}from target_chartmogul.__main__ import main; main()"],
         cwd=ROOT,
         input=account_messages(ROWS),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
+    )
+
+
+def test_no_more_threads(bridge: Bridge) -> None:
+    """The limit of processes does not hold for root: the thread library itself refuses here."""
+    done = _run_on(
+        bridge,
+        "import threading\n"
+        'def start(self): raise RuntimeError("can\'t start new thread")\n'
+        "threading.Thread.start = start\n",
     )
     assert done.returncode == 4, done.stderr
     assert "The system starts no more threads" in done.stderr.splitlines()[-1]
@@ -158,22 +162,9 @@ def test_no_more_threads(bridge: Bridge) -> None:
 
 @pytest.mark.parametrize("name", ["ENOLCK", "ENOSYS", "EOPNOTSUPP"])
 def test_a_file_system_without_locks(bridge: Bridge, name: str) -> None:
-    command = target_command(bridge.folder, bridge.config())
-    code = (
-        "import errno, fcntl, sys\n"
-        f"def flock(*_): raise OSError(errno.{name}, 'no locks available')\n"
-        "fcntl.flock = flock\n"
-        f"sys.argv = {['target-chartmogul', *command[5:]]!r}\n"
-        "from target_chartmogul.__main__ import main; main()"
-    )
-    done = subprocess.run(
-        [*command[:3], "-c", code],
-        cwd=ROOT,
-        input=account_messages(ROWS),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+    done = _run_on(
+        bridge,
+        f"import errno, fcntl\ndef flock(*_): raise OSError(errno.{name}, 'no locks available')\nfcntl.flock = flock\n",
     )
     assert done.returncode == 4, done.stderr
     assert "The file system has no locks: set `store_path` to a local disk" in done.stderr.splitlines()[-1]

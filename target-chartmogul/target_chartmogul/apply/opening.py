@@ -8,11 +8,17 @@ from target_chartmogul.chartmogul.data_source import DataSource, find_data_sourc
 from target_chartmogul.failures import ConfigurationError, CredentialsError, ServiceError, TargetChartMogulError
 from target_chartmogul.settings import Settings
 from target_chartmogul.sources.protocol import Source
+from target_chartmogul.store.nodes import SourceNodes
 from target_chartmogul.store.store import Store
 
 KIND = "kind"
 PREFIX = "prefix"
 DATA_SOURCE = "data_source_uuid"
+
+
+def nodes_of(source: Source) -> SourceNodes:
+    """What the store asks of a source."""
+    return SourceNodes(source.links_of, source.owner_node, source.subject_node, source.contact_stream)
 
 
 def data_source_of(client: ChartMogulClient, settings: Settings) -> DataSource | None:

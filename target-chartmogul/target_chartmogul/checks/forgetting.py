@@ -7,9 +7,10 @@ from pathlib import Path
 
 import msgspec
 
+from target_chartmogul.apply.opening import nodes_of
 from target_chartmogul.billing.nodes import node, stream_of
 from target_chartmogul.checks.explain import kinds_of, node_of
-from target_chartmogul.checks.from_store import Opened, nodes_of
+from target_chartmogul.checks.from_store import Opened
 from target_chartmogul.failures import ConfigurationError
 from target_chartmogul.report.history import files_of
 from target_chartmogul.report.place import ReportPlace

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from target_chartmogul.apply.opening import KIND, PREFIX, failure_of
+from target_chartmogul.apply.opening import KIND, PREFIX, failure_of, nodes_of
 from target_chartmogul.chartmogul import errors
 from target_chartmogul.chartmogul.client import ChartMogulClient
 from target_chartmogul.chartmogul.gate import RequestGate
@@ -24,7 +24,6 @@ from target_chartmogul.sources.keap.source import KeapSource
 from target_chartmogul.sources.protocol import Context, Source
 from target_chartmogul.sources.registry import source_named
 from target_chartmogul.store.errors import StoreDamagedError, store_errors
-from target_chartmogul.store.nodes import SourceNodes
 from target_chartmogul.store.place import StorePlace
 from target_chartmogul.store.store import Store
 
@@ -47,11 +46,6 @@ class Opened(NamedTuple):
         """For decisions."""
         reads = complete_reads(self.store, self.source.streams)
         return Context(settings=self.settings.mapping, now=self.now, settings_changed=changed, complete_reads=reads)
-
-
-def nodes_of(source: Source) -> SourceNodes:
-    """What the store asks of a source."""
-    return SourceNodes(source.links_of, source.owner_node, source.subject_node, source.contact_stream)
 
 
 @contextmanager
